@@ -1,0 +1,143 @@
+"""What a check gives back. Frozen, plain, and the same object behind the card, JSON, CSV, HTML and the API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Verdict(StrEnum):
+    """The three answers. Nothing else is an answer: see `Status`."""
+
+    REAL = "real"
+    UNSURE = "unsure"
+    FAKE = "fake"
+
+
+class Status(StrEnum):
+    """Whether a picture got an answer at all. Only ANSWERED comes with a score."""
+
+    ANSWERED = "answered"
+    NO_FACE = "no-face"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to keep in mind when reading a verdict.
+
+    Attributes:
+        code: Stable kebab-case name, for programs.
+        message: One plain sentence, for people.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright picture; left and top may be negative, where a crop is mirrored."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFinding:
+    """One face and what the detector says of it.
+
+    Attributes:
+        box: The face.
+        crop: The square that the detector was shown.
+        face_score: The face finder's confidence, 0..1; None where no face was searched for.
+        logit: The detector's raw output; positive is fake.
+        score: Calibrated P(fake), 0..1.
+        verdict: real, unsure or fake, by the thresholds of the detector's policy.
+        notes: What to keep in mind about this face.
+        heatmap: Grad-CAM over `crop`, float32 (h, w), 0..1 relative to the map's own maximum; None if not asked for.
+    """
+
+    box: Box
+    crop: Box
+    face_score: float | None
+    logit: float
+    score: float
+    verdict: Verdict
+    notes: tuple[Note, ...] = ()
+    heatmap: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What is known of the file itself. None of it goes into the score."""
+
+    format: str
+    width: int
+    height: int
+    file_bytes: int
+    sha256: str
+    jpeg_quality: int | None = None
+    camera: str | None = None
+    software: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer, and what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer for one picture.
+
+    Attributes:
+        path: The file as it was named; None for bytes and arrays.
+        status: Whether there is an answer.
+        verdict: That of the most suspicious confident face; None without an answer.
+        score: Calibrated P(fake) of the same face, 0..1; None without an answer.
+        faces: All faces that were judged, largest first.
+        image: Facts of the file; None where it could not be read.
+        notes: What to keep in mind about the picture as a whole.
+        failure: Why there is no answer; None where there is one.
+        detector: Name and version of the detector.
+        policy: Name of the thresholds in use.
+        seconds: Wall time for this picture.
+    """
+
+    path: str | None
+    status: Status
+    verdict: Verdict | None
+    score: float | None
+    faces: tuple[FaceFinding, ...]
+    image: ImageFacts | None
+    notes: tuple[Note, ...]
+    failure: Failure | None
+    detector: str
+    policy: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: plain dicts, lists, strings and numbers, the same for the same bytes and detector.
+
+        Heatmaps are left out, being pictures, and so is `seconds`, being no part of the answer.
+        """
+        return asdict(self, dict_factory=_without_unstable)
+
+
+def _without_unstable(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in items if name not in _UNSTABLE}
+
+
+_UNSTABLE = frozenset({"heatmap", "seconds"})

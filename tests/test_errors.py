@@ -1,0 +1,8 @@
+import pickle
+
+from unmask.errors import UnmaskError
+
+
+def test_an_error_carries_its_hint_and_code_across_processes():
+    error = pickle.loads(pickle.dumps(UnmaskError("it broke", hint="mend it", code="broken")))
+    assert (str(error), error.hint, error.code) == ("it broke", "mend it", "broken")
