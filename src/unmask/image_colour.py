@@ -1,0 +1,155 @@
+"""Any Pillow picture -> 8-bit sRGB pixels, in strips, so that memory stays near the size of the result.
+
+Part of the decoder in `image.py`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from unmask.errors import UnmaskError
+from unmask.finding import Note
+
+STRIP_PIXELS = 1_000_000
+"""Pixels converted at a time: a conversion holds a few copies, each 4 bytes a pixel."""
+
+_PROFILE_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
+_HAS_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+
+Strip = PillowImage.Image
+Level = Callable[[NDArray[Any]], NDArray[np.uint8]]
+
+
+def to_srgb(image: PillowImage.Image) -> tuple[NDArray[np.uint8], tuple[Note, ...]]:
+    """Converts a decoded picture of any mode to 8-bit sRGB.
+
+    Transparent parts are laid on white, which is what most viewers show. An embedded ICC profile is applied
+    (perceptual intent); one that is broken or belongs to another kind of picture is left out, with a note.
+    16-bit pictures keep their high byte. Floating pictures must lie in 0..1 or 0..255.
+
+    Args:
+        image: Decoded picture, first frame.
+
+    Returns:
+        Pixels, uint8 (height, width, 3), and what to keep in mind.
+
+    Raises:
+        UnmaskError: ``unsupported-format`` for a pixel range that has no agreed meaning.
+    """
+    notes: list[Note] = []
+    level = _high_range(image)
+    transparent = image.mode in _HAS_ALPHA or "transparency" in image.info
+    mode = "L" if level else _base_mode(image.mode, transparent)
+    transform = _profile_transform(image, mode, notes)
+
+    width, height = image.size
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    rows = max(1, STRIP_PIXELS // width)
+    uncovered = False
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
+        if level:
+            strip = PillowImage.fromarray(level(np.asarray(strip)))
+        elif transparent:
+            strip, opaque = _on_white(strip)
+            uncovered = uncovered or not opaque
+        if transform is not None:
+            strip = transform(strip)
+        pixels[top:bottom] = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+    if uncovered:
+        notes.append(Note("transparent", "Transparent parts of the picture were laid on white."))
+    return pixels, tuple(notes)
+
+
+def _base_mode(mode: str, transparent: bool) -> str:
+    if transparent:
+        return "RGB"
+    return {"1": "L", "L": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(mode, "RGB")
+
+
+def _on_white(strip: Strip) -> tuple[Strip, bool]:
+    strip = strip.convert("RGBA")
+    alpha = strip.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return strip.convert("RGB"), True
+    white = PillowImage.new("RGB", strip.size, (255, 255, 255))
+    white.paste(strip, mask=alpha)
+    return white, False
+
+
+def _high_range(image: PillowImage.Image) -> Level | None:
+    """How to bring one channel of 16 bits, 32 bits or floating numbers to 8 bits; None for the other modes."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return None
+    if image.mode.startswith("I;16"):
+        tags = getattr(image, "tag_v2", {})
+        shift = max(0, _first(tags.get(_BITS_PER_SAMPLE, 16)) - 8)
+        flip = np.uint8(255 if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else 0)  # Pillow flips 8 bits only
+        return lambda values: (values >> shift).astype(np.uint8) ^ flip
+    low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
+        raise _no_range()
+    if image.mode == "F" and high <= 1:
+        return lambda values: np.rint(np.nan_to_num(values) * 255).astype(np.uint8)
+    if high <= 255:
+        return lambda values: np.rint(np.nan_to_num(values)).astype(np.uint8)
+    if image.mode == "I" and high <= 65535:
+        return lambda values: (values >> 8).astype(np.uint8)
+    raise _no_range()
+
+
+def _first(value: Any) -> int:
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _no_range() -> UnmaskError:
+    return UnmaskError(
+        "The picture's numbers lie in no range that has an agreed meaning (0 to 1, 0 to 255 or 16 bits)",
+        hint="Save it with 8 bits a channel, as PNG or JPEG, and check that.",
+        code="unsupported-format",
+    )
+
+
+def _profile_transform(image: PillowImage.Image, mode: str, notes: list[Note]) -> Callable[[Strip], Strip] | None:
+    profile_bytes: bytes = image.info.get("icc_profile") or b""
+    if not profile_bytes and mode != "LAB":
+        return None
+    from PIL import ImageCms
+
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        if mode == "LAB":
+            return _transform(ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB"), mode)
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes)).profile
+        space = _PROFILE_SPACES.get(profile.xcolor_space.strip())
+        if (profile.profile_description or "").startswith("sRGB"):
+            return None
+        if space == mode:
+            return _transform(ImageCms.buildTransform(profile, srgb, mode, "RGB"), mode)
+        if space == "RGB" and mode == "L":
+            return None  # equal channels stay equal: an RGB profile on a grey picture has next to nothing to say
+    except Exception:
+        # LittleCMS raises several unrelated types on bytes that are no profile.
+        pass
+    notes.append(Note("colour-profile", "The picture's colour profile could not be used; colours may be a little off."))
+    return None
+
+
+def _transform(transform: Any, mode: str) -> Callable[[Strip], Strip]:
+    from PIL import ImageCms
+
+    def apply(strip: Strip) -> Strip:
+        ready = strip if strip.mode == mode else strip.convert(mode)
+        result = ImageCms.applyTransform(ready, transform)
+        assert result is not None
+        return result
+
+    return apply

@@ -1,0 +1,106 @@
+"""A path -> the file's bytes, or a refusal that says what is there instead.
+
+Part of the decoder in `image.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from unmask.errors import UnmaskError
+
+
+def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Reads a whole file, and looks at its size first.
+
+    Args:
+        path: A regular file, or a link to one.
+        max_bytes: The most that is read into memory.
+
+    Returns:
+        Its bytes; none for an empty file.
+
+    Raises:
+        UnmaskError: ``missing``, ``broken-link``, ``is-a-folder``, ``not-a-file``, ``no-permission``,
+            ``too-many-bytes`` or ``read-error``.
+    """
+    name = printable_name(path)
+    try:
+        if not os.fspath(path):
+            raise FileNotFoundError(errno.ENOENT, "no name")
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode) and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "a folder that may not be listed")
+        _refuse_unless_regular(mode, name)
+        # Looked at again once open: between the two, a name can come to mean something else. Without O_NONBLOCK,
+        # opening a pipe would wait for a writer.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            _refuse_unless_regular(status.st_mode, name)
+            if status.st_size > max_bytes:
+                raise too_many_bytes(name, status.st_size, max_bytes)
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:  # it grew meanwhile, or keeps no size, like the files in /proc
+                data += file.read(max_bytes + 1 - len(data))
+            if len(data) > max_bytes:
+                raise too_many_bytes(name, len(data), max_bytes)
+            return data
+    except (OSError, ValueError) as failure:
+        raise _cannot_read(path, name, failure) from failure
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refuse_unless_regular(mode: int, name: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise UnmaskError(
+            f"{name} is a folder", hint="Give a picture, or check the folder's pictures one by one.", code="is-a-folder"
+        )
+    if not stat.S_ISREG(mode):
+        raise UnmaskError(
+            f"{name} is not a file but a pipe, a socket or a device",
+            hint="Save the picture to a file and give that.",
+            code="not-a-file",
+        )
+
+
+def _cannot_read(path: str | os.PathLike[str], name: str, failure: Exception) -> UnmaskError:
+    number = getattr(failure, "errno", None)
+    if os.path.islink(path) and number in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+        return UnmaskError(
+            f"{name} is a link to something that is not there",
+            hint="Mend the link, or give the picture itself.",
+            code="broken-link",
+        )
+    if isinstance(failure, PermissionError):
+        return UnmaskError(
+            f"{name} may not be read by this user", hint="Change its permissions, or copy it.", code="no-permission"
+        )
+    if isinstance(failure, ValueError) or number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        return UnmaskError(
+            f"There is no file {name or '(empty name)'}",
+            hint="Check the spelling and the folder you are in.",
+            code="missing",
+        )
+    reason = getattr(failure, "strerror", None) or type(failure).__name__
+    return UnmaskError(
+        f"{name} could not be read: {reason}", hint="Check the disk, or copy the file and try again.", code="read-error"
+    )
+
+
+def too_many_bytes(name: str, size: int, max_bytes: int) -> UnmaskError:
+    """The refusal of a file of `size` bytes, of which there may be more."""
+    return UnmaskError(
+        f"{name} is too large: {size / 1e6:,.1f} MB, at most {max_bytes / 1e6:,.1f} MB are read",
+        hint="Save the picture smaller, as JPEG for instance.",
+        code="too-many-bytes",
+    )
+
+
+def printable_name(path: str | os.PathLike[str]) -> str:
+    """A file's name that can be shown anywhere: no control characters, no half characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in os.fsdecode(path))
