@@ -1,0 +1,254 @@
+"""A detector on disk: a folder with `bundle.json`, `model.onnx` and `MODEL_CARD.md`.
+
+`bundle.json` carries everything that turns the graph's output into an answer, and the sha256 of every other file. A
+bundle holds no code and no pickle; a listed file that is missing or changed makes the whole bundle refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unmask.errors import UnmaskError
+from unmask.verdict import Thresholds
+
+if TYPE_CHECKING:
+    from typing import Self
+
+MODEL_FILE = "model.onnx"
+CARD_FILE = "MODEL_CARD.md"
+INFO_FILE = "bundle.json"
+DEFAULT_FOLDER = Path(__file__).parent / "bundles" / "default"
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Policy(_Strict):
+    """Two thresholds on the calibrated P(fake) and how they were chosen."""
+
+    real_below: Share
+    fake_above: Share
+    chosen_by: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.real_below > self.fake_above:
+            raise ValueError("real_below is above fake_above")
+        return self
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.real_below, self.fake_above)
+
+
+class Metric(_Strict):
+    """One measured number, its 95 % interval and the number of pictures behind it."""
+
+    name: str
+    split: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: Annotated[int, Field(ge=0)]
+
+
+class TrainingData(_Strict):
+    """What the detector learned from, and on what terms it may therefore be used."""
+
+    name: str
+    terms: str
+    counts: dict[str, int]
+
+
+class LabelMap(_Strict):
+    """Written out so that no reader has to guess; there is only one."""
+
+    real: Literal[0] = 0
+    fake: Literal[1] = 1
+
+
+class BundleInfo(_Strict):
+    """The contents of `bundle.json`. Unknown keys are refused.
+
+    Attributes:
+        format: Version of this layout.
+        name: Short name of the detector.
+        version: Version of the detector, not of Unmask.
+        created: ISO date.
+        architecture: Key of `unmask.models`, or "custom".
+        input_size: Side S of the square crop that the graph takes, pixels.
+        crop_margin: Side of the crop as a multiple of the longer side of the face box.
+        label_map: real 0, fake 1.
+        temperature: Divides the logit before the sigmoid.
+        policies: Thresholds by name.
+        default_policy: The one in use unless told otherwise.
+        metrics: Measured numbers with intervals.
+        training_data: Pictures and terms.
+        made_with: Package versions.
+        files: sha256 by file name, of every file but `bundle.json`.
+    """
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    version: str
+    created: str
+    architecture: str
+    input_size: Annotated[int, Field(ge=16, le=1024)]
+    crop_margin: Annotated[float, Field(ge=1.0, le=4.0)] = 1.3
+    label_map: LabelMap = LabelMap()
+    temperature: Annotated[float, Field(gt=0.0)]
+    policies: dict[str, Policy]
+    default_policy: str
+    metrics: list[Metric] = []
+    training_data: TrainingData
+    made_with: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> Self:
+        if self.default_policy not in self.policies:
+            raise ValueError(f"default_policy {self.default_policy!r} is not among the policies")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle: what it says and its graph, already in memory, so that the bytes that were hashed are the
+    bytes that run."""
+
+    folder: Path
+    info: BundleInfo
+    model: bytes
+
+    @property
+    def label(self) -> str:
+        """Name and version, as shown beside every answer."""
+        return f"{self.info.name} {self.info.version}"
+
+
+def read_bundle(folder: Path | str | None = None) -> Bundle:
+    """Read and verify a bundle.
+
+    Args:
+        folder: Where it is; None for the one shipped with the package.
+
+    Raises:
+        UnmaskError: If anything is missing, malformed, or differs from its sha256.
+    """
+    place = DEFAULT_FOLDER if folder is None else Path(folder)
+    info = _read_info(place)
+    contents = {name: _read_file(place, name) for name in info.files}
+    for name, expected in info.files.items():
+        found = hashlib.sha256(contents[name]).hexdigest()
+        if found != expected:
+            raise UnmaskError(
+                f"{place / name} is not the file that this bundle was made with: "
+                f"its sha256 is {found[:12]}..., not {expected[:12]}...",
+                hint="Get the bundle again from where it came; a changed detector is not used.",
+                code="bundle-hash",
+            )
+    return Bundle(place, info, contents[MODEL_FILE])
+
+
+def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) -> Path:
+    """Write a bundle so that a reader sees all of it or nothing.
+
+    Args:
+        folder: Where to put it; an existing bundle there is replaced, any other non-empty folder is refused.
+        info: Everything but `files`, which is filled in here.
+        model: The ONNX graph.
+        card: The model card, Markdown.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UnmaskError: If the folder holds something else or cannot be written.
+    """
+    place = Path(folder)
+    try:
+        return _write(place, info, model, card)
+    except OSError as error:
+        raise UnmaskError(
+            f"cannot write the bundle {place}: {error.strerror or error}",
+            hint="Name a folder that you may write to.",
+            code="bad-output",
+        ) from None
+
+
+def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
+    if place.exists() and not place.is_dir():
+        raise UnmaskError(f"{place} is a file", hint="Name a folder for the bundle.", code="bad-output")
+    if place.exists() and any(place.iterdir()) and not (place / INFO_FILE).exists():
+        raise UnmaskError(
+            f"{place} holds other files", hint="Name a new or empty folder for the bundle.", code="bad-output"
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    contents = {MODEL_FILE: model, CARD_FILE: card.encode()}
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    text = json.dumps(info.model_copy(update={"files": files}).model_dump(), indent=2, ensure_ascii=False) + "\n"
+    for name, data in {**contents, INFO_FILE: text.encode()}.items():
+        _write_whole(place / name, data)
+    return place
+
+
+def _read_info(place: Path) -> BundleInfo:
+    try:
+        info = BundleInfo.model_validate_json(_read_file(place, INFO_FILE))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise UnmaskError(
+            f"{place / INFO_FILE} is not a bundle description: {where}: {first['msg']}",
+            hint="Make the bundle again with `unmask export`, or use a version of Unmask that knows this format.",
+            code="bad-bundle",
+        ) from None
+    for name in info.files:
+        if Path(name).name != name or name == INFO_FILE:
+            raise UnmaskError(
+                f"{place / INFO_FILE} lists {name!r}, which is no file of the bundle's own folder",
+                hint="Do not use this bundle.",
+                code="bad-bundle",
+            )
+    absent = {MODEL_FILE, CARD_FILE} - set(info.files)
+    if absent:
+        raise UnmaskError(
+            f"{place / INFO_FILE} lists no {' and no '.join(sorted(absent))}",
+            hint="Make the bundle again with `unmask export`.",
+            code="bad-bundle",
+        )
+    return info
+
+
+def _read_file(place: Path, name: str) -> bytes:
+    try:
+        return (place / name).read_bytes()
+    except OSError as error:
+        raise UnmaskError(
+            f"no detector at {place}: cannot read {name} ({error.strerror or error})",
+            hint="Name a folder made by `unmask export`, or leave out --bundle to use the shipped detector.",
+            code="no-bundle",
+        ) from None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,245 @@
+"""Crops -> logits and activation maps, in batches, with no training framework.
+
+One graph does all of it: uint8 crops in, the logit of *fake* and the Grad-CAM map out. Scaling is inside the graph.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from unmask.bundle import Bundle, BundleInfo, read_bundle
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from unmask.face import FaceFinder
+    from unmask.finding import Finding
+    from unmask.verdict import Thresholds
+
+Runtime = Literal["onnxruntime", "openvino"]
+BATCH_SIZE = 32
+
+
+class _Session(Protocol):
+    def __call__(self, crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]: ...
+
+
+class Detector:
+    """A loaded bundle, ready to answer. Safe to share between threads.
+
+    Example:
+        >>> import unmask
+        >>> detector = unmask.Detector.load()
+        >>> finding = detector.check("photo.jpg")  # doctest: +SKIP
+        >>> finding.verdict, finding.score  # doctest: +SKIP
+        (<Verdict.UNSURE: 'unsure'>, 0.53)
+    """
+
+    def __init__(self, bundle: Bundle, session: _Session, *, policy: str, threads: int, runtime: str) -> None:
+        self.bundle = bundle
+        self.policy = policy
+        self.threads = threads
+        self.runtime = runtime
+        self._session = session
+        self._face_finder: FaceFinder | None = None
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        runtime: Runtime = "onnxruntime",
+        policy: str | None = None,
+    ) -> Detector:
+        """Load a bundle.
+
+        Args:
+            bundle: Folder of the bundle; None for the shipped one.
+            threads: Threads for one inference; None for one a core, at most 4 (small graphs gain nothing beyond).
+            runtime: "onnxruntime", or "openvino" where the package `openvino` is installed.
+            policy: Name of the bundle's thresholds to decide by; None for the bundle's default.
+
+        Raises:
+            UnmaskError: If the bundle is missing, malformed or changed, or has no such policy; if the runtime is not
+                installed.
+        """
+        read = read_bundle(bundle)
+        chosen = policy or read.info.default_policy
+        if chosen not in read.info.policies:
+            raise UnmaskError(
+                f"the detector {read.label} has no policy {chosen!r}",
+                hint=f"Choose one of: {', '.join(read.info.policies)}.",
+                code="no-policy",
+            )
+        if threads is not None and threads < 1:
+            raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
+        count = threads or min(4, os.cpu_count() or 1)
+        starter = {"onnxruntime": _start_onnxruntime, "openvino": _start_openvino}.get(runtime)
+        if starter is None:
+            raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
+        return cls(read, starter(read, count), policy=chosen, threads=count, runtime=runtime)
+
+    @property
+    def info(self) -> BundleInfo:
+        """What the bundle says of itself."""
+        return self.bundle.info
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return self.bundle.label
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of the policy in use."""
+        return self.info.policies[self.policy].thresholds
+
+    @property
+    def face_finder(self) -> FaceFinder:
+        """The face finder that `check` uses; loaded when first asked for."""
+        if self._face_finder is None:
+            from unmask.face import FaceFinder
+
+            self._face_finder = FaceFinder.load(threads=self.threads)
+        return self._face_finder
+
+    @face_finder.setter
+    def face_finder(self, finder: FaceFinder) -> None:
+        self._face_finder = finder
+
+    def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Raw outputs.
+
+        Args:
+            crops: uint8 (N, S, S, 3), RGB, S = `info.input_size`.
+
+        Returns:
+            float32 (N,); positive is fake.
+
+        Raises:
+            UnmaskError: If shape or dtype are not these.
+        """
+        (logits,) = self._run(crops, ["logit"])
+        return logits
+
+    def logits_and_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Raw outputs and where they come from.
+
+        Args:
+            crops: uint8 (N, S, S, 3), RGB, S = `info.input_size`.
+
+        Returns:
+            float32 (N,) logits, and float32 (N, h, w) Grad-CAM maps of the logit of *fake* (Selvaraju et al., ICCV
+            2017), after ReLU, not normalised.
+        """
+        logits, maps = self._run(crops, ["logit", "cam"])
+        return logits, maps
+
+    def check(
+        self,
+        source: str | Path | bytes | NDArray[np.uint8],
+        *,
+        face_search: bool = True,
+        max_faces: int | None = None,
+        heatmap: bool = True,
+    ) -> Finding:
+        """The answer for one picture.
+
+        Args:
+            source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+            face_search: False to take the whole picture as the face.
+            max_faces: Judge only so many of the largest faces; None for all.
+            heatmap: Whether each face comes with its Grad-CAM map.
+
+        Raises:
+            UnmaskError: If the picture cannot be read. A picture without a face is a `Finding` with the status
+                "no-face", not an error.
+        """
+        from unmask.checking import check_image
+
+        return check_image(self, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+
+    def _run(self, crops: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
+        side = self.info.input_size
+        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (side, side, 3):
+            raise UnmaskError(
+                f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}",
+                hint="Cut with unmask.face and resize with unmask.image.resize.",
+                code="bad-crops",
+            )
+        batches = [self._session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
+        return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
+
+
+def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Between two pictures nothing should spin: other threads have decoding to do.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise _unusable(bundle, error) from error
+    _expect_outputs(bundle, {output.name for output in session.get_outputs()})
+
+    def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        result: list[NDArray[np.float32]] = session.run(list(outputs), {"image": crops})
+        return result
+
+    return run
+
+
+def _start_openvino(bundle: Bundle, threads: int) -> _Session:
+    try:
+        import openvino
+    except ImportError:
+        raise UnmaskError(
+            "the runtime openvino is not installed",
+            hint="In a clone of Unmask: pip install '.[openvino]'",
+            code="no-runtime",
+        ) from None
+    core = openvino.Core()
+    try:
+        # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and scores would differ.
+        compiled: Any = core.compile_model(
+            core.read_model(bundle.model),
+            "CPU",
+            {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"},
+        )
+    except Exception as error:
+        raise _unusable(bundle, error) from error
+    _expect_outputs(bundle, {name for output in compiled.outputs for name in output.names})
+
+    def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        # A request of one's own: calling the compiled model shares one between threads.
+        request = compiled.create_infer_request()
+        request.infer({"image": crops})
+        return [request.get_tensor(name).data.copy() for name in outputs]
+
+    return run
+
+
+def _expect_outputs(bundle: Bundle, found: set[str]) -> None:
+    missing = {"logit", "cam"} - found
+    if missing:
+        raise _unusable(bundle, f"the graph has no output {', '.join(sorted(missing))}")
+
+
+def _unusable(bundle: Bundle, reason: object) -> UnmaskError:
+    return UnmaskError(
+        f"the graph of {bundle.folder} cannot be used: {str(reason).splitlines()[0]}",
+        hint="Make the bundle again with `unmask export`.",
+        code="bad-bundle",
+    )

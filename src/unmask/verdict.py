@@ -1,0 +1,66 @@
+"""From the detector's raw output to one of three answers.
+
+A logit becomes a probability by temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML
+2017), and a probability becomes real, unsure or fake by two thresholds. Temperature and thresholds are chosen on
+Validation pictures (`unmask.evaluate.calibration`) and travel in the bundle; nothing here learns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+from unmask.finding import Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where *unsure* begins and ends.
+
+    Attributes:
+        real_below: A calibrated P(fake) below this is *real*.
+        fake_above: A calibrated P(fake) above this is *fake*. Everything from one to the other is *unsure*.
+
+    Raises:
+        UnmaskError: If not 0 <= real_below <= fake_above <= 1.
+    """
+
+    real_below: float
+    fake_above: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.real_below <= self.fake_above <= 1.0:
+            raise UnmaskError(
+                f"thresholds must hold 0 <= real_below <= fake_above <= 1, got {self.real_below} and {self.fake_above}",
+                hint="Export the detector again; its calibration is not usable.",
+                code="bad-thresholds",
+            )
+
+
+def probability(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """Calibrated P(fake) = sigmoid(logit / temperature), without overflow for any finite logit.
+
+    Args:
+        logits: Raw detector outputs, any shape; positive is fake.
+        temperature: Above 0; 1 leaves the logit as it is.
+
+    Returns:
+        float64, the shape of `logits`, 0..1.
+    """
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)))
+
+
+def decide(score: float, thresholds: Thresholds) -> Verdict:
+    """The answer for one calibrated P(fake); exactly on a threshold is *unsure*."""
+    if score < thresholds.real_below:
+        return Verdict.REAL
+    if score > thresholds.fake_above:
+        return Verdict.FAKE
+    return Verdict.UNSURE

@@ -1,0 +1,115 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
+from unmask.bundle import BundleInfo, read_bundle, write_bundle
+from unmask.errors import UnmaskError
+
+
+@pytest.fixture
+def bundle(toy_bundle, tmp_path):
+    return Path(shutil.copytree(toy_bundle, tmp_path / "bundle"))
+
+
+def edit(folder, change):
+    path = folder / "bundle.json"
+    info = json.loads(path.read_text())
+    change(info)
+    path.write_text(json.dumps(info))
+
+
+def refusal(folder):
+    with pytest.raises(UnmaskError) as caught:
+        read_bundle(folder)
+    assert caught.value.hint
+    return caught.value.code
+
+
+def test_what_was_written_is_read_back(bundle):
+    read = read_bundle(bundle)
+    assert read.info.model_copy(update={"files": {}}) == toy_info()
+    assert read.model == toy_graph()
+    assert read.label == "toy 0.1"
+
+
+def test_the_label_map_is_written_out(bundle):
+    assert json.loads((bundle / "bundle.json").read_text())["label_map"] == {"real": 0, "fake": 1}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "MODEL_CARD.md"])
+def test_a_changed_file_is_refused(bundle, name):
+    with (bundle / name).open("ab") as file:
+        file.write(b" ")
+    assert refusal(bundle) == "bundle-hash"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "MODEL_CARD.md", "bundle.json"])
+def test_a_missing_file_is_refused(bundle, name):
+    (bundle / name).unlink()
+    assert refusal(bundle) == "no-bundle"
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    assert refusal(tmp_path / "nowhere") == "no-bundle"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda info: info.update(surprise=1),
+        lambda info: info.update(format=2),
+        lambda info: info.update(label_map={"real": 1, "fake": 0}),
+        lambda info: info.update(temperature=0),
+        lambda info: info.update(temperature="NaN"),
+        lambda info: info.update(default_policy="none"),
+        lambda info: info["policies"]["balanced"].update(real_below=0.9),
+        lambda info: info.pop("training_data"),
+        lambda info: info["files"].pop("model.onnx"),
+        lambda info: info["files"].pop("MODEL_CARD.md"),
+        lambda info: info["files"].update({"../outside": "0" * 64}),
+        lambda info: info["files"].update({"/etc/hostname": "0" * 64}),
+    ],
+)
+def test_a_description_that_is_not_right_is_refused(bundle, change):
+    edit(bundle, change)
+    assert refusal(bundle) == "bad-bundle"
+
+
+def test_a_description_that_is_no_json_is_refused(bundle):
+    (bundle / "bundle.json").write_text("{")
+    assert refusal(bundle) == "bad-bundle"
+
+
+def test_a_bundle_is_replaced_as_a_whole(bundle):
+    write_toy_bundle(bundle, bias=2.0)
+    assert read_bundle(bundle).model == toy_graph(bias=2.0)
+    assert sorted(os.listdir(bundle)) == ["MODEL_CARD.md", "bundle.json", "model.onnx"]
+
+
+def test_a_folder_with_other_things_in_it_is_not_written_to(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UnmaskError) as caught:
+        write_toy_bundle(tmp_path)
+    assert caught.value.code == "bad-output"
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "bundle").write_text("mine")
+    with pytest.raises(UnmaskError, match="is a file"):
+        write_bundle(tmp_path / "bundle", toy_info(), b"", "")
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UnmaskError, match="cannot write the bundle"):
+        write_bundle(tmp_path / "file" / "bundle", toy_info(), b"", "")
+
+
+def test_unknown_keys_are_refused_when_made_by_hand():
+    with pytest.raises(ValueError, match="surprise"):
+        BundleInfo.model_validate({**toy_info().model_dump(), "surprise": 1})

@@ -1,0 +1,114 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tests.toy_bundle import toy_info, write_toy_bundle
+from unmask.bundle import write_bundle
+from unmask.detector import Detector
+from unmask.errors import UnmaskError
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.default_rng(3).integers(0, 256, (70, 64, 64, 3), np.uint8)
+
+
+def test_logits_and_maps_have_the_promised_shapes(toy_detector, crops):
+    logits, maps = toy_detector.logits_and_maps(crops)
+    assert (logits.shape, logits.dtype) == ((70,), np.float32)
+    assert (maps.shape, maps.dtype) == ((70, 8, 8), np.float32)
+    assert maps.min() >= 0
+
+
+def test_batches_do_not_change_the_answer(toy_detector, crops):
+    one_by_one = np.concatenate([toy_detector.logits(crops[i : i + 1]) for i in range(len(crops))])
+    np.testing.assert_allclose(toy_detector.logits(crops), one_by_one, atol=1e-5)
+
+
+def test_the_map_does_not_change_the_logit(toy_detector, crops):
+    np.testing.assert_array_equal(toy_detector.logits(crops), toy_detector.logits_and_maps(crops)[0])
+
+
+def test_threads_get_the_same_answers_as_one(toy_detector, crops):
+    expected = toy_detector.logits_and_maps(crops)
+    with ThreadPoolExecutor(8) as pool:
+        for logits, maps in pool.map(lambda _: toy_detector.logits_and_maps(crops), range(32)):
+            np.testing.assert_array_equal(logits, expected[0])
+            np.testing.assert_array_equal(maps, expected[1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((1, 3, 64, 64), np.uint8),
+        np.zeros((1, 32, 32, 3), np.uint8),
+    ],
+)
+def test_crops_of_another_shape_or_type_are_refused(toy_detector, wrong):
+    with pytest.raises(UnmaskError) as caught:
+        toy_detector.logits(wrong)
+    assert caught.value.code == "bad-crops"
+
+
+def test_a_policy_decides_by_its_own_thresholds(toy_bundle):
+    assert Detector.load(toy_bundle).policy == "balanced"
+    careful = Detector.load(toy_bundle, policy="careful")
+    assert (careful.thresholds.real_below, careful.thresholds.fake_above) == (0.1, 0.9)
+
+
+def test_an_unknown_policy_is_refused_and_the_known_ones_are_named(toy_bundle):
+    with pytest.raises(UnmaskError) as caught:
+        Detector.load(toy_bundle, policy="brave")
+    assert caught.value.code == "no-policy"
+    assert "careful, balanced" in caught.value.hint
+
+
+def test_no_threads_at_all_are_refused(toy_bundle):
+    with pytest.raises(UnmaskError, match="0 threads"):
+        Detector.load(toy_bundle, threads=0)
+
+
+def test_an_unknown_runtime_is_refused(toy_bundle):
+    with pytest.raises(UnmaskError) as caught:
+        Detector.load(toy_bundle, runtime="abacus")
+    assert caught.value.code == "no-runtime"
+
+
+def test_a_graph_that_is_none_is_refused(tmp_path):
+    write_bundle(tmp_path / "b", toy_info(), b"not a graph", "# card")
+    with pytest.raises(UnmaskError) as caught:
+        Detector.load(tmp_path / "b")
+    assert caught.value.code == "bad-bundle"
+
+
+def test_a_graph_without_the_promised_outputs_is_refused(tmp_path):
+    from onnx import TensorProto, helper
+
+    inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1])]
+    outputs = [helper.make_tensor_value_info("other", TensorProto.FLOAT, [1])]
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["other"])], "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    write_bundle(tmp_path / "b", toy_info(), model.SerializeToString(), "# card")
+    with pytest.raises(UnmaskError, match="no output cam, logit"):
+        Detector.load(tmp_path / "b")
+
+
+def test_a_missing_second_runtime_says_what_to_install(toy_bundle, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(UnmaskError) as caught:
+        Detector.load(toy_bundle, runtime="openvino")
+    assert ".[openvino]" in caught.value.hint
+
+
+def test_the_shipped_detector_loads_and_answers(drawn_face):
+    finding = Detector.load().check(drawn_face)
+    assert finding.score is not None
+    assert 0.0 <= finding.score <= 1.0
+
+
+def test_two_loads_give_the_same_scores(tmp_path, crops):
+    folder = write_toy_bundle(tmp_path / "b")
+    np.testing.assert_array_equal(Detector.load(folder).logits(crops), Detector.load(folder, threads=1).logits(crops))
