@@ -1,0 +1,332 @@
+"""Pictures in, findings out: the main job, for one picture or a stream of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+from unmask.face import Face, crop_square, cut, is_already_cropped
+from unmask.finding import Box, FaceFinding, Failure, Finding, Note, Status, Verdict
+from unmask.heatmap import normalise
+from unmask.image import Image, read_image, resize
+from unmask.verdict import decide, probability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from unmask.detector import Detector
+
+    Source = str | Path | bytes | NDArray[np.uint8]
+
+# A face with fewer pixels than this has lost every trace that a detector could read; it is not judged at all.
+SMALLEST_FACE = 32
+# Below this the answer stands, with a warning: the detector learned from faces of about 100 px and more.
+SMALL_FACE = 80
+# A box that the face finder itself doubts does not decide for the whole picture where a surer one is there.
+CONFIDENT_FACE = 0.6
+# More of the crop than this was mirrored at the picture's border.
+CUT_OFF = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A finding with the pixels that it is about, for drawing; None where there is nothing to draw."""
+
+    finding: Finding
+    pixels: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    face: Face | None
+    box: Box
+    crop: Box
+    notes: tuple[Note, ...]
+
+
+def check(source: Source) -> Finding:
+    """The answer for one picture, by the shipped detector, loaded once.
+
+    Args:
+        source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+
+    Raises:
+        UnmaskError: If the picture cannot be read.
+    """
+    return _shipped_detector().check(source)
+
+
+@cache
+def _shipped_detector() -> Detector:
+    from unmask.detector import Detector
+
+    return Detector.load()
+
+
+def check_image(
+    detector: Detector,
+    source: Source,
+    *,
+    face_search: bool = True,
+    max_faces: int | None = None,
+    heatmap: bool = True,
+) -> Finding:
+    """The answer for one picture; see `Detector.check`."""
+    return examine_image(detector, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap).finding
+
+
+def examine_image(
+    detector: Detector,
+    source: Source,
+    *,
+    face_search: bool = True,
+    max_faces: int | None = None,
+    heatmap: bool = True,
+) -> Examined:
+    """As `check_image`, the finding together with the picture's pixels."""
+    _refuse_max_faces(max_faces)
+    started = time.perf_counter()
+    image = read_image(source)
+    path = os.fspath(source) if isinstance(source, str | Path) else None
+    finding = _judge(detector, image, path, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+    return Examined(finding, image.pixels)
+
+
+def check_paths(
+    paths: Iterable[str | Path],
+    detector: Detector,
+    *,
+    face_search: bool = True,
+    max_faces: int | None = None,
+    heatmap: bool = False,
+    workers: int | None = None,
+) -> Iterator[Finding]:
+    """The answers for many pictures, one by one, in the order of the paths.
+
+    Args:
+        paths: Files. Folders are for `unmask.paths.expand`.
+        detector: Loaded once, shared by all workers; load it with `threads=1` for the best throughput.
+        face_search: False to take each whole picture as the face.
+        max_faces: Judge only so many of the largest faces in each; None for all.
+        heatmap: Whether each face comes with its Grad-CAM map.
+        workers: Pictures under way at once; None for one a core.
+
+    Yields:
+        A `Finding` for every path. One that cannot be read is a finding with the status "unreadable"; it never stops
+        the others. Memory does not grow with the number of paths.
+
+    Raises:
+        UnmaskError: If an argument makes no sense; never for a picture.
+    """
+    for examined in examine_paths(
+        paths, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
+    ):
+        yield examined.finding
+
+
+def examine_paths(
+    paths: Iterable[str | Path],
+    detector: Detector,
+    *,
+    face_search: bool = True,
+    max_faces: int | None = None,
+    heatmap: bool = True,
+    workers: int | None = None,
+) -> Iterator[Examined]:
+    """As `check_paths`, each finding with a heatmap together with the picture's pixels, to draw it on."""
+    if isinstance(paths, str | Path):
+        raise UnmaskError("paths are many", hint="Give a list of paths, or use Detector.check.", code="wrong-source")
+    if workers is not None and workers < 1:
+        raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
+    _refuse_max_faces(max_faces)
+
+    def examine(path: str | Path) -> Examined:
+        started = time.perf_counter()
+        name = os.fspath(path)
+        try:
+            image = read_image(path)
+            finding = _judge(
+                detector, image, name, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap
+            )
+        except UnmaskError as error:
+            return Examined(unreadable(detector, name, error, time.perf_counter() - started), None)
+        # Pictures that wait for their turn would fill the memory; nobody draws on those without a heatmap.
+        return Examined(finding, image.pixels if heatmap else None)
+
+    if face_search:
+        _ = detector.face_finder  # loaded here once, not by every worker at the same time
+    count = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(count, thread_name_prefix="check") as pool:
+        under_way: deque[Future[Examined]] = deque()
+        try:
+            for path in paths:
+                under_way.append(pool.submit(examine, path))
+                if len(under_way) > count:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def _refuse_max_faces(max_faces: int | None) -> None:
+    if max_faces is not None and max_faces < 1:
+        raise UnmaskError(f"{max_faces} faces make no sense", hint="Give 1 or more.", code="bad-max-faces")
+
+
+def _judge(
+    detector: Detector,
+    image: Image,
+    path: str | None,
+    started: float,
+    *,
+    face_search: bool,
+    max_faces: int | None,
+    heatmap: bool,
+) -> Finding:
+    notes = list(image.notes)
+    crops, failure = _crops(detector, image, face_search, max_faces, notes)
+    faces = _judge_crops(detector, image.pixels, crops, heatmap)
+    decisive = _most_suspicious(faces)
+    if {Verdict.REAL, Verdict.FAKE} <= {face.verdict for face in faces}:
+        notes.append(Note("faces-disagree", "The faces in this picture get different verdicts; look at each."))
+    return Finding(
+        path=path,
+        status=Status.ANSWERED if decisive else Status.NO_FACE,
+        verdict=decisive.verdict if decisive else None,
+        score=decisive.score if decisive else None,
+        faces=faces,
+        image=image.facts,
+        notes=tuple(notes),
+        failure=failure,
+        detector=detector.label,
+        policy=detector.policy,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _crops(
+    detector: Detector, image: Image, face_search: bool, max_faces: int | None, notes: list[Note]
+) -> tuple[list[_Crop], Failure | None]:
+    height, width = image.pixels.shape[:2]
+    whole = Box(0, 0, width, height)
+    if not face_search:
+        return [_Crop(None, whole, whole, ())], None
+    found = detector.face_finder.find(image.pixels)
+    large = [face for face in found if max(face.width, face.height) >= SMALLEST_FACE]
+    if len(large) < len(found):
+        left_out = len(found) - len(large)
+        notes.append(
+            Note("faces-too-small", f"{_faces(left_out)} under {SMALLEST_FACE} px left out: too small to judge.")
+        )
+    if not large:
+        return [], _no_face(bool(found))
+    kept = large[:max_faces]
+    if len(kept) < len(large):
+        notes.append(Note("faces-left-out", f"{_faces(len(large) - len(kept))} not judged, as asked."))
+    return [_crop_of(face, width, height, detector.info.crop_margin) for face in kept], None
+
+
+def _crop_of(face: Face, width: int, height: int, margin: float) -> _Crop:
+    box = Box(round(face.left), round(face.top), round(face.width), round(face.height))
+    whole = Box(0, 0, width, height)
+    crop = whole if is_already_cropped(face, width, height) else crop_square(face, margin)
+    notes = []
+    side = round(max(face.width, face.height))
+    if side < SMALL_FACE:
+        notes.append(Note("small-face", f"This face is only {side} px high; fine traces may be lost."))
+    if face.score < CONFIDENT_FACE:
+        notes.append(Note("doubtful-face", "The face finder is not sure that this is a face."))
+    across = min(crop.left + crop.width, width) - max(crop.left, 0)
+    down = min(crop.top + crop.height, height) - max(crop.top, 0)
+    if across * down < (1.0 - CUT_OFF) * crop.width * crop.height:
+        notes.append(Note("face-at-border", "This face is cut off by the picture's border; the rest was mirrored."))
+    return _Crop(face, box, crop, tuple(notes))
+
+
+def _judge_crops(
+    detector: Detector, pixels: NDArray[np.uint8], crops: list[_Crop], heatmap: bool
+) -> tuple[FaceFinding, ...]:
+    if not crops:
+        return ()
+    side = detector.info.input_size
+    batch = np.stack([resize(cut(pixels, crop.crop), side) for crop in crops])
+    heatmaps: list[NDArray[np.float32] | None] = [None] * len(crops)
+    if heatmap:
+        logits, maps = detector.logits_and_maps(batch)
+        heatmaps = [normalise(one) for one in maps]
+    else:
+        logits = detector.logits(batch)
+    if not np.isfinite(logits).all():
+        raise UnmaskError(
+            f"the detector {detector.label} gave no number for this picture",
+            hint="The bundle is damaged or was badly trained; export it again or use another.",
+            code="no-score",
+        )
+    scores = probability(logits, detector.info.temperature)
+    return tuple(
+        FaceFinding(
+            box=crop.box,
+            crop=crop.crop,
+            face_score=round(crop.face.score, 4) if crop.face else None,
+            logit=float(logit),
+            score=float(score),
+            verdict=decide(float(score), detector.thresholds),
+            notes=crop.notes,
+            heatmap=one,
+        )
+        for crop, logit, score, one in zip(crops, logits, scores, heatmaps, strict=True)
+    )
+
+
+def _most_suspicious(faces: tuple[FaceFinding, ...]) -> FaceFinding | None:
+    confident = [face for face in faces if face.face_score is None or face.face_score >= CONFIDENT_FACE]
+    return max(confident or faces, key=lambda face: face.score, default=None)
+
+
+def _no_face(too_small: bool) -> Failure:
+    if too_small:
+        return Failure(
+            "faces-too-small",
+            f"every face found is under {SMALLEST_FACE} px",
+            "Give a larger version of the picture.",
+        )
+    return Failure(
+        "no-face",
+        "no face found",
+        "Give a picture in which a face can be seen from the front; for a picture that is one face, "
+        "use --no-face-search.",
+    )
+
+
+def unreadable(detector: Detector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> Finding:
+    """The finding for a picture that could not be read: the error as its failure, and no score."""
+    return Finding(
+        path=path,
+        status=Status.UNREADABLE,
+        verdict=None,
+        score=None,
+        faces=(),
+        image=None,
+        notes=(),
+        failure=Failure(error.code, error.message, error.hint),
+        detector=detector.label,
+        policy=detector.policy,
+        seconds=seconds,
+    )
+
+
+def _faces(count: int) -> str:
+    return "1 face" if count == 1 else f"{count} faces"

@@ -1,0 +1,69 @@
+"""What a person names on the command line -> the files to look at. Nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Left behind in folders by desktops; nobody who names a folder means these.
+DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+
+
+class Candidate(NamedTuple):
+    """A file to look at, or something that was left out: hidden, a desktop's own, a link elsewhere, an output."""
+
+    path: str
+    left_out: bool = False
+
+
+def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = ()) -> Iterator[Candidate]:
+    """Files behind files, folders (recursively, sorted) and glob patterns.
+
+    Args:
+        names: As typed. A name that exists is never read as a pattern; a pattern that matches nothing is given back as
+            it is, so that it is reported as missing.
+        outputs: What this run writes itself: files are marked `left_out`, folders inside a folder are not entered.
+
+    Yields:
+        Every file, in order. In folders, hidden files, those that a desktop leaves behind and links to other folders
+        (they may lead in circles) are marked `left_out`. A folder that cannot be listed is given back as it is, so that
+        it is reported.
+    """
+    own = {os.path.realpath(place) for place in outputs}
+    for name in names:
+        if os.path.isdir(name):
+            yield from _walk(name, own)
+        elif os.path.lexists(name) or not glob.has_magic(name):
+            yield Candidate(name)
+        else:
+            matches = sorted(glob.glob(name, recursive=True))
+            if not matches:
+                yield Candidate(name)
+            for match in matches:
+                if not os.path.isdir(match):
+                    yield Candidate(match, _is_among(match, own))
+
+
+def _walk(folder: str, own: set[str]) -> Iterator[Candidate]:
+    unlisted: list[str] = []
+    for where, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
+        folders[:] = sorted(name for name in folders if os.path.realpath(os.path.join(where, name)) not in own)
+        for name in folders:
+            link = os.path.join(where, name)
+            if os.path.islink(link):
+                yield Candidate(link, left_out=True)
+        for name in sorted(files):
+            path = os.path.join(where, name)
+            hidden = name.startswith(".") or name.lower() in DESKTOP_FILES
+            yield Candidate(path, hidden or _is_among(path, own))
+        yield from map(Candidate, unlisted)
+        unlisted.clear()
+    yield from map(Candidate, unlisted)
+
+
+def _is_among(path: str, own: set[str]) -> bool:
+    return bool(own) and os.path.realpath(path) in own
