@@ -1,0 +1,87 @@
+"""Unmask tells real face pictures from deepfakes.
+
+    >>> import unmask
+    >>> unmask.check("photo.jpg").verdict  # doctest: +SKIP
+    <Verdict.UNSURE: 'unsure'>
+
+For many pictures load the detector once: `Detector.load()`, then `Detector.check` or `check_paths`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from unmask.bundle import BundleInfo, read_bundle, write_bundle
+    from unmask.checking import check, check_paths
+    from unmask.detector import Detector
+    from unmask.errors import UnmaskError
+    from unmask.finding import Box, FaceFinding, Failure, Finding, ImageFacts, Note, Status, Verdict
+    from unmask.image import LIMITS, Image, Limits, read_image
+    from unmask.verdict import Thresholds
+
+# Where each public name lives. Loaded when first used, so that `import unmask` costs nothing and a program that only
+# reads pictures never loads a runtime.
+_HOMES = {
+    "BundleInfo": "bundle",
+    "read_bundle": "bundle",
+    "write_bundle": "bundle",
+    "check": "checking",
+    "check_paths": "checking",
+    "Detector": "detector",
+    "UnmaskError": "errors",
+    "Box": "finding",
+    "FaceFinding": "finding",
+    "Failure": "finding",
+    "Finding": "finding",
+    "ImageFacts": "finding",
+    "Note": "finding",
+    "Status": "finding",
+    "Verdict": "finding",
+    "LIMITS": "image",
+    "Image": "image",
+    "Limits": "image",
+    "read_image": "image",
+    "Thresholds": "verdict",
+}
+
+__all__ = [
+    "LIMITS",
+    "Box",
+    "BundleInfo",
+    "Detector",
+    "FaceFinding",
+    "Failure",
+    "Finding",
+    "Image",
+    "ImageFacts",
+    "Limits",
+    "Note",
+    "Status",
+    "Thresholds",
+    "UnmaskError",
+    "Verdict",
+    "__version__",
+    "check",
+    "check_paths",
+    "read_bundle",
+    "read_image",
+    "write_bundle",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'unmask' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"unmask.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

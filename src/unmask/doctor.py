@@ -1,0 +1,168 @@
+"""What is here, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unmask import __version__
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Level = Literal["ok", "note", "problem"]
+
+LIGHT = (
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "onnxruntime",
+    "flask",
+    "prometheus-client",
+    "waitress",
+    "pydantic",
+    "jinja2",
+    "rich",
+)
+OPTIONAL = {
+    "keras": "training; in a clone of Unmask: pip install '.[train]'",
+    "tensorflow": "training; in a clone of Unmask: pip install '.[train]'",
+    "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
+    "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One line of the doctor's findings.
+
+    Attributes:
+        level: "problem" where something that `unmask check` needs is missing or broken.
+        name: What was looked at.
+        found: What is there.
+        hint: What to do; empty where nothing needs doing.
+    """
+
+    level: Level
+    name: str
+    found: str
+    hint: str = ""
+
+
+def examine(bundle: Path | None = None) -> Iterator[Examination]:
+    """Look at everything that an answer depends on.
+
+    Args:
+        bundle: A detector to look at; None for the shipped one.
+    """
+    yield Examination("ok", "unmask", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
+    yield from _packages()
+    yield _decoders()
+    yield _surviving("detector", lambda: _detector(bundle))
+    yield _surviving("face finder", _face_finder)
+    yield _surviving("processors", _accelerators)
+    yield _folder("temporary folder", tempfile.gettempdir)
+    yield _folder("current folder", os.getcwd)
+
+
+def _surviving(name: str, look: Callable[[], Examination]) -> Examination:
+    try:
+        return look()
+    except Exception as error:  # a package that is broken in any way is what a doctor is there to report
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Examination("problem", name, reason, "Install unmask again in a new environment.")
+
+
+def _packages() -> Iterator[Examination]:
+    for name in LIGHT:
+        version = _version(name)
+        if version:
+            yield Examination("ok", name, version)
+        else:
+            yield Examination("problem", name, "not installed", "Install Unmask again.")
+    rival = _version("opencv-python")
+    if rival:
+        yield Examination(
+            "note",
+            "opencv-python",
+            f"{rival}, beside opencv-python-headless: both own the module cv2",
+            "If pictures or faces fail with an error about cv2: pip uninstall opencv-python opencv-python-headless, "
+            "then pip install opencv-python-headless.",
+        )
+    for name, purpose in OPTIONAL.items():
+        version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
+        yield Examination("ok", name, version) if version else Examination("note", name, "not installed", purpose)
+
+
+def _decoders() -> Examination:
+    from PIL import features
+
+    found = [name for name in ("jpg", "zlib", "libtiff", "webp", "avif") if features.check(name)]
+    if {"jpg", "zlib"} <= set(found):
+        return Examination("ok", "picture decoders", ", ".join(found))
+    return Examination("problem", "picture decoders", ", ".join(found), "pip install --force-reinstall pillow")
+
+
+def _detector(bundle: Path | None) -> Examination:
+    import numpy as np
+
+    from unmask.detector import Detector
+
+    try:
+        detector = Detector.load(bundle)
+        side = detector.info.input_size
+        detector.logits_and_maps(np.zeros((1, side, side, 3), np.uint8))
+    except UnmaskError as error:
+        return Examination("problem", "detector", error.message, error.hint)
+    hashes = ", ".join(f"{name} {sha256[:12]}" for name, sha256 in detector.info.files.items())
+    where = "shipped" if bundle is None else os.fspath(bundle)
+    return Examination("ok", "detector", f"{detector.label} ({where}), policy {detector.policy}; sha256 {hashes}")
+
+
+def _face_finder() -> Examination:
+    from unmask.demo import draw_face
+    from unmask.face import FaceFinder
+
+    try:
+        finder = FaceFinder.load()
+        faces = finder.find(draw_face())
+    except UnmaskError as error:
+        return Examination("problem", "face finder", error.message, error.hint)
+    if len(faces) != 1:
+        return Examination(
+            "problem", "face finder", f"found {len(faces)} faces in a drawing of one", "Install unmask again."
+        )
+    return Examination("ok", "face finder", f"{finder.name}; sha256 {finder.sha256[:12]}")
+
+
+def _accelerators() -> Examination:
+    import onnxruntime
+
+    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return Examination("ok", "processors", f"{os.cpu_count()} cores; ONNX Runtime offers {', '.join(providers)}")
+
+
+def _folder(name: str, find: Callable[[], str]) -> Examination:
+    folder = "not there"
+    try:
+        folder = find()
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Examination(
+            "note", name, f"{folder}: {error.strerror or error}", "Reports need a folder that you may write to."
+        )
+    return Examination("ok", name, f"{folder} can be written to")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
