@@ -1,0 +1,153 @@
+"""The table beside the pixels: one row a file of the dataset, accepted or rejected."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+
+from unmask.errors import UnmaskError
+
+MANIFEST = "manifest.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file of the dataset.
+
+    Attributes:
+        path: Relative to the dataset's root, `/` between the parts.
+        split: `Train`, `Validation` or `Test`.
+        label: 0 real, 1 fake; from the folder's name.
+        row: Index in the split's `.npy`; None for a rejected file.
+        sha256: Of the file's bytes; empty where they could not be read.
+        width: Of the picture as it is shown (EXIF rotation applied), before any crop; None where it is not known.
+        height: As `width`.
+        source: Where the picture comes from, copied from the dataset's own manifest; empty if it has none.
+        method: How a fake was made; likewise.
+        group: Pictures of one group are not independent (frames of one clip); likewise.
+        reason: Why the file was rejected, as a short kebab-case name; empty if it was accepted.
+    """
+
+    path: str
+    split: str
+    label: int
+    row: int | None = None
+    sha256: str = ""
+    width: int | None = None
+    height: int | None = None
+    source: str = ""
+    method: str = ""
+    group: str = ""
+    reason: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+_cells = attrgetter(*COLUMNS)
+ORIGIN_COLUMNS = ("source", "method", "group")
+
+
+def write_manifest(path: Path, rows: Iterable[Row]) -> int:
+    """Writes rows as CSV (UTF-8, `\\n` line ends) in one step: the file is whole or not there.
+
+    Returns:
+        The number of rows written.
+    """
+    part = path.with_name(path.name + ".part")
+    count = 0
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(["" if value is None else value for value in _cells(row)])
+            count += 1
+    part.replace(path)
+    return count
+
+
+def read_manifest(path: Path) -> Iterator[Row]:
+    """Reads the rows of a manifest, one at a time.
+
+    Raises:
+        UnmaskError: The file is missing, has other columns, or a cell that is not of its type.
+    """
+    if not path.is_file():
+        raise UnmaskError(
+            f"There is no manifest {path}.",
+            hint="Make one with: unmask prepare Dataset/ --out prepared/",
+            code="no-manifest",
+        )
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise UnmaskError(
+                f"{path} has no column {', '.join(missing)}.",
+                hint="Run unmask prepare again; this is not a manifest it wrote.",
+                code="bad-manifest",
+            )
+        for cells in reader:
+            try:
+                yield _row(cells)
+            except (TypeError, ValueError) as error:
+                raise UnmaskError(
+                    f"{path}, line {reader.line_num}, cannot be read: {error}.",
+                    hint="Run unmask prepare again, or take back the last change to the file.",
+                    code="bad-manifest",
+                ) from error
+
+
+def read_origins(root: Path) -> dict[str, tuple[str, str, str]]:
+    """Source, method and group by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
+
+    Raises:
+        UnmaskError: The file is not CSV with a `path` column.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            if "path" not in (reader.fieldnames or ()):
+                raise UnmaskError(
+                    f"{path} has no column named path.",
+                    hint="Give it the columns path, source, method, group, or move it away.",
+                    code="bad-manifest",
+                )
+            source, method, group = ORIGIN_COLUMNS
+            return {
+                cells["path"]: (cells.get(source) or "", cells.get(method) or "", cells.get(group) or "")
+                for cells in reader
+            }
+    except csv.Error as error:
+        raise UnmaskError(
+            f"{path} is not CSV: {error}.",
+            hint="Save it as comma-separated text, or move it away.",
+            code="bad-manifest",
+        ) from error
+
+
+def _row(cells: dict[str, str]) -> Row:
+    label = int(cells["label"])
+    if label not in (0, 1):
+        raise ValueError(f"label {label} is neither 0 (real) nor 1 (fake)")
+    return Row(
+        path=cells["path"],
+        split=cells["split"],
+        label=label,
+        row=_number(cells["row"]),
+        sha256=cells["sha256"],
+        width=_number(cells["width"]),
+        height=_number(cells["height"]),
+        source=cells["source"],
+        method=cells["method"],
+        group=cells["group"],
+        reason=cells["reason"],
+    )
+
+
+def _number(cell: str) -> int | None:
+    return int(cell) if cell else None

@@ -1,0 +1,112 @@
+"""Blocks of pictures made side by side and given back in order.
+
+On Linux the workers are processes, forked, that write their pixels into shared memory: half of the work on a small
+picture is Python, which threads of one process cannot do at the same time. Elsewhere, and where a training framework
+with threads of its own is loaded, which a fork does not go well with, they are threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Pixels = NDArray[np.uint8]
+
+# Frameworks whose threads hold locks that a forked process would wait for.
+_NOT_TO_FORK = ("tensorflow", "jax", "torch")
+
+# What the workers were forked with: the work, and the memory for its results.
+_inherited: tuple[Callable[[Any, Pixels], Any], Pixels] | None = None
+
+
+def in_order(
+    tasks: Sequence[Task], work: Callable[[Task, Pixels], Result], shape: tuple[int, ...], workers: int
+) -> Iterator[tuple[Result, Pixels]]:
+    """Does tasks side by side.
+
+    Args:
+        tasks: What to do; each must pickle.
+        work: Called as `work(task, room)`; writes pixels into `room`, uint8 of `shape`.
+        shape: Of the room of one task.
+        workers: How many at a time.
+
+    Yields:
+        What `work` returned, and the task's room, in the order of the tasks. A room is used again when the next result
+        is asked for.
+
+    Raises:
+        UnmaskError: A worker process died.
+    """
+    global _inherited
+    slots = max(1, min(2 * workers, len(tasks)))
+    bytes_each = int(np.prod(shape))
+    memory = mmap.mmap(-1, slots * bytes_each)
+    rooms = np.frombuffer(memory, np.uint8).reshape(slots, *shape)
+    _inherited = (work, rooms)
+    waiting: deque[tuple[Future[Result], int]] = deque()
+    free = list(range(slots))
+    threads_before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # small pictures: one a worker beats several threads a picture
+    pool = _pool(workers)
+    try:
+        for task in tasks:
+            if not free:
+                done, slot = waiting.popleft()
+                yield done.result(), rooms[slot]
+                free.append(slot)
+            slot = free.pop()
+            waiting.append((pool.submit(_call, task, slot), slot))
+        while waiting:
+            done, slot = waiting.popleft()
+            yield done.result(), rooms[slot]
+    except BrokenProcessPool as error:
+        raise UnmaskError(
+            "A worker died, which a broken picture or too little memory can do.",
+            hint="Give the same command again: it goes on where it stopped. With --workers 1 it needs the least memory.",
+            code="worker-died",
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads_before)
+        _inherited = None
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _pool(workers: int) -> Executor:
+    if workers == 1 or sys.platform != "linux" or any(name in sys.modules for name in _NOT_TO_FORK):
+        return ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"), initializer=_start)
+
+
+def _start() -> None:
+    """In a new worker: Ctrl-C is the parent's business, and without the parent there is nothing left to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _call(task: Any, slot: int) -> Any:
+    assert _inherited is not None
+    work, rooms = _inherited
+    return work(task, rooms[slot])

@@ -1,0 +1,200 @@
+"""A prepared folder, as `unmask prepare` wrote it: pixels in memory-mapped `.npy` files and a manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unmask.data.layout import SPLITS
+from unmask.data.manifest import MANIFEST, Row, read_manifest
+from unmask.errors import UnmaskError
+
+PREPARED = "prepared.json"
+FORMAT = 1
+# Pictures read at once where all are looked at in turn.
+CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some rows of a memory-mapped array, read when they are asked for. Index it like an array."""
+
+    array: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.rows), *self.array.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        return self.array.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
+        chosen: NDArray[np.uint8] = self.array[self.rows[index]]
+        return chosen
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        whole = self.array[self.rows]
+        return whole if dtype is None else whole.astype(dtype)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared dataset.
+
+    Attributes:
+        folder: Where it is.
+        size: Side of the pictures in pixels.
+        crop: `none` or `face`.
+        dataset: The folder the pictures came from, as an absolute path; it may be gone.
+        counts: Pictures by split, then by `real`, `fake` and `rejected`.
+        manifest_path: The manifest in use.
+    """
+
+    folder: Path
+    size: int
+    crop: str
+    dataset: Path
+    counts: dict[str, dict[str, int]]
+    manifest_path: Path
+
+    @cached_property
+    def manifest(self) -> tuple[Row, ...]:
+        """All rows, rejected files too, in the manifest's order."""
+        return tuple(read_manifest(self.manifest_path))
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that exist, in the order Train, Validation, Test."""
+        return tuple(split for split in SPLITS if split in self.counts)
+
+    def entries(self, split: str) -> tuple[Row, ...]:
+        """The accepted rows of a split: entry i belongs to `images(split)[i]` and `labels(split)[i]`."""
+        self._require(split)
+        return self._accepted[split]
+
+    def images(self, split: str) -> NDArray[np.uint8] | Subset:
+        """The pictures of a split, memory-mapped and read-only: uint8, N x S x S x 3, RGB.
+
+        A manifest that leaves rows out (after `unmask audit --fix`) gives a `Subset`, which is indexed the same way.
+        """
+        rows = self.rows(split)
+        path = self.folder / f"{split}.npy"
+        try:
+            array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise _broken(self.folder, f"{path.name} cannot be read ({error})") from error
+        if array.dtype != np.uint8 or array.shape[1:] != (self.size, self.size, 3):
+            raise _broken(self.folder, f"{path.name} holds {array.dtype} {array.shape}")
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(array)):
+            raise _broken(self.folder, f"the manifest names row {rows.max()} of {len(array)} in {path.name}")
+        if np.array_equal(rows, np.arange(len(array))):
+            return array
+        return Subset(array, rows)
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """0 real, 1 fake, in the order of `images(split)`."""
+        return np.array([entry.label for entry in self.entries(split)], np.int64)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Where each entry of a split lies in the split's `.npy`."""
+        return np.array([entry.row for entry in self.entries(split)], np.int64)
+
+    def _require(self, split: str) -> None:
+        if split not in self.counts:
+            raise UnmaskError(
+                f"{self.folder} has no {split} split, only {', '.join(self.splits)}.",
+                hint=f"Add {split}/Real and {split}/Fake to the dataset and run unmask prepare again.",
+                code="split-missing",
+            )
+
+    @cached_property
+    def _accepted(self) -> dict[str, tuple[Row, ...]]:
+        by_split: dict[str, list[Row]] = {split: [] for split in self.counts}
+        for row in self.manifest:
+            if row.row is not None:
+                by_split.setdefault(row.split, []).append(row)
+        return {split: tuple(rows) for split, rows in by_split.items()}
+
+
+def load_prepared(folder: Path, manifest: Path | None = None) -> Prepared:
+    """Opens a prepared folder.
+
+    Args:
+        folder: Where `unmask prepare` wrote.
+        manifest: Another manifest than the folder's own `manifest.csv`.
+
+    Raises:
+        UnmaskError: The folder was not prepared, not finished, or was written by another format version.
+    """
+    path = folder / PREPARED
+    if not path.is_file():
+        raise UnmaskError(
+            f"{folder} is not a prepared folder: it has no {PREPARED}.",
+            hint=f"Make one, or finish it, with: unmask prepare Dataset/ --out {folder}",
+            code="not-prepared",
+        )
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        version = info["format"]
+        if version != FORMAT:
+            raise _broken(folder, f"it has format {version}, this version of Unmask reads {FORMAT}")
+        chosen = manifest or folder / MANIFEST
+        return Prepared(
+            folder, int(info["size"]), str(info["crop"]), Path(info["dataset"]), dict(info["counts"]), chosen
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken(folder, f"{PREPARED} cannot be read ({error!r})") from error
+
+
+def as_array(images: NDArray[np.uint8] | Subset) -> NDArray[np.uint8]:
+    """All of `images` in memory, for those who want the whole split at once."""
+    source: ArrayLike = images
+    return np.ascontiguousarray(source, np.uint8)
+
+
+def take(images: NDArray[np.uint8] | Subset, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Some pictures, read from their file and not through the memory map, of which every page touched would stay.
+
+    Args:
+        images: From `Prepared.images`.
+        indexes: (n,).
+
+    Returns:
+        uint8 (n, S, S, 3).
+    """
+    array, rows = (images.array, images.rows[indexes]) if isinstance(images, Subset) else (images, indexes)
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return np.ascontiguousarray(array[rows])
+    taken = np.empty((len(rows), *array.shape[1:]), np.uint8)
+    size = int(np.prod(array.shape[1:]))
+    with open(array.filename, "rb", buffering=0) as file:
+        for place, row in enumerate(rows):
+            file.seek(array.offset + int(row) * size)
+            file.readinto(taken[place].data)
+    return taken
+
+
+def chunks(images: NDArray[np.uint8] | Subset) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Pieces of a large array of pictures, with where each begins; one is in memory at a time."""
+    for start in range(0, len(images), CHUNK):
+        yield start, take(images, np.arange(start, min(start + CHUNK, len(images))))
+
+
+def _broken(folder: Path, what: str) -> UnmaskError:
+    return UnmaskError(
+        f"The prepared folder {folder} is damaged: {what}.",
+        hint="Delete the folder and run unmask prepare again.",
+        code="prepared-damaged",
+    )

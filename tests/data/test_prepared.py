@@ -1,0 +1,80 @@
+"""Manifests, and opening a prepared folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.data.pictures import write_dataset
+
+from unmask.data.manifest import COLUMNS, Row, read_manifest, write_manifest
+from unmask.data.prepare import prepare
+from unmask.data.prepared import Subset, as_array, chunks, load_prepared, take
+from unmask.errors import UnmaskError
+
+
+def test_the_manifest_has_the_agreed_columns(tmp_path: Path) -> None:
+    prepare(write_dataset(tmp_path / "data", 1), tmp_path / "out", size=64)
+    header = (tmp_path / "out" / "manifest.csv").read_text().splitlines()[0]
+    assert header == "path,split,label,row,sha256,width,height,source,method,group,reason"
+
+
+def test_odd_names_survive_the_manifest(tmp_path: Path) -> None:
+    rows = [Row('Train/Real/a, "b"\nc.jpg', "Train", 0, 0), Row("Train/Real/\udcff.jpg", "Train", 0, reason="x")]
+    write_manifest(tmp_path / "m.csv", rows)
+    assert list(read_manifest(tmp_path / "m.csv")) == rows
+
+
+def test_a_manifest_without_a_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(",".join(COLUMNS[1:]) + "\n")
+    with pytest.raises(UnmaskError, match="no column path"):
+        list(read_manifest(tmp_path / "m.csv"))
+
+
+def test_a_manifest_with_another_label_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(",".join(COLUMNS) + "\na,Train,2,,,,,,,,\n")
+    with pytest.raises(UnmaskError, match="label 2"):
+        list(read_manifest(tmp_path / "m.csv"))
+
+
+def test_a_manifest_with_rows_left_out_gives_the_matching_pictures(tmp_path: Path) -> None:
+    prepared = prepare(write_dataset(tmp_path / "data", 3), tmp_path / "out", size=64)
+    kept = [row for row in prepared.manifest if row.row != 1]
+    write_manifest(tmp_path / "kept.csv", kept)
+    fewer = load_prepared(tmp_path / "out", tmp_path / "kept.csv")
+    images = fewer.images("Train")
+    assert images.shape == (5, 64, 64, 3)
+    assert len(images) == len(fewer.labels("Train"))
+    np.testing.assert_array_equal(as_array(images), prepared.images("Train")[[0, 2, 3, 4, 5]])
+
+
+def test_pictures_taken_from_the_file_are_those_of_the_memory_map(tmp_path: Path) -> None:
+    prepared = prepare(write_dataset(tmp_path / "data", 3), tmp_path / "out", size=64)
+    images, indexes = prepared.images("Train"), np.array([4, 0, 4])
+    np.testing.assert_array_equal(take(images, indexes), images[indexes])
+    some = Subset(images, np.array([5, 1, 3]))
+    np.testing.assert_array_equal(take(some, np.array([2, 0])), images[[3, 5]])
+    np.testing.assert_array_equal(np.concatenate([chunk for _, chunk in chunks(some)]), images[[5, 1, 3]])
+
+
+@pytest.mark.parametrize("damage", ["no-json", "format", "shape"])
+def test_a_damaged_prepared_folder_is_refused(tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "out"
+    prepare(write_dataset(tmp_path / "data", 1), out, size=64)
+    info = json.loads((out / "prepared.json").read_text())
+    if damage == "no-json":
+        (out / "prepared.json").unlink()
+    elif damage == "format":
+        (out / "prepared.json").write_text(json.dumps({**info, "format": 9}))
+    else:
+        np.save(out / "Train.npy", np.zeros((1, 3, 3, 3), np.uint8))
+    with pytest.raises(UnmaskError):
+        load_prepared(out).images("Train")
+
+
+def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    prepared = prepare(write_dataset(tmp_path / "data", 1, splits=("Train",)), tmp_path / "out", size=64)
+    with pytest.raises(UnmaskError, match="no Test split"):
+        prepared.images("Test")
