@@ -1,0 +1,288 @@
+"""What in a prepared dataset would spoil an honest result: copies, leaks, one-sided groups, imbalance, shortcuts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplicates
+from unmask.data.fingerprint import Fingerprints, fingerprints
+from unmask.data.layout import SPLITS
+from unmask.data.manifest import MANIFEST, Row, write_manifest
+from unmask.data.parallel import available_cores
+from unmask.data.prepared import Prepared
+from unmask.data.shortcuts import Shortcut, find_shortcuts
+from unmask.errors import UnmaskError
+
+# A split with fewer of one class than this share gets a warning.
+MIN_CLASS_SHARE = 0.4
+# Groups of fewer pictures hold one class by chance or by nature: a single photo is a group of its own.
+MIN_GROUP = 10
+# A few one-sided groups do no harm; above this share of all pictures they do.
+MAX_ONE_SIDED = 0.05
+
+BEFORE_FIX = "manifest.before-fix.csv"
+REMOVED = "removed.csv"
+Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Pictures that are the same picture.
+
+    Attributes:
+        members: Their rows, in the manifest's order.
+        exact: Whether all have the same bytes.
+        mirrored: Whether some are mirror images of others.
+    """
+
+    members: tuple[Row, ...]
+    exact: bool
+    mirrored: bool
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(split for split in SPLITS if any(row.split == split for row in self.members))
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether a picture of one split is known from another."""
+        return len(self.splits) > 1
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether the same bytes are called real here and fake there."""
+        labels: dict[str, set[int]] = defaultdict(set)
+        for row in self.members:
+            labels[row.sha256].add(row.label)
+        return any(len(found) > 1 for digest, found in labels.items() if digest)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether all are of one group and one split: frames of a clip, or a fake and what it was made of."""
+        return not self.is_leak and not self.is_conflict and len({row.group or row.path for row in self.members}) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class OneSided:
+    """A source or group whose pictures are all of one class, so that knowing it is knowing the answer."""
+
+    kind: str
+    name: str
+    label: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        prepared: The dataset.
+        clusters: Pictures that are the same picture.
+        leaking_groups: Groups with pictures in more than one split, and how many pictures they have.
+        one_sided: Sources, and groups of ten or more pictures, with one class only.
+        shortcuts: Whether the class shows in something other than the face.
+        removals: Reason by path: what `--fix` takes out.
+        seconds: Time the audit took.
+    """
+
+    prepared: Prepared
+    clusters: tuple[Cluster, ...]
+    leaking_groups: dict[str, int]
+    one_sided: tuple[OneSided, ...]
+    shortcuts: tuple[Shortcut, ...]
+    removals: dict[str, str]
+    seconds: float
+
+    @property
+    def suspicious(self) -> tuple[Cluster, ...]:
+        """The clusters that are not expected."""
+        return tuple(cluster for cluster in self.clusters if not cluster.is_expected)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each thing that would spoil a result."""
+        found = []
+        for split, (real, fake) in class_counts(self.prepared).items():
+            if min(real, fake) < MIN_CLASS_SHARE * (real + fake):
+                found.append(f"{split} is out of balance: {real:,} real and {fake:,} fake pictures.")
+        leaks = [cluster for cluster in self.clusters if cluster.is_leak]
+        if leaks:
+            found.append(f"{len(leaks):,} pictures are in more than one split, as they are or as copies.")
+        conflicts = sum(cluster.is_conflict for cluster in self.clusters)
+        if conflicts:
+            found.append(f"{conflicts:,} pictures are called both real and fake.")
+        copies = sum(not cluster.is_leak and not cluster.is_conflict for cluster in self.suspicious)
+        if copies:
+            found.append(f"{copies:,} pictures have copies within their split.")
+        if self.leaking_groups:
+            found.append(f"{len(self.leaking_groups):,} groups have pictures in more than one split.")
+        for one in self.one_sided:
+            if one.kind == "source":
+                found.append(f"The source {one.name} has only {('real', 'fake')[one.label]} pictures.")
+        in_groups = sum(one.pictures for one in self.one_sided if one.kind == "group")
+        share = in_groups / sum(sum(counts) for counts in class_counts(self.prepared).values())
+        if share > MAX_ONE_SIDED:
+            found.append(f"{share:.0%} of the pictures are in groups of {MIN_GROUP} or more that hold one class only.")
+        for shortcut in self.shortcuts:
+            if shortcut.is_warning:
+                found.append(f"The class can be told from {shortcut.name} alone (AUC {shortcut.auc:.2f}).")
+        return tuple(found)
+
+
+def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, progress: Step | None = None) -> Audit:
+    """Looks for what would spoil a result measured on a prepared dataset.
+
+    Args:
+        prepared: From `prepare` or `load_prepared`.
+        workers: Threads; None for one a core.
+        seed: Of the sample that shortcuts are measured on.
+        progress: Called with (what is being done, done, in all).
+
+    Raises:
+        UnmaskError: The folder is damaged, or scikit-learn is missing.
+    """
+    start = time.perf_counter()
+    rows = [row for split in prepared.splits for row in prepared.entries(split)]
+    if not rows:
+        raise UnmaskError(
+            f"{prepared.folder} has no pictures to audit.",
+            hint="Look at the reasons in its manifest.csv.",
+            code="no-pictures",
+        )
+    found = _same_pictures(prepared, rows, workers or available_cores(), progress)
+    leaking = _leaking_groups(rows)
+    if progress:
+        progress("looking for shortcuts", 0, 1)
+    shortcuts = find_shortcuts(prepared, seed=seed)
+    if progress:
+        progress("looking for shortcuts", 1, 1)
+    removals = _removals(rows, found, leaking)
+    return Audit(prepared, found, leaking, _one_sided(rows), shortcuts, removals, time.perf_counter() - start)
+
+
+def write_fixed(found: Audit) -> Path:
+    """Takes the offending rows out of `manifest.csv`; the pixels stay as they are.
+
+    The manifest as it was is kept as `manifest.before-fix.csv`, and the rows taken out, with the reason for each, are in
+    `removed.csv`.
+
+    Returns:
+        The path of the new manifest.
+    """
+    folder, manifest = found.prepared.folder, found.prepared.manifest
+    keep = [row for row in manifest if row.path not in found.removals]
+    for split in found.prepared.splits:
+        for label, name in enumerate(("real", "fake")):
+            if not any(row.split == split and row.label == label and row.row is not None for row in keep):
+                raise UnmaskError(
+                    f"Nothing would be left of the {name} pictures of {split}.",
+                    hint="Look at the audit's page: this set needs other pictures, not fewer.",
+                    code="nothing-left",
+                )
+    if not (folder / BEFORE_FIX).exists():
+        write_manifest(folder / BEFORE_FIX, manifest)
+    out = [row for row in manifest if row.path in found.removals]
+    write_manifest(folder / REMOVED, (replace(row, reason=found.removals[row.path]) for row in out))
+    write_manifest(folder / MANIFEST, keep)
+    return folder / MANIFEST
+
+
+def class_counts(prepared: Prepared) -> dict[str, tuple[int, int]]:
+    """Real and fake pictures of each split, as the manifest has them now."""
+    counts = {}
+    for split in prepared.splits:
+        labels = prepared.labels(split)
+        counts[split] = (int((labels == 0).sum()), int((labels == 1).sum()))
+    return counts
+
+
+def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, progress: Step | None) -> tuple[Cluster, ...]:
+    parts = []
+    for number, split in enumerate(prepared.splits):
+        if progress:
+            progress("fingerprints", number, len(prepared.splits))
+        parts.append(fingerprints(prepared.images(split)))
+    prints = Fingerprints(
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.mirrored for part in parts]),
+        np.concatenate([part.thumbnails for part in parts]),
+    )
+    step = (lambda done, total: progress("comparing", done, total)) if progress else None
+    pairs = near_duplicates(prints, workers=workers, progress=step)
+    links = [(pair.first, pair.second) for pair in pairs]
+    for group in exact_duplicates([row.sha256 for row in rows]):
+        links += [(group[0], other) for other in group[1:]]
+    mirrored = _mirrored(pairs)
+    return tuple(
+        Cluster(
+            tuple(rows[index] for index in members),
+            exact=len({rows[index].sha256 for index in members}) == 1 and bool(rows[members[0]].sha256),
+            mirrored=any(index in mirrored for index in members),
+        )
+        for members in clusters(len(rows), links)
+    )
+
+
+def _mirrored(pairs: list[Pair]) -> set[int]:
+    return {index for pair in pairs if pair.mirrored for index in (pair.first, pair.second)}
+
+
+def _leaking_groups(rows: list[Row]) -> dict[str, int]:
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.group:
+            splits[row.group].add(row.split)
+    counts = Counter(row.group for row in rows)
+    return {group: counts[group] for group, found in splits.items() if len(found) > 1}
+
+
+def _one_sided(rows: list[Row]) -> tuple[OneSided, ...]:
+    found = []
+    for kind in ("source", "group"):
+        labels: dict[str, Counter[int]] = defaultdict(Counter)
+        for row in rows:
+            name = getattr(row, kind)
+            if name:
+                labels[name][row.label] += 1
+        for name, counts in labels.items():
+            if len(counts) == 1 and counts.total() >= MIN_GROUP:
+                found.append(OneSided(kind, name, next(iter(counts)), counts.total()))
+    return tuple(sorted(found, key=lambda one: (one.kind != "source", -one.pictures, one.name)))
+
+
+def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, int]) -> dict[str, str]:
+    """What to take out, and why. Test stays whole where it can, so that figures on it can still be compared."""
+    removals: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for row in rows:
+        if row.group in leaking and SPLITS.index(row.split) >= SPLITS.index(last.get(row.group, SPLITS[0])):
+            last[row.group] = row.split
+    for row in rows:
+        if row.group in leaking and row.split != last[row.group]:
+            removals[row.path] = f"group-also-in-{last[row.group].lower()}"
+    for cluster in found:
+        if cluster.is_expected:
+            continue
+        labels: dict[str, set[int]] = defaultdict(set)
+        for row in cluster.members:
+            labels[row.sha256].add(row.label)
+        keeper = cluster.splits[-1]
+        kept: dict[int, set[str]] = defaultdict(set)
+        for row in cluster.members:
+            if len(labels[row.sha256]) > 1:
+                removals[row.path] = "both-real-and-fake"
+            elif row.split != keeper:
+                removals.setdefault(row.path, f"copy-in-{keeper.lower()}")
+            elif row.path not in removals:
+                groups = kept[row.label]
+                if groups and (not row.group or row.group not in groups):
+                    removals[row.path] = "copy"
+                groups.add(row.group)
+    return removals

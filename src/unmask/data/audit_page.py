@@ -1,0 +1,93 @@
+"""An audit as one HTML file, with examples; it loads nothing and can be sent to somebody."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from unmask import __version__
+from unmask.data.audit import Audit, Cluster, class_counts
+from unmask.data.manifest import Row
+from unmask.data.prepared import Prepared
+from unmask.data.shortcuts import MAX_AUC
+from unmask.image import encode_jpeg, resize
+
+# Clusters shown of each kind, and pictures of each cluster.
+CLUSTERS = 12
+MEMBERS = 6
+NAMES = 20
+THUMBNAIL = 96
+
+
+def audit_page(found: Audit) -> str:
+    """The page, as HTML."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(loader=PackageLoader("unmask"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    prepared = found.prepared
+    leaking = sorted(found.leaking_groups.items(), key=lambda item: (-item[1], item[0]))
+    return environment.get_template("audit.html").render(
+        folder=prepared.folder.resolve().name,
+        pictures=sum(sum(counts) for counts in class_counts(prepared).values()),
+        seconds=found.seconds,
+        version=__version__,
+        warnings=found.warnings,
+        counts=class_counts(prepared),
+        shortcuts=found.shortcuts,
+        max_auc=MAX_AUC,
+        expected=len(found.clusters) - len(found.suspicious),
+        sections=list(_sections(found)),
+        leaking=leaking[:NAMES],
+        leaking_more=max(0, len(leaking) - NAMES),
+        one_sided=found.one_sided[:NAMES],
+        one_sided_more=max(0, len(found.one_sided) - NAMES),
+        has_groups=any(row.group for row in prepared.manifest),
+        removals=Counter(found.removals.values()).most_common(),
+    )
+
+
+def _sections(found: Audit) -> Iterable[dict[str, Any]]:
+    kinds: dict[str, list[Cluster]] = {
+        "Called both real and fake": [],
+        "In more than one split": [],
+        "Copies within a split": [],
+        "Real and fake that look alike, within a split": [],
+    }
+    both, leak, copies, alike = kinds.values()
+    for cluster in found.suspicious:
+        if cluster.is_conflict:
+            both.append(cluster)
+        elif cluster.is_leak:
+            leak.append(cluster)
+        elif len({row.label for row in cluster.members}) > 1:
+            alike.append(cluster)
+        else:
+            copies.append(cluster)
+    for title, members in kinds.items():
+        if members:
+            shown = [_shown(found, cluster) for cluster in members[:CLUSTERS]]
+            yield {"title": title, "count": len(members), "shown": shown}
+
+
+def _shown(found: Audit, cluster: Cluster) -> dict[str, Any]:
+    return {
+        "members": [
+            {
+                "path": row.path,
+                "picture": _picture(found.prepared, row),
+                "removal": found.removals.get(row.path, ""),
+            }
+            for row in cluster.members[:MEMBERS]
+        ],
+        "more": max(0, len(cluster.members) - MEMBERS),
+    }
+
+
+def _picture(prepared: Prepared, row: Row) -> str:
+    place = np.load(prepared.folder / f"{row.split}.npy", mmap_mode="r", allow_pickle=False)[row.row]
+    data = encode_jpeg(resize(np.asarray(place), THUMBNAIL), 80)
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
