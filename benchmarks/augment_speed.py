@@ -1,0 +1,71 @@
+"""How many pictures a second does one core augment? Writes `docs/augment_speed.md`.
+
+    python benchmarks/augment_speed.py [--pictures 400] [--turns 7]
+
+Processor time, not wall time, so that other programs on the machine do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from machine import hardware, table, today, write
+from unmask.data.augment import delivery, light
+from unmask.data.blend import blend_batch
+from unmask.demo import draw_face
+
+Change = Callable[[NDArray[np.uint8], np.random.Generator], object]
+CHANGES: dict[str, Change] = {
+    "light": light,
+    "delivery": delivery,
+    "self-blending": lambda images, rng: blend_batch(images, np.zeros(len(images), np.int64), 1.0, rng),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=400)
+    parser.add_argument("--turns", type=int, default=7)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows = []
+    for side in (128, 224):
+        images = pictures(arguments.pictures, side)
+        for name, change in CHANGES.items():
+            change(images[:8], np.random.default_rng(0))
+            speeds = [speed(change, images, turn) for turn in range(arguments.turns)]
+            rows.append(
+                [name, f"{side}", f"{statistics.median(speeds):,.0f}", f"{min(speeds):,.0f} to {max(speeds):,.0f}"]
+            )
+    write(
+        "augment_speed.md",
+        "# How fast is augmentation?\n\n"
+        f"{hardware()}, {today()}; one thread, processor time; medians of {arguments.turns} turns of "
+        f"{arguments.pictures} pictures. Self-blending is of every picture.\n\n"
+        + table(["change", "side, pixels", "pictures/s on one core", "lowest to highest"], rows)
+        + "\nWritten by `benchmarks/augment_speed.py`.\n",
+    )
+
+
+def pictures(count: int, side: int) -> NDArray[np.uint8]:
+    """Copies of a drawn face with grain of their own."""
+    face = cv2.resize(draw_face(), (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    rng = np.random.default_rng(0)
+    return np.stack([np.clip(face + rng.normal(0, 8, face.shape), 0, 255).astype(np.uint8) for _ in range(count)])
+
+
+def speed(change: Change, images: NDArray[np.uint8], seed: int) -> float:
+    start = time.process_time()
+    change(images, np.random.default_rng(seed))
+    return len(images) / (time.process_time() - start)
+
+
+if __name__ == "__main__":
+    main()

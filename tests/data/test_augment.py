@@ -1,0 +1,105 @@
+"""Changes to training pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.data.pictures import picture
+
+from unmask.data import augment
+from unmask.data.augment import AUGMENTATIONS, delivery, light
+
+CHANGES = pytest.mark.parametrize("change", [light, delivery])
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    return np.stack([picture(seed, 64) for seed in range(24)])
+
+
+def generator(seed: int = 5) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@CHANGES
+def test_shape_and_type_stay(change: augment.Augment, images: NDArray[np.uint8]) -> None:
+    changed = change(images, generator())
+    assert (changed.shape, changed.dtype) == (images.shape, np.uint8)
+
+
+@CHANGES
+def test_the_same_seed_gives_the_same_pictures(change: augment.Augment, images: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(change(images, generator()), change(images, generator()))
+
+
+@CHANGES
+def test_another_seed_gives_other_pictures(change: augment.Augment, images: NDArray[np.uint8]) -> None:
+    assert not np.array_equal(change(images, generator(1)), change(images, generator(2)))
+
+
+@CHANGES
+def test_what_came_in_is_not_changed(change: augment.Augment, images: NDArray[np.uint8]) -> None:
+    before = images.copy()
+    change(images, generator())
+    np.testing.assert_array_equal(images, before)
+
+
+@CHANGES
+def test_an_empty_batch_stays_empty(change: augment.Augment) -> None:
+    assert change(np.empty((0, 64, 64, 3), np.uint8), generator()).shape == (0, 64, 64, 3)
+
+
+@CHANGES
+@pytest.mark.parametrize("side", [16, 33, 224])
+def test_any_size_will_do(change: augment.Augment, side: int) -> None:
+    assert change(np.stack([picture(seed, side) for seed in range(12)]), generator()).shape[1] == side
+
+
+def test_light_turns_about_half_of_the_pictures_round(images: NDArray[np.uint8]) -> None:
+    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    changed = light(np.stack([ramp] * 400), generator())
+    mirrored = np.mean(changed[:, 32, 8, 0] > changed[:, 32, 55, 0])
+    assert 0.4 < mirrored < 0.6
+
+
+def test_light_moves_the_middle_by_a_twentieth_at_most() -> None:
+    dot = np.zeros((100, 100, 3), np.uint8)
+    dot[46:54, 46:54] = 255
+    for image in light(np.stack([dot] * 200), generator()):
+        rows, columns = np.nonzero(image[..., 0] > 127)
+        assert abs(rows.mean() - 49.5) <= 6
+        assert abs(columns.mean() - 49.5) <= 6
+
+
+def test_light_keeps_a_plain_picture_plain() -> None:
+    plain = np.full((8, 64, 64, 3), 77, np.uint8)
+    np.testing.assert_array_equal(light(plain, generator()), plain)
+
+
+@pytest.mark.parametrize("step", ["_recolour", "_blur", "_sharpen", "_grain", "_rescale", "_screenshot", "_compress"])
+def test_every_step_of_delivery_changes_a_picture_and_leaves_it_recognisable(step: str) -> None:
+    image, rng = picture(3, 128), generator()
+    changed = [getattr(augment, step)(image, rng) for _ in range(30)]
+    assert any(not np.array_equal(one, image) for one in changed)
+    reference = image.astype(float).ravel()
+    if step != "_screenshot":
+        assert min(np.corrcoef(one.ravel(), reference)[0, 1] for one in changed) > 0.7
+
+
+def test_colours_keep_their_order_through_compression() -> None:
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    assert augment._compress(red, generator())[32, 32].argmax() == 0
+
+
+def test_the_names_are_those_of_the_command_line() -> None:
+    assert list(AUGMENTATIONS) == ["none", "light", "delivery"]
+
+
+def test_a_third_of_the_delivered_pictures_have_their_own_pixels() -> None:
+    colours = np.arange(64, dtype=np.uint8) * 4
+    stripes = np.repeat(colours[None, :, None], 64, axis=0).repeat(3, axis=2)
+    changed = delivery(np.stack([stripes] * 400), generator())
+    kept = np.mean([np.isin(image, colours).all() for image in changed])
+    assert 0.3 < kept < 0.42
