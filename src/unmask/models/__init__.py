@@ -1,0 +1,112 @@
+"""The architectures. Each is a file with `features(inputs)` and `head(map)`, put together here.
+
+A new one: write `models/<name>.py` with those two functions and add its name to `ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from unmask.errors import UnmaskError
+
+# Name -> smallest input side. Keras is imported only when a model is built.
+ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32}
+
+# Weights that a person may ask for by name; anything else is a file.
+_NAMED_WEIGHTS = ("none", "imagenet")
+
+
+def build(
+    architecture: str,
+    input_size: int,
+    *,
+    weights: str | os.PathLike[str] = "none",
+    precision: str = "float32",
+) -> Any:
+    """A detector to be trained: pictures in, logits out, scaling inside.
+
+    Args:
+        architecture: A key of `ARCHITECTURES`.
+        input_size: Side S of the square input in pixels.
+        weights: Where a backbone starts: ``none`` (random), ``imagenet`` (Keras downloads them) or a
+            ``.weights.h5`` file of that backbone without its classifier.
+        precision: ``float32`` or ``mixed_bfloat16`` (weights and logit stay float32).
+
+    Returns:
+        A `keras.Model` from uint8 (N, S, S, 3), RGB, to float32 logits (N, 1); positive is fake. The layers
+        of the backbone, all that come before the last spatial map, are named by `backbone_layers`.
+
+    Raises:
+        UnmaskError: An unknown architecture, a size that is too small, weights that do not fit.
+    """
+    module = _module(architecture)
+    if input_size < ARCHITECTURES[architecture]:
+        raise UnmaskError(
+            f"{architecture} cannot take pictures of {input_size} px.",
+            hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
+            code="input-too-small",
+        )
+    start = _checked_weights(weights)
+
+    import keras
+
+    with _dtype_policy(precision):
+        inputs = keras.Input((input_size, input_size, 3), dtype="uint8", name="image")
+        try:
+            spatial_map = module.features(inputs, start)
+        except (ValueError, OSError) as error:
+            raise UnmaskError(
+                f"The weights {start} do not fit {architecture}: {str(error).splitlines()[0]}",
+                hint="Give a .weights.h5 file of the same backbone without its classifier, or none.",
+                code="backbone-weights",
+            ) from error
+        return keras.Model(inputs, module.head(spatial_map), name=architecture)
+
+
+def backbone_layers(model: Any) -> list[Any]:
+    """The layers before the last spatial map: what `frozen` keeps still."""
+    from unmask.train.gradcam import last_spatial_layer
+
+    layers = list(model.layers)
+    return layers[: layers.index(last_spatial_layer(model)) + 1]
+
+
+def _module(architecture: str) -> Any:
+    if architecture not in ARCHITECTURES:
+        raise UnmaskError(
+            f"There is no architecture named {architecture}.",
+            hint=f"Choose one of {', '.join(ARCHITECTURES)}.",
+            code="unknown-architecture",
+        )
+    return importlib.import_module(f"unmask.models.{architecture}")
+
+
+def _checked_weights(weights: str | os.PathLike[str]) -> str:
+    name = os.fspath(weights)
+    if name in _NAMED_WEIGHTS:
+        return name
+    if not Path(name).is_file():
+        raise UnmaskError(
+            f"The backbone weights {name} are not there.",
+            hint="Give the path of a .weights.h5 file, imagenet, or none.",
+            code="backbone-weights",
+        )
+    return name
+
+
+@contextmanager
+def _dtype_policy(precision: str) -> Iterator[None]:
+    """keras.applications takes no dtype, so the policy is set around the building and put back."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
