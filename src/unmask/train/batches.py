@@ -1,0 +1,101 @@
+"""Batches as a pure function of (seed, epoch, step): a run that was stopped goes on with the same ones.
+
+No generator has a state to save. The order of an epoch comes from (seed, epoch), and the changes made to a batch come
+from (seed, epoch, step), however many threads make them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.train.source import Source
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
+# Pictures (n, S, S, 3) and labels (n,), their places in the source (n,), a generator to draw from -> the same shapes.
+Change = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], np.random.Generator], Batch]
+
+# Of the first epoch's batches, the share that may hold one class only. A small batch now and then is chance.
+MAX_ONE_CLASS_SHARE = 0.1
+
+# Batches that wait, finished, for the model.
+AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The batches of a run.
+
+    Attributes:
+        source: Pictures and labels.
+        batch_size: Pictures a step; the last batch of an epoch has what is left.
+        seed: Of order and changes.
+        change: Augmentation, applied to each batch; None for none.
+        workers: Threads that make batches ahead of their use.
+        choose: (epoch, generator) -> indexes of the epoch's pictures in their order; None for all, shuffled.
+    """
+
+    source: Source
+    batch_size: int
+    seed: int
+    change: Change | None = None
+    workers: int = 2
+    choose: Callable[[int, np.random.Generator], NDArray[np.int64]] | None = None
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Indexes into the source, in the order of an epoch."""
+        generator = np.random.default_rng((self.seed, epoch))
+        return self.choose(epoch, generator) if self.choose else generator.permutation(len(self.source))
+
+    def steps(self, epoch: int = 0) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.order(epoch)) // self.batch_size)
+
+    def batch(self, epoch: int, step: int, order: NDArray[np.int64]) -> Batch:
+        """One batch: uint8 (n, S, S, 3) and int64 (n,)."""
+        indexes = order[step * self.batch_size : (step + 1) * self.batch_size]
+        images, labels = self.source.read(indexes), self.source.labels[indexes]
+        if self.change is None:
+            return images, labels
+        return self.change(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
+
+    def of_epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from step `first` on, made ahead by threads, given in order."""
+        order = self.order(epoch)
+        last = -(-len(order) // self.batch_size)
+        waiting: deque[Future[Batch]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="unmask-batch")
+        try:
+            for step in range(first, last):
+                waiting.append(pool.submit(self.batch, epoch, step, order))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def check_classes(self) -> None:
+        """Refuses data whose batches would mostly hold one class, from which nothing can be learned.
+
+        Raises:
+            UnmaskError: More than `MAX_ONE_CLASS_SHARE` of the first epoch's full batches hold one class only.
+        """
+        labels = self.source.labels[self.order(0)]
+        full = labels[: len(labels) // self.batch_size * self.batch_size].reshape(-1, self.batch_size)
+        fakes = full.sum(axis=1)
+        share = float(((fakes == 0) | (fakes == self.batch_size)).mean()) if len(full) else 0.0
+        if share > MAX_ONE_CLASS_SHARE:
+            real, fake = np.bincount(self.source.labels, minlength=2)
+            raise UnmaskError(
+                f"{share:.0%} of the batches of {self.batch_size} hold pictures of one class only "
+                f"({real} real and {fake} fake pictures in all).",
+                hint="Use a larger --batch-size, or a set with about as many real as fake pictures.",
+                code="one-class-batches",
+            )

@@ -1,0 +1,191 @@
+"""The verbs `train` and `export`. Parse, call the library, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FOLDER = click.Path(path_type=Path)
+_MODELS = ["cnn", "mobilenetv2", "efficientnetv2b0"]
+
+
+@click.command()
+@click.option("--data", help="Folder written by `unmask prepare`, or a dataset folder.")
+@click.option("--out", type=_FOLDER, help="Run folder to make.")
+@click.option("--resume", type=_FOLDER, help="Go on with the run in this folder, as if it had never stopped.")
+@click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
+@click.option("--config", type=_FOLDER, help="Settings from a file, such as the run.toml of an earlier run.")
+@click.option("--model", type=click.Choice(_MODELS), help="Architecture. [default: cnn]")
+@click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
+@click.option("--frozen", "tune", flag_value="frozen", help="Keep the backbone still; only the head learns.")
+@click.option("--fine-tune", "tune", flag_value="fine-tune", help="The head first, then everything.")
+@click.option("--frozen-epochs", type=int, help="With --fine-tune: epochs of the first stage. [default: 1]")
+@click.option("--fine-tune-learning-rate", type=float, help="Of the second stage, and of --hard. [default: 0.0001]")
+@click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
+@click.option("--batch-norm", type=click.Choice(["auto", "frozen", "moving"]), help="Of the backbone. [default: auto]")
+@click.option("--balance", is_flag=True, default=None, help="Take more of small sources, less of large ones.")
+@click.option("--augment", type=click.Choice(["none", "light", "delivery"]), help="[default: none]")
+@click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
+@click.option("--epochs", type=int, help="[default: 5]")
+@click.option("--batch-size", type=int, help="[default: 32]")
+@click.option("--learning-rate", type=float, help="[default: 0.001]")
+@click.option("--optimizer", type=click.Choice(["adam", "adamw"]), help="[default: adam]")
+@click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="[default: constant]")
+@click.option("--weight-decay", type=float, help="With adamw. [default: 0]")
+@click.option("--ema", type=float, help="Momentum of a moving average of the weights, e.g. 0.999. [default: none]")
+@click.option("--label-smoothing", type=float, help="[default: 0]")
+@click.option("--seed", type=int, help="[default: 1]")
+@click.option("--precision", type=click.Choice(["auto", "float32", "mixed_bfloat16"]), help="[default: auto]")
+@click.option("--checkpoint-every", type=int, help="Steps between checkpoints. [default: 200]")
+@click.option("--workers", type=int, help="Threads that read pictures. [default: 2]")
+@click.option("--trials", type=_FOLDER, help="Also add the run as a row to this CSV file.")
+def train(
+    out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, trials: Path | None, **given: Any
+) -> None:
+    """Train a detector; everything about the run goes into one folder.
+
+    \b
+    unmask train --data prepared/ --out runs/first
+    unmask train --resume runs/first
+    unmask train --resume runs/first --hard hard.csv --out runs/second
+    """
+    from unmask.train.starting import load_keras
+
+    load_keras()
+    from unmask.train.loop import resume as go_on
+    from unmask.train.loop import train as start
+    from unmask.train.mined import continued
+    from unmask.train.progress import shown
+    from unmask.train.trials import add_trial
+
+    settings = {name: value for name, value in given.items() if value is not None}
+    with shown() as watcher:
+        if resume is not None and hard is None:
+            if settings or out or config:
+                raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --hard.")
+            outcome = go_on(resume, watcher=watcher)
+        elif resume is not None and hard is not None:
+            chosen = continued(resume, hard, **settings)
+            outcome = start(chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher)
+        else:
+            outcome = start(_config(config, settings), _required(out, "--out"), watcher=watcher)
+    if trials is not None and outcome.finished:
+        add_trial(trials, outcome)
+    _report(outcome)
+
+
+@click.command()
+@click.argument("run", type=_FOLDER)
+@click.option("--data", required=True, type=_FOLDER, help="The prepared folder that the run learned from.")
+@click.option("--out", type=_FOLDER, help="Folder to write to. [default: RUN/mined]")
+@click.option("--top", type=click.IntRange(1), default=500, show_default=True, help="How many hard examples to list.")
+@click.option("--folds", type=click.IntRange(2), default=2, show_default=True, help="Parts that Train is cut into.")
+@click.option("--epochs", type=click.IntRange(1), help="Of the model for each part. [default: the run's]")
+def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: int | None) -> None:
+    """List the training pictures that a model like RUN's gets wrong when it has not learned from them.
+
+    Train is cut into parts, and each is scored by a model trained on the others: it takes about as long as (parts - 1)
+    runs. Writes hard.csv, mislabelled.csv and a sheet of pictures of each.
+
+    \b
+    unmask mine runs/first --data prepared/ --top 500
+    unmask train --resume runs/first --hard runs/first/mined/hard.csv
+    """
+    from unmask.train.starting import load_keras
+
+    load_keras()
+    from unmask.train.mining import mine as dig
+    from unmask.train.progress import shown
+
+    with shown() as watcher:
+        found = dig(
+            run, data, out, top=top, folds=folds, epochs=epochs, watcher=watcher,
+            progress=lambda what: click.echo(what, err=True),
+        )  # fmt: skip
+    click.echo(f"{found.n:,} pictures of Train, judged without having been learned from: AUC {found.auc:.3f}")
+    click.echo(f"{len(found.hard):,} hard: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
+    if found.can_judge_labels:
+        click.echo(f"{len(found.mislabelled):,} probably mislabelled: look at {found.folder / 'mislabelled.png'}")
+    else:
+        click.echo("No label is called wrong: a model that tells the classes apart so badly cannot know.")
+
+
+@click.command()
+@click.argument("source", type=_FOLDER)
+@click.option("--out", required=True, type=_FOLDER, help="Folder of the bundle.")
+@click.option("--data", help="Where to calibrate and to report. [default: what the run learned from]")
+@click.option("--name", help="Of the detector. [default: architecture and size]")
+@click.option("--detector-version", "version", default="1", show_default=True)
+@click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
+@click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
+@click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
+@click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
+def export(
+    source: Path,
+    out: Path,
+    data: str | None,
+    name: str | None,
+    version: str,
+    data_name: str | None,
+    terms: str | None,
+    input_scaling: str | None,
+    label_order: str | None,
+) -> None:
+    """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
+
+    SOURCE is a run folder, or a Keras file (.h5, .keras) of somebody's real/fake classifier.
+
+    \b
+    unmask export runs/first --out bundle/
+    unmask export cnn_model.h5 --input-scaling 0..1 --label-order real-fake --data prepared/ --out bundle/
+    """
+    from unmask.train.starting import load_keras
+
+    # Only TensorFlow's graphs become ONNX; a run made with JAX is read all the same.
+    load_keras("tensorflow")
+    from unmask.train.export import UNSTATED_TERMS, Label, export_file, export_run
+
+    label = Label(name, version, data_name, terms or UNSTATED_TERMS)
+    if source.is_dir():
+        if input_scaling or label_order:
+            raise click.UsageError(
+                "A run knows its scaling and its labels; leave --input-scaling and --label-order out."
+            )
+        folder = export_run(source, out, data=data, label=label)
+    else:
+        if input_scaling is None or label_order is None:
+            raise click.UsageError(
+                "A Keras file needs --input-scaling and --label-order (the report's: 0..1, real-fake)."
+            )
+        folder = export_file(source, out, data=data, label=label, input_scaling=input_scaling, label_order=label_order)
+    click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
+
+
+def _config(path: Path | None, settings: dict[str, Any]) -> Any:
+    from unmask.train.config import make_config, read_config
+
+    if path is not None:
+        return read_config(path, **settings)
+    _required(settings.get("data"), "--data")
+    return make_config(**settings)
+
+
+def _required(value: Any, option: str) -> Any:
+    if value is None:
+        raise click.UsageError(f"{option} is missing.")
+    return value
+
+
+def _report(outcome: Any) -> None:
+    best = outcome.best
+    if best is not None:
+        click.echo(
+            f"Best epoch {best.epoch}: Validation AUC {best.validation_auc:.4f}, "
+            f"accuracy {best.validation_accuracy:.2%}"
+        )
+    if outcome.finished:
+        click.echo(f"{outcome.folder}: done. Make a detector of it: unmask export {outcome.folder} --out bundle/")
+    else:
+        click.echo(f"{outcome.folder}: stopped, nothing lost. Go on: unmask train --resume {outcome.folder}")

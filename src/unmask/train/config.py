@@ -1,0 +1,140 @@
+"""All settings of a training run, in one place, each with what it is for.
+
+The same names serve the command line (`--batch-size`), the configuration file (`batch_size = 32`) and the library.
+A run folder keeps them as resolved, in `run.toml`, so that the run can be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unmask.errors import UnmaskError
+
+CONFIG_FILE = "run.toml"
+
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+class TrainConfig(BaseModel):
+    """What a run is made from. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    # A folder written by `unmask prepare`, or Dataset/{Train,Validation}/{Real,Fake}, read as training goes on.
+    data: str
+    # A key of unmask.models.ARCHITECTURES.
+    model: str = "cnn"
+    # Side of the model's input; None: that of the prepared pictures, or 128 straight from folders.
+    size: Annotated[int, Field(ge=16, le=1024)] | None = None
+
+    # Where a backbone starts: none (random), imagenet, or a .weights.h5 file.
+    backbone_weights: str = "none"
+    # What learns: everything; the head on a still backbone; or the head first and then everything.
+    tune: Literal["all", "frozen", "fine-tune"] = "all"
+    # fine-tune only: epochs of the first stage, and the learning rate of the second.
+    frozen_epochs: Positive = 1
+    fine_tune_learning_rate: Rate = 1e-4
+    # frozen: the backbone's BatchNorm keeps its statistics, which suits pretrained weights and short runs. moving: it
+    # learns new ones with `batch_norm_momentum`; Keras' 0.999 would need thousands of steps to follow.
+    batch_norm: Literal["auto", "frozen", "moving"] = "auto"
+    batch_norm_momentum: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+
+    # A run whose best model this one starts from, and a list (CSV with a column `path`) of its hard examples.
+    start: str | None = None
+    hard: str | None = None
+
+    # Take each source by the square root of its size (see unmask.train.sampling), not as often as it comes.
+    balance: bool = False
+    augment: Literal["none", "light", "delivery"] = "none"
+    # Share of each batch's real pictures that become self-blended fakes.
+    blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+
+    epochs: Positive = 5
+    batch_size: Positive = 32
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: Rate = 1e-3
+    # cosine: a linear rise over the first 5 % of the steps, then half a cosine down to zero.
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    # Momentum of an exponential moving average of the weights, which is then what is judged and kept; 0: none.
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    # auto: mixed_bfloat16 where the processor computes in bfloat16, else float32.
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    # Steps between two checkpoints inside an epoch. What a kill -9 can cost, at most, is this many steps.
+    checkpoint_every: Positive = 200
+    # Threads that read and augment ahead of the model.
+    workers: Positive = 2
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.tune == "fine-tune" and self.frozen_epochs >= self.epochs:
+            raise ValueError(f"frozen_epochs {self.frozen_epochs} leaves nothing of {self.epochs} epochs to fine-tune")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError("weight_decay needs the optimizer adamw")
+        if self.hard is not None and self.start is None:
+            raise ValueError("hard examples need a run to start from: unmask train --resume RUN --hard hard.csv")
+        if self.hard is not None and self.balance:
+            raise ValueError("balance chooses the pictures of an epoch, and so does hard: take one of them")
+        if self.model == "cnn" and (self.tune != "all" or self.backbone_weights != "none"):
+            raise ValueError("cnn has no backbone to freeze, to fine-tune or to load")
+        return self
+
+
+def make_config(**settings: Any) -> TrainConfig:
+    """Settings as a checked configuration.
+
+    Raises:
+        UnmaskError: An unknown setting or a value out of range; all of them are named.
+    """
+    try:
+        return TrainConfig(**settings)
+    except ValidationError as error:
+        problems = [_sentence(dict(problem)) for problem in error.errors()]
+        raise UnmaskError(
+            f"The settings of the run are wrong: {'; '.join(problems)}.",
+            hint=f"Known settings: {', '.join(TrainConfig.model_fields)}.",
+            code="bad-config",
+        ) from None
+
+
+def read_config(path: Path, **overrides: Any) -> TrainConfig:
+    """A configuration file (TOML), with settings of the command line laid over it.
+
+    Raises:
+        UnmaskError: The file is missing or is not TOML, or as `make_config`.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnmaskError(
+            f"The configuration {path} cannot be read: {error.strerror or error}.",
+            hint="Name a file like the run.toml of an earlier run.",
+            code="no-config",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnmaskError(
+            f"The configuration {path} is not TOML: {error}.", hint="Write lines like: epochs = 5", code="bad-config"
+        ) from None
+    return make_config(**{**settings, **overrides})
+
+
+def write_config(path: Path, config: TrainConfig) -> None:
+    """Writes every setting, the defaults too; TOML has no null, so what is None is left out."""
+    # A JSON string, number or boolean is also TOML.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in config.model_dump().items() if value is not None]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    what = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -1,0 +1,63 @@
+"""Which pictures an epoch has: all of them once, or as many from a small source as its rank deserves.
+
+Where one source outnumbers the others and is the easiest, an epoch of everything is mostly pictures from which nothing
+is learned any more. Weighing sources by the square root of their size lies half way between taking them as they come
+and showing them all equally often, which would repeat the smallest until it is learned by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.train.source import Source
+
+Indexes = NDArray[np.int64]
+Choose = Callable[[int, np.random.Generator], Indexes]
+
+
+def balanced(source: Source) -> Choose:
+    """An epoch as long as the set, in which each source and class counts by the square root of its source's size.
+
+    Args:
+        source: With `origins`; the classes of a source keep their shares.
+
+    Returns:
+        (epoch, generator) -> indexes in shuffled order. Nothing is repeated before everything of its source and class
+        was taken once.
+
+    Raises:
+        UnmaskError: The set does not say where its pictures come from.
+    """
+    if not source.origins.any():
+        raise UnmaskError(
+            "The pictures cannot be balanced by source: the data does not say where they come from.",
+            hint="Put a manifest.csv with a column `source` beside Train/, and prepare again; or leave out --balance.",
+            code="no-sources",
+        )
+    names = np.unique(source.origins)
+    sizes = np.array([(source.origins == name).sum() for name in names])
+    shares = np.sqrt(sizes) / np.sqrt(sizes).sum()
+    quotas: list[tuple[Indexes, int]] = []
+    for name, size, share in zip(names, sizes, shares, strict=True):
+        for label in (0, 1):
+            members = np.flatnonzero((source.origins == name) & (source.labels == label))
+            quotas.append((members, round(len(source) * share * len(members) / size)))
+
+    def choose(epoch: int, generator: np.random.Generator) -> Indexes:
+        del epoch
+        parts = [_take(members, quota, generator) for members, quota in quotas]
+        return generator.permutation(np.concatenate(parts))
+
+    return choose
+
+
+def _take(members: Indexes, quota: int, generator: np.random.Generator) -> Indexes:
+    """`quota` of the members; all of them as often as they fit in, and a part of them once more."""
+    if not len(members):
+        return members
+    whole, rest = divmod(quota, len(members))
+    return np.concatenate([np.tile(members, whole), generator.permutation(members)[:rest]])

@@ -1,0 +1,109 @@
+"""Where training reads its pictures: a prepared folder, or straight from a dataset's folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.data.folder import open_folder
+from unmask.data.landmarks import landmarks
+from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.errors import UnmaskError
+
+# The report's, for pictures straight from folders.
+DEFAULT_SIZE = 128
+
+Indexes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One split, to be read in any order and by several threads at once.
+
+    Attributes:
+        split: `Train`, `Validation` or `Test`.
+        size: Side S of the pictures.
+        paths: Of each picture, relative to the dataset.
+        labels: 0 real, 1 fake, int64 (N,).
+        groups: Pictures of one group are not independent; (N,) strings, empty where the dataset has none.
+        origins: Where a picture comes from, (N,) strings, likewise.
+        read: Indexes (n,) -> uint8 (n, S, S, 3), RGB.
+        find_landmarks: () -> float32 (N, 5, 2), pixels, as `unmask.data.landmarks`; None where they are not kept.
+    """
+
+    split: str
+    size: int
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
+    origins: NDArray[np.str_]
+    read: Callable[[Indexes], NDArray[np.uint8]]
+    find_landmarks: Callable[[], NDArray[np.float32]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def open_source(data: str | Path, split: str, size: int | None = None) -> Source:
+    """Opens one split.
+
+    Args:
+        data: A prepared folder or a dataset folder.
+        split: `Train`, `Validation` or `Test`.
+        size: Side that the model takes; None for whatever is there.
+
+    Raises:
+        UnmaskError: No such data or split, a class without pictures, or a prepared folder of another size.
+    """
+    folder = Path(data)
+    source = _from_prepared(load_prepared(folder), split, size) if (folder / PREPARED).is_file() else None
+    source = source or _from_folders(folder, split, size)
+    for label, name in enumerate(("Real", "Fake")):
+        if not (source.labels == label).any():
+            raise UnmaskError(
+                f"{split} of {folder} has no {name.lower()} pictures.",
+                hint=f"Put pictures into {split}/{name} and prepare again; two classes are needed to tell them apart.",
+                code="class-missing",
+            )
+    return source
+
+
+def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
+    if size not in (None, prepared.size):
+        raise UnmaskError(
+            f"The pictures in {prepared.folder} are {prepared.size} px wide, not {size}.",
+            hint=f"Leave --size out, or prepare again with --size {size}.",
+            code="size-differs",
+        )
+    entries, images = prepared.entries(split), prepared.images(split)
+
+    def read(indexes: Indexes) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(images[indexes])
+
+    return Source(
+        split,
+        prepared.size,
+        tuple(entry.path for entry in entries),
+        prepared.labels(split),
+        np.array([entry.group for entry in entries], np.str_),
+        np.array([entry.source for entry in entries], np.str_),
+        read,
+        lambda: landmarks(prepared, split),
+    )
+
+
+def _from_folders(folder: Path, split: str, size: int | None) -> Source:
+    opened = open_folder(folder, split, size or DEFAULT_SIZE)
+    return Source(
+        split,
+        opened.size,
+        opened.paths,
+        opened.labels,
+        np.array(opened.groups, np.str_),
+        np.array(opened.sources, np.str_),
+        opened.read,
+    )

@@ -1,0 +1,47 @@
+"""Starting Keras from the command line: without the lines that TensorFlow's C++ writes, and with a way out if it is absent."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from unmask.errors import UnmaskError
+
+
+def load_keras(backend: str | None = None) -> None:
+    """Imports Keras and its backend.
+
+    Args:
+        backend: `tensorflow` where nothing else will do; None for what KERAS_BACKEND says.
+
+    Raises:
+        UnmaskError: The extra `train` is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    try:
+        with _silent_stderr():
+            importlib.import_module(importlib.import_module("keras").backend.backend())
+    except ImportError as error:
+        raise UnmaskError(
+            f"Training needs more than is installed: {error}.",
+            hint="In a clone of Unmask: pip install '.[train]'",
+            code="no-train-extra",
+        ) from error
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """TensorFlow greets from C++ before any setting of its log takes effect, so its file descriptor is turned away."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

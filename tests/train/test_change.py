@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from unmask.train.change import change_of
+from unmask.train.config import make_config
+
+
+@pytest.fixture
+def batch():
+    images = np.random.default_rng(0).integers(0, 256, (40, 48, 48, 3), dtype=np.uint8)
+    return images, np.arange(40) % 2
+
+
+def changed(batch, **settings):
+    images, labels = batch
+    return change_of(make_config(data="here", **settings))(images, labels, np.arange(len(labels)), np.random.default_rng(1))
+
+
+def test_without_a_wish_nothing_is_done():
+    assert change_of(make_config(data="here")) is None
+
+
+def test_augmentation_keeps_the_labels(batch):
+    images, labels = changed(batch, augment="light")
+    assert images.shape == batch[0].shape
+    assert not np.array_equal(images, batch[0])
+    np.testing.assert_array_equal(labels, batch[1])
+
+
+def test_blending_makes_fakes_of_some_real_pictures_and_leaves_the_fakes(batch):
+    images, labels = changed(batch, blend=0.5)
+    turned = labels != batch[1]
+    assert 3 <= turned.sum() <= 17
+    assert (labels[turned] == 1).all()
+    np.testing.assert_array_equal(images[~turned], batch[0][~turned])
+
+
+def test_the_same_draw_gives_the_same_batch(batch):
+    for settings in ({"augment": "delivery"}, {"augment": "light", "blend": 0.3}):
+        np.testing.assert_array_equal(changed(batch, **settings)[0], changed(batch, **settings)[0])

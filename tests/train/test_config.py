@@ -1,0 +1,59 @@
+import pytest
+
+from unmask.errors import UnmaskError
+from unmask.train.config import TrainConfig, make_config, read_config, write_config
+
+
+def test_a_configuration_comes_back_from_its_file(tmp_path):
+    config = make_config(data='a "quoted" folder', model="mobilenetv2", tune="fine-tune", ema=0.99, size=96)
+    write_config(tmp_path / "run.toml", config)
+    assert read_config(tmp_path / "run.toml") == config
+
+
+def test_the_command_line_wins_over_the_file(tmp_path):
+    write_config(tmp_path / "run.toml", make_config(data="here", epochs=7, seed=3))
+    config = read_config(tmp_path / "run.toml", epochs=2)
+    assert (config.epochs, config.seed) == (2, 3)
+
+
+def test_an_unknown_setting_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(UnmaskError, match="epoch: ") as caught:
+        make_config(data="here", epoch=3)
+    assert "epochs" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"ema": 1.0}, "ema"),
+        ({"model": "cnn", "tune": "frozen"}, "cnn has no backbone"),
+        ({"model": "mobilenetv2", "tune": "fine-tune", "epochs": 2, "frozen_epochs": 2}, "nothing of 2 epochs"),
+        ({"weight_decay": 0.1}, "needs the optimizer adamw"),
+        ({"hard": "hard.csv"}, "need a run to start from"),
+        ({"hard": "hard.csv", "start": "run", "balance": True}, "take one of them"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, words):
+    with pytest.raises(UnmaskError, match=words) as caught:
+        make_config(data="here", **settings)
+    assert caught.value.code == "bad-config"
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UnmaskError) as caught:
+        read_config(tmp_path / "none.toml")
+    assert caught.value.code == "no-config"
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path):
+    (tmp_path / "run.toml").write_text("epochs: 5")
+    with pytest.raises(UnmaskError, match="not TOML"):
+        read_config(tmp_path / "run.toml")
+
+
+def test_the_defaults_are_the_reports_settings():
+    config = TrainConfig(data="here")
+    assert (config.model, config.epochs, config.batch_size, config.optimizer) == ("cnn", 5, 32, "adam")

@@ -1,0 +1,282 @@
+import csv
+import signal
+
+import numpy as np
+import pytest
+from tests.train.prepared_faces import write_prepared
+
+from unmask.errors import UnmaskError
+from unmask.train.config import make_config
+
+pytestmark = pytest.mark.train
+
+SETTINGS = {"epochs": 2, "batch_size": 16, "precision": "float32", "checkpoint_every": 2}
+STEPS = 3
+
+
+class KilledError(Exception):
+    """Stands for kill -9: nothing is saved on its way out."""
+
+
+class Watcher:
+    """Does something at one step, counted over all epochs."""
+
+    def __init__(self, at=None, action=None):
+        self.at, self.action, self.seen, self.rows = at, action, 0, []
+
+    def on_step(self, position, steps):
+        self.seen += 1
+        if self.seen == self.at:
+            self.action()
+
+    def on_epoch(self, row):
+        self.rows.append(row)
+
+
+def kill():
+    raise KilledError
+
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+
+def weights_of(folder):
+    import keras
+
+    return keras.models.load_model(folder / "model.keras", compile=False).get_weights()
+
+
+def last_state(folder):
+    with np.load(folder / "last.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "position"}
+
+
+def assert_same(state, expected):
+    assert state.keys() == expected.keys()
+    for name, value in state.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_a_run_folder_holds_everything(finished_run):
+    names = {path.name for path in finished_run.iterdir()}
+    plots = {"accuracy.png", "loss.png", "cnn_accuracy.png"}
+    assert names == {"run.toml", "last.npz", "model.keras", "history.csv", "tensorboard", *plots}
+    rows = list(csv.DictReader((finished_run / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+
+
+def test_it_learns(prepared, tmp_path):
+    from unmask.train.loop import train
+
+    settings = {**SETTINGS, "epochs": 6, "batch_size": 8}
+    outcome = train(make_config(data=str(prepared), **settings), tmp_path / "run")
+    assert outcome.finished
+    assert outcome.best.validation_auc > 0.9
+
+
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_a_killed_run_goes_on_to_the_same_weights(prepared, finished_run, tmp_path, step):
+    from unmask.train.loop import resume, train
+
+    run = tmp_path / "run"
+    with pytest.raises(KilledError):
+        train(make_config(data=str(prepared), **{**SETTINGS, "checkpoint_every": 1}), run, watcher=Watcher(step, kill))
+    # Killed at its very first step, before any checkpoint, it starts again by itself.
+    outcome = resume(run)
+    assert outcome.finished
+    assert_same(last_state(run), last_state(finished_run))
+    for found, expected in zip(weights_of(run), weights_of(finished_run), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_ctrl_c_ends_after_the_step_and_keeps_everything(prepared, finished_run, tmp_path):
+    from unmask.train.loop import resume, train
+
+    run, watcher = tmp_path / "run", Watcher(2, interrupt)
+    outcome = train(make_config(data=str(prepared), **SETTINGS), run, watcher=watcher)
+    assert (outcome.finished, watcher.seen) == (False, 2)
+    assert (run / "model.keras").is_file()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    rest = Watcher()
+    history = resume(run, watcher=rest).history
+    assert rest.seen == 2 * STEPS - 2
+    assert_same(last_state(run), last_state(finished_run))
+    assert [round(row.loss, 6) for row in history] == losses_of(finished_run)
+
+
+def losses_of(run):
+    from unmask.train.checkpoint import read_position
+
+    return [round(row["loss"], 6) for row in read_position(run / "last.npz")["history"]]
+
+
+def test_another_seed_gives_other_weights(prepared, finished_run, tmp_path):
+    from unmask.train.loop import train
+
+    run = train(make_config(data=str(prepared), **SETTINGS, seed=2), tmp_path / "run").folder
+    assert not np.array_equal(last_state(run)["v0"], last_state(finished_run)["v0"])
+
+
+def test_a_finished_run_has_nothing_left_to_do(finished_run):
+    from unmask.train.loop import resume
+
+    watcher = Watcher()
+    assert resume(finished_run, watcher=watcher).finished
+    assert watcher.seen == 0
+
+
+class SmallBackbone:
+    """An architecture like those in unmask.models, but quick."""
+
+    @staticmethod
+    def features(inputs, weights="none"):
+        from keras import layers
+
+        x = layers.Rescaling(1 / 255)(inputs)
+        x = layers.Conv2D(4, 3, strides=4, use_bias=False, name="backbone")(x)
+        return layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+
+    @staticmethod
+    def head(spatial_map):
+        from keras import layers
+
+        return layers.Dense(1, name="logit")(layers.GlobalAveragePooling2D()(spatial_map))
+
+
+@pytest.fixture
+def small_backbone(monkeypatch):
+    from unmask import models
+
+    monkeypatch.setitem(models.ARCHITECTURES, "small", 16)
+    monkeypatch.setattr(models, "_module", lambda name: SmallBackbone)
+    return {**SETTINGS, "model": "small"}
+
+
+def variables_after_each_epoch(config, folder):
+    """By epoch: kernel of the backbone, moving mean of its normalisation, kernel of the head."""
+    from unmask.train.loop import train
+
+    found = []
+
+    class Look(Watcher):
+        def on_epoch(self, row):
+            state = last_state(folder)
+            found.append({"backbone": state["v0"], "mean": state["v3"], "head": state["v5"]})
+
+    train(config, folder, watcher=Look())
+    return found
+
+
+def moved(states, name):
+    return not np.array_equal(states[0][name], states[1][name])
+
+
+def test_a_frozen_backbone_stays_as_it_is(prepared, small_backbone, tmp_path):
+    states = variables_after_each_epoch(
+        make_config(data=str(prepared), tune="frozen", **small_backbone), tmp_path / "r"
+    )
+    assert [moved(states, name) for name in ("backbone", "mean", "head")] == [False, False, True]
+
+
+@pytest.mark.parametrize(("norm", "mean_moves"), [("frozen", False), ("moving", True)])
+def test_fine_tuning_moves_the_backbone_in_its_second_stage(prepared, small_backbone, tmp_path, norm, mean_moves):
+    settings = {**small_backbone, "tune": "fine-tune", "batch_norm": norm, "fine_tune_learning_rate": 1e-2}
+    states = variables_after_each_epoch(make_config(data=str(prepared), **settings), tmp_path / "r")
+    assert [moved(states, name) for name in ("backbone", "mean")] == [True, mean_moves]
+
+
+def test_a_run_killed_in_its_second_stage_goes_on_to_the_same_weights(prepared, small_backbone, tmp_path):
+    from unmask.train.loop import resume, train
+
+    settings = {**small_backbone, "tune": "fine-tune", "ema": 0.5, "optimizer": "adamw", "schedule": "cosine"}
+    config = make_config(data=str(prepared), **settings)
+    train(config, tmp_path / "whole")
+    for name, step in (("turn", STEPS + 1), ("late", STEPS + 3)):
+        with pytest.raises(KilledError):
+            train(config, tmp_path / name, watcher=Watcher(step, kill))
+        assert resume(tmp_path / name).finished
+        assert_same(last_state(tmp_path / name), last_state(tmp_path / "whole"))
+
+
+def test_a_loss_that_is_no_number_is_an_error(prepared, tmp_path):
+    from unmask.train.loop import train
+
+    with pytest.raises(UnmaskError, match="no number") as caught:
+        train(make_config(data=str(prepared), **SETTINGS, learning_rate=1e30), tmp_path / "run")
+    assert caught.value.code == "loss-not-a-number"
+    assert "--learning-rate" in caught.value.hint
+
+
+def test_too_little_memory_is_an_error_with_a_way_out(prepared, tmp_path):
+    from unmask.train.loop import train
+
+    def exhaust():
+        raise MemoryError
+
+    with pytest.raises(UnmaskError, match="memory") as caught:
+        train(make_config(data=str(prepared), **SETTINGS), tmp_path / "run", watcher=Watcher(1, exhaust))
+    assert "--batch-size 8" in caught.value.hint
+
+
+def test_a_missing_class_is_refused_before_anything_is_written(tmp_path):
+    from unmask.train.loop import train
+
+    data = write_prepared(tmp_path / "fakes", only=1)
+    with pytest.raises(UnmaskError, match="no real pictures"):
+        train(make_config(data=str(data), **SETTINGS), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_batches_of_one_class_are_refused_before_anything_is_written(prepared, tmp_path):
+    from unmask.train.loop import train
+
+    with pytest.raises(UnmaskError) as caught:
+        train(make_config(data=str(prepared), **{**SETTINGS, "batch_size": 1}), tmp_path / "run")
+    assert caught.value.code == "one-class-batches"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_something_in_it_is_refused(prepared, finished_run):
+    from unmask.train.loop import train
+
+    with pytest.raises(UnmaskError) as caught:
+        train(make_config(data=str(prepared), **SETTINGS), finished_run)
+    assert "--resume" in caught.value.hint
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
+    from unmask.train.loop import resume
+
+    with pytest.raises(UnmaskError, match="no run in"):
+        resume(tmp_path)
+
+
+def test_a_run_that_was_refused_can_be_started_again(prepared, small_backbone, tmp_path):
+    from unmask.train.loop import train
+
+    run, settings = tmp_path / "run", {**small_backbone, "epochs": 1}
+    with pytest.raises(UnmaskError, match="not there"):
+        train(make_config(data=str(prepared), **settings, backbone_weights="none.weights.h5"), run)
+    assert train(make_config(data=str(prepared), **settings), run).finished
+
+
+def test_a_damaged_checkpoint_is_refused(prepared, finished_run, tmp_path):
+    from unmask.train.loop import resume
+
+    (tmp_path / "run.toml").write_bytes((finished_run / "run.toml").read_bytes())
+    (tmp_path / "last.npz").write_bytes((finished_run / "last.npz").read_bytes()[:5000])
+    with pytest.raises(UnmaskError) as caught:
+        resume(tmp_path)
+    assert caught.value.code == "bad-checkpoint"
+
+
+def test_tensorboard_finds_the_numbers(finished_run):
+    import tensorflow as tf
+    from tensorflow.core.util import event_pb2
+
+    (path,) = (finished_run / "tensorboard").glob("events.out.tfevents.*")
+    events = [event_pb2.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset([str(path)])]
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert {"loss", "validation_auc"} <= tags
+    assert [event.step for event in events if event.summary.value] == [1, 2]

@@ -1,0 +1,58 @@
+import csv
+
+import pytest
+from click.testing import CliRunner
+
+from unmask.cli import main
+
+pytestmark = pytest.mark.train
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_from_pictures_to_a_detector_in_two_commands(prepared, tmp_path):
+    run, bundle, trials = tmp_path / "run", tmp_path / "bundle", tmp_path / "trials.csv"
+    small = ("--epochs", 1, "--batch-size", 16, "--augment", "light")
+    result = invoke("train", "--data", prepared, "--out", run, *small, "--trials", trials)
+    assert result.exit_code == 0, result.output
+    assert "Validation AUC" in result.output
+    (row,) = csv.DictReader(trials.read_text().splitlines())
+    assert (row["model"], row["size"], row["epochs"]) == ("cnn", "32", "1")
+    result = invoke("export", run, "--out", bundle)
+    assert result.exit_code == 0, result.output
+    assert (bundle / "bundle.json").is_file()
+
+
+def test_a_run_goes_on_by_name_alone(finished_run):
+    result = invoke("train", "--resume", finished_run)
+    assert result.exit_code == 0
+    assert "done" in result.output
+
+
+def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):
+    result = invoke("train", "--resume", finished_run, "--epochs", 9)
+    assert result.exit_code == 2
+    assert "own settings" in result.output
+
+
+def test_wrong_settings_end_with_a_hint(prepared, tmp_path):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--epochs", 0)
+    assert result.exit_code == 2
+    assert "hint:" in result.output
+
+
+def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
+    result = invoke("export", tmp_path / "model.h5", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "--input-scaling" in result.output
+
+
+@pytest.mark.parametrize("missing", ["--data", "--out"])
+def test_what_is_missing_is_named(prepared, tmp_path, missing):
+    given = {"--data": prepared, "--out": tmp_path / "run"}
+    del given[missing]
+    result = invoke("train", *(part for pair in given.items() for part in pair))
+    assert result.exit_code == 2
+    assert missing in result.output
