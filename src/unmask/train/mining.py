@@ -1,0 +1,290 @@
+"""Hard examples: which training pictures a model of the same kind gets wrong when it has not learned from them.
+
+The score of a picture that was learned from says little: a model can know it by heart. So Train is cut into parts,
+whole groups in one part, and each part is scored by a model that was trained, with the run's own settings, on the other
+parts. What is then confidently put into the other class, by that model and by the run's own model that did learn from
+it, is called probably mislabelled; the rest, worst first, is hard.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.data.manifest import MANIFEST, Row, write_manifest
+from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.errors import UnmaskError
+from unmask.evaluate.metrics import roc_auc
+from unmask.train.confident import MIN_AUC, probably_mislabelled, self_confidence
+from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
+from unmask.train.contact_sheet import write_contact_sheet
+from unmask.train.loop import MODEL, Watcher, judge, resume, train
+from unmask.train.source import open_source
+
+# What the parts in the output folder belong to.
+JOB = "mining.json"
+# Pictures on a contact sheet.
+SHEET = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A training picture and how it was judged.
+
+    Attributes:
+        path: Relative to the dataset.
+        label: 0 real, 1 fake.
+        score: P(fake) by a model that had not learned from it, 0..1.
+        self_confidence: What that model gives the picture's own label, 0..1; low is hard.
+        known_score: P(fake) by the run's own model, which had learned from it.
+        mislabelled: Whether its label is probably wrong.
+        source: From the manifest.
+        method: From the manifest.
+        group: From the manifest.
+    """
+
+    path: str
+    label: int
+    score: float
+    self_confidence: float
+    known_score: float
+    mislabelled: bool
+    source: str
+    method: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What mining found.
+
+    Attributes:
+        folder: Holds `hard.csv`, `mislabelled.csv`, `scores.csv`, `hard.png` and `mislabelled.png`.
+        hard: Hard examples, worst first, at most `top`.
+        mislabelled: Probably mislabelled ones, worst first.
+        n: Pictures scored.
+        auc: Area under the ROC curve of the scores: what the run is worth on pictures it did not learn from.
+    """
+
+    folder: Path
+    hard: tuple[Example, ...]
+    mislabelled: tuple[Example, ...]
+    n: int
+    auc: float
+
+    @property
+    def can_judge_labels(self) -> bool:
+        """Whether the models were good enough to call a label wrong."""
+        return self.auc >= MIN_AUC
+
+
+def mine(
+    run: Path,
+    data: Path,
+    out: Path | None = None,
+    *,
+    top: int = 500,
+    folds: int = 2,
+    epochs: int | None = None,
+    watcher: Watcher | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Mined:
+    """Finds hard examples of a run's training pictures.
+
+    Args:
+        run: The run folder.
+        data: The prepared folder it learned from.
+        out: Where to write; None for `mined/` in the run folder. Interrupted, the same call goes on.
+        top: How many hard examples to list.
+        folds: Parts that Train is cut into; one model is trained for each.
+        epochs: Of these models; None for as many as the run had.
+        watcher: Told how their training goes.
+        progress: Told in words what is being done.
+
+    Raises:
+        UnmaskError: No such run or data, too few groups for that many parts, or it was interrupted.
+    """
+    if top < 1 or folds < 2:
+        raise UnmaskError(
+            f"Mining with --top {top} and --folds {folds} is not possible.",
+            hint="Use --top 1 or more and --folds 2 or more.",
+            code="bad-mining",
+        )
+    config = read_config(run / CONFIG_FILE)
+    if not (run / MODEL).is_file():
+        raise UnmaskError(
+            f"{run} has no {MODEL} yet.", hint=f"Finish it first: unmask train --resume {run}", code="run-unfinished"
+        )
+    prepared = load_prepared(data)
+    folder = out or run / "mined"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"start": None, "hard": None, "epochs": epochs or config.epochs}
+    # Fewer epochs than the run's may leave nothing for its second stage.
+    settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
+    short = config.model_copy(update=settings)
+    entries = prepared.entries("Train")
+    _forget_other_jobs(folder, {"folds": folds, "config": short.model_dump(mode="json"), "n": len(entries)})
+    fold = assign_folds([row.group or row.path for row in entries], folds, config.seed)
+    say = progress or (lambda what: None)
+    logits = np.empty(len(entries))
+    for number in range(folds):
+        say(f"part {number + 1} of {folds}: training without it")
+        logits[fold == number] = _held_out(short, prepared, fold == number, folder / f"part-{number + 1}", watcher)
+    say("scoring with the run's own model")
+    known = _probabilities(_judge(run, data))
+    examples = _examples(entries, prepared.labels("Train"), _probabilities(logits), known)
+    return _write(folder, prepared, examples, top)
+
+
+def assign_folds(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:
+    """Deals whole groups out at random: the number of its part for each picture, (N,), 0..folds - 1.
+
+    Large groups are dealt first and each goes where the fewest pictures are, so that the parts come out about equal.
+
+    Raises:
+        UnmaskError: Fewer groups than parts.
+    """
+    names, member, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
+    if len(names) < folds:
+        raise UnmaskError(
+            f"Train has only {len(names)} groups; it cannot be cut into {folds} parts.",
+            hint="Use fewer --folds, or give the dataset's manifest.csv finer groups.",
+            code="too-few-groups",
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    filled = np.zeros(folds, np.int64)
+    part = np.empty(len(names), np.int64)
+    for name in order:
+        part[name] = filled.argmin()
+        filled[part[name]] += sizes[name]
+    dealt: NDArray[np.int64] = part[member.ravel()]
+    return dealt
+
+
+def _forget_other_jobs(folder: Path, job: dict[str, Any]) -> None:
+    """Parts that were scored with other settings are done again."""
+    note = folder / JOB
+    text = json.dumps(job, indent=2, sort_keys=True) + "\n"
+    if not note.is_file() or note.read_text(encoding="utf-8") != text:
+        for stale in folder.glob("part-*"):
+            shutil.rmtree(stale)
+        note.write_text(text, encoding="utf-8")
+
+
+def _held_out(
+    config: TrainConfig, prepared: Prepared, held_out: NDArray[np.bool_], folder: Path, watcher: Watcher | None
+) -> NDArray[np.float64]:
+    """Logits of the pictures held out, by a model trained on the others."""
+    finished = folder / "logits.npy"
+    if finished.is_file():
+        known: NDArray[np.float64] = np.load(finished, allow_pickle=False)
+        if len(known) == int(held_out.sum()):
+            return known
+    others, own, run = folder / "others", folder / "own", folder / "run"
+    _view(prepared, others, ~held_out)
+    _view(prepared, own, held_out)
+    if (run / CONFIG_FILE).is_file():
+        outcome = resume(run, watcher=watcher)
+    else:
+        outcome = train(config.model_copy(update={"data": str(others)}), run, watcher=watcher)
+    if not outcome.finished:
+        raise UnmaskError(
+            "Mining was interrupted; what is done is kept.",
+            hint="Give the same command again to go on.",
+            code="interrupted",
+        )
+    logits = _judge(run, own)
+    np.save(finished, logits)
+    for used in (run, others, own):
+        shutil.rmtree(used)
+    return logits
+
+
+def _view(prepared: Prepared, folder: Path, chosen: NDArray[np.bool_]) -> None:
+    """A prepared folder with some of Train's rows and all other splits; the pixels are linked, not copied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in prepared.splits:
+        link = folder / f"{split}.npy"
+        if not link.exists():
+            link.symlink_to((prepared.folder / f"{split}.npy").resolve())
+    wanted = {row.path for row, take in zip(prepared.entries("Train"), chosen, strict=True) if take}
+    write_manifest(folder / MANIFEST, (row for row in prepared.manifest if row.split != "Train" or row.path in wanted))
+    shutil.copyfile(prepared.folder / PREPARED, folder / PREPARED)
+
+
+def _judge(run: Path, data: Path) -> NDArray[np.float64]:
+    import keras
+
+    model = keras.models.load_model(run / MODEL, compile=False)
+    return judge(model, open_source(data, "Train", int(model.input_shape[1])))
+
+
+def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float64)
+
+
+def _examples(
+    entries: tuple[Row, ...], labels: NDArray[np.int64], scores: NDArray[np.float64], known: NDArray[np.float64]
+) -> list[Example]:
+    """All pictures, the least confident first."""
+    own = self_confidence(labels, scores)
+    wrong = probably_mislabelled(labels, scores) & probably_mislabelled(labels, known)
+    return [
+        Example(
+            path=entries[index].path,
+            label=int(labels[index]),
+            score=float(scores[index]),
+            self_confidence=float(own[index]),
+            known_score=float(known[index]),
+            mislabelled=bool(wrong[index]),
+            source=entries[index].source,
+            method=entries[index].method,
+            group=entries[index].group,
+        )
+        for index in np.argsort(own, kind="stable")
+    ]
+
+
+def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) -> Mined:
+    hard = tuple(example for example in examples if not example.mislabelled)[:top]
+    wrong = tuple(example for example in examples if example.mislabelled)
+    for name, chosen in (("hard", hard), ("mislabelled", wrong), ("scores", tuple(examples))):
+        part = folder / f"{name}.csv.part"
+        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(field.name for field in fields(Example))
+            writer.writerows(_cells(example) for example in chosen)
+        part.replace(folder / f"{name}.csv")
+    places = {row.path: index for index, row in enumerate(prepared.entries("Train"))}
+    images = prepared.images("Train")
+    for name, title, chosen in (
+        ("hard", "Hard: wrong or unsure when not learned from", hard),
+        ("mislabelled", "Probably mislabelled", wrong),
+    ):
+        shown = chosen[:SHEET]
+        write_contact_sheet(
+            folder / f"{name}.png",
+            [images[places[example.path]] for example in shown],
+            [(f"{('real', 'fake')[example.label]}, P(fake) {example.score:.2f}", example.path) for example in shown],
+            f"{title}: {len(chosen)}" + (f", the first {SHEET}" if len(chosen) > SHEET else ""),
+        )
+    labels = np.array([example.label for example in examples], np.int64)
+    auc = roc_auc(labels, [example.score for example in examples])
+    return Mined(folder, hard, wrong, len(examples), auc)
+
+
+def _cells(example: Example) -> list[object]:
+    values = asdict(example).values()
+    return [
+        int(value) if isinstance(value, bool) else round(value, 6) if isinstance(value, float) else value
+        for value in values
+    ]

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from unmask.errors import UnmaskError
+from unmask.train.config import read_config
+from unmask.train.mined import continued, hard_indexes, with_rehearsal
+from unmask.train.source import open_source
+
+
+@pytest.fixture
+def hard(tmp_path):
+    path = tmp_path / "hard.csv"
+    path.write_text("rank,path\n1,Train/7.jpg\n2,Train/3.jpg\n3,Train/gone.jpg\n")
+    return path
+
+
+def test_hard_examples_are_found_by_path(prepared, hard):
+    assert hard_indexes(hard, open_source(prepared, "Train")).tolist() == [7, 3]
+
+
+def test_an_epoch_has_the_hard_ones_and_as_many_others():
+    choose = with_rehearsal(np.array([7, 3]), 48)
+    order = choose(0, np.random.default_rng(0))
+    assert len(order) == len(set(order.tolist())) == 4
+    assert {3, 7} <= set(order.tolist())
+
+
+def test_a_list_of_other_pictures_is_refused(prepared, tmp_path):
+    (tmp_path / "hard.csv").write_text("path\nelsewhere.jpg\n")
+    with pytest.raises(UnmaskError, match="None of the 1 pictures"):
+        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+
+
+def test_a_list_without_paths_is_refused(prepared, tmp_path):
+    (tmp_path / "hard.csv").write_text("picture\nTrain/7.jpg\n")
+    with pytest.raises(UnmaskError, match="no column path"):
+        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+
+
+def test_a_missing_list_is_refused(prepared, tmp_path):
+    with pytest.raises(UnmaskError) as caught:
+        hard_indexes(tmp_path / "none.csv", open_source(prepared, "Train"))
+    assert "unmask mine" in caught.value.hint
+
+
+@pytest.mark.train
+def test_a_run_goes_on_from_another_ones_weights(finished_run, hard, tmp_path):
+    from unmask.train.loop import train
+
+    hard.write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(12)))
+    outcome = train(continued(finished_run, hard, batch_size=24), tmp_path / "second")
+    config = read_config(tmp_path / "second" / "run.toml")
+    assert (outcome.finished, config.epochs, config.learning_rate) == (True, 1, 1e-4)
+    assert outcome.history[0].validation_auc > 0.4

@@ -1,0 +1,162 @@
+"""Hard examples and wrong labels."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.train.prepared_faces import write_prepared
+
+from unmask.data.manifest import read_manifest, write_manifest
+from unmask.errors import UnmaskError
+from unmask.train.confident import probably_mislabelled, self_confidence
+from unmask.train.contact_sheet import write_contact_sheet
+
+
+def test_self_confidence_is_what_the_given_label_gets() -> None:
+    np.testing.assert_allclose(self_confidence(np.array([0, 1]), np.array([0.2, 0.3])), [0.8, 0.3])
+
+
+def test_a_picture_that_looks_more_like_the_other_class_than_its_pictures_do_is_probably_mislabelled() -> None:
+    labels = np.array([0] * 10 + [1] * 10)
+    fake = np.array([0.1] * 9 + [0.95] + [0.9] * 9 + [0.02])
+    assert np.flatnonzero(probably_mislabelled(labels, fake)).tolist() == [9, 19]
+
+
+def test_an_unsure_picture_is_hard_and_not_mislabelled() -> None:
+    labels = np.array([0] * 10 + [1] * 10)
+    fake = np.array([0.1] * 9 + [0.6] + [0.9] * 9 + [0.4])
+    assert not probably_mislabelled(labels, fake).any()
+
+
+def test_a_model_that_knows_nothing_finds_no_wrong_labels() -> None:
+    assert not probably_mislabelled(np.arange(20) % 2, np.full(20, 0.5)).any()
+
+
+def test_a_model_that_is_right_by_chance_calls_no_label_wrong() -> None:
+    rng = np.random.default_rng(0)
+    assert not probably_mislabelled(np.arange(400) % 2, rng.uniform(0.3, 0.7, 400)).any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "fake"), [([0, 1], [0.5]), ([0, 2], [0.5, 0.5]), ([1, 1], [0.5, 0.5]), ([0, 1], [0.5, np.nan])]
+)
+def test_scores_that_cannot_be_judged_are_refused(labels: list[int], fake: list[float]) -> None:
+    with pytest.raises(UnmaskError, match="No labels can be judged"):
+        probably_mislabelled(labels, fake)
+
+
+def test_a_contact_sheet_is_a_picture_even_of_nothing(tmp_path: Path) -> None:
+    images = [np.full((40, 40, 3), 30 * number, np.uint8) for number in range(7)]
+    write_contact_sheet(tmp_path / "some.png", images, [("real", "a/very/long/path/indeed.jpg")] * 7, "Some")
+    write_contact_sheet(tmp_path / "none.png", [], [], "None")
+    with Image.open(tmp_path / "some.png") as some, Image.open(tmp_path / "none.png") as none:
+        assert some.width == none.width
+        assert some.height > 112
+
+
+@pytest.mark.train
+def test_groups_stay_whole_and_parts_come_out_about_equal() -> None:
+    from unmask.train.mining import assign_folds
+
+    groups = [f"g{number}" for number in range(40) for _ in range(1 + number % 4)]
+    fold = assign_folds(groups, 3, seed=1)
+    assert all(
+        len({int(part) for group, part in zip(groups, fold, strict=True) if group == name}) == 1 for name in set(groups)
+    )
+    sizes = np.bincount(fold)
+    assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.train
+def test_fewer_groups_than_parts_are_refused() -> None:
+    from unmask.train.mining import assign_folds
+
+    with pytest.raises(UnmaskError, match="only 1 groups"):
+        assign_folds(["a", "a"], 2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def mined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set with three wrong labels, a run on it, and what mining found; the folder that holds all three."""
+    from unmask.train.config import make_config
+    from unmask.train.loop import train
+    from unmask.train.mining import mine
+
+    root = tmp_path_factory.mktemp("mining")
+    data = write_prepared(root / "data")
+    rows = list(read_manifest(data / "manifest.csv"))
+    for split in ("Train", "Validation"):  # plain to see: what is fake is dark
+        images = np.load(data / f"{split}.npy")
+        images[1::2] //= 3
+        np.save(data / f"{split}.npy", images)
+    wrong = (3, 8, 20)
+    write_manifest(
+        data / "manifest.csv",
+        (replace(row, label=1 - row.label) if number in wrong else row for number, row in enumerate(rows)),
+    )
+    train(make_config(data=str(data), epochs=6, batch_size=8, precision="float32"), root / "run")
+    mine(root / "run", data, root / "mined", top=10)
+    return root
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.train
+def test_wrong_labels_are_told_from_hard_pictures(mined: Path) -> None:
+    found = {row["path"] for row in rows_of(mined / "mined" / "mislabelled.csv")}
+    assert len(found) >= 2
+    assert found <= {"Train/3.jpg", "Train/8.jpg", "Train/20.jpg"}
+    assert not found & {row["path"] for row in rows_of(mined / "mined" / "hard.csv")}
+
+
+@pytest.mark.train
+def test_hard_pictures_are_listed_worst_first(mined: Path) -> None:
+    rows = rows_of(mined / "mined" / "hard.csv")
+    confidence = [float(row["self_confidence"]) for row in rows]
+    assert len(rows) == 10
+    assert confidence == sorted(confidence)
+
+
+@pytest.mark.train
+def test_every_training_picture_has_a_score(mined: Path) -> None:
+    assert len(rows_of(mined / "mined" / "scores.csv")) == 48
+    assert (mined / "mined" / "hard.png").is_file()
+    assert (mined / "mined" / "mislabelled.png").is_file()
+
+
+@pytest.mark.train
+def test_mining_again_takes_what_is_there(mined: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unmask.train import mining
+
+    before = (mined / "mined" / "scores.csv").read_bytes()
+    monkeypatch.setattr(mining, "train", None)
+    mining.mine(mined / "run", mined / "data", mined / "mined", top=10)
+    assert (mined / "mined" / "scores.csv").read_bytes() == before
+
+
+@pytest.mark.train
+def test_a_run_without_a_model_is_refused(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import mine
+
+    (tmp_path / "run.toml").write_bytes((mined / "run" / "run.toml").read_bytes())
+    with pytest.raises(UnmaskError) as caught:
+        mine(tmp_path, mined / "data")
+    assert caught.value.code == "run-unfinished"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("wrong", [{"top": 0}, {"folds": 1}])
+def test_impossible_settings_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
+    from unmask.train.mining import mine
+
+    with pytest.raises(UnmaskError) as caught:
+        mine(tmp_path, tmp_path, **wrong)
+    assert caught.value.code == "bad-mining"
