@@ -1,0 +1,226 @@
+"""From a table of scores to everything a report says. Arithmetic only: no detector, no files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from unmask.evaluate import curves
+from unmask.evaluate.curves import ClassRow, Curve, ReliabilityBin
+from unmask.evaluate.delong import Comparison, compare_auc
+from unmask.evaluate.inputs import UndefinedMeasureError
+from unmask.evaluate.intervals import Estimate, effective_groups, estimate, group_index
+from unmask.evaluate.metrics import MEASURES, Judged, expected_calibration_error
+from unmask.evaluate.scores import Score, ScoreTable
+from unmask.verdict import probability
+
+SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")
+# A slice of fewer pictures of a class says too little to be called the worst.
+_ENOUGH: Final = 20
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The pictures of one source, or the fakes of one method beside the reals of the same sources.
+
+    Attributes:
+        kind: ``source`` or ``method``.
+        name: As in the manifest.
+        reals: Answered real pictures.
+        fakes: Answered fake pictures.
+        measures: `SLICE_MEASURES`.
+    """
+
+    kind: str
+    name: str
+    reals: int
+    fakes: int
+    measures: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was there to judge, and what became of it."""
+
+    pictures: int
+    reals: int
+    fakes: int
+    answered: int
+    failed: dict[str, int]
+    groups: int | None
+    effective_groups: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Scores against truth, as they are and as they would be without the temperature."""
+
+    after: tuple[ReliabilityBin, ...]
+    error_after: float
+    before: tuple[ReliabilityBin, ...] | None
+    error_before: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All numbers of a report; None where a thing does not exist, with the reason in `missing`.
+
+    Attributes:
+        table: The scores.
+        counts: Pictures.
+        measures: `MEASURES` with intervals.
+        classes: Classification report at 0.5.
+        confusion: 2 x 2 counts at 0.5, truth by answer.
+        answers: 2 x 3 counts of the three answers.
+        roc: Receiver operating characteristic.
+        precision_recall: Precision against recall.
+        risk_coverage: Error among the answered against the share answered.
+        reliability: Calibration.
+        slices: By source and by method.
+        worst: The slice with the lowest AUC among those with enough pictures.
+        missing: What does not exist -> why.
+    """
+
+    table: ScoreTable
+    counts: Counts
+    measures: dict[str, Estimate]
+    classes: tuple[ClassRow, ClassRow] | None
+    confusion: list[list[int]] | None
+    answers: list[list[int]] | None
+    roc: Curve | None
+    precision_recall: Curve | None
+    risk_coverage: Curve | None
+    reliability: Reliability | None
+    slices: tuple[Slice, ...]
+    worst: Slice | None
+    missing: dict[str, str]
+
+
+def evaluate_scores(table: ScoreTable, *, replicates: int = 1000, seed: int = 0) -> Evaluation:
+    """Judges a table of scores.
+
+    Args:
+        table: Any table, also with one class, one row or no answers at all.
+        replicates: Resamplings for the intervals.
+        seed: Of the resamplings.
+    """
+    counts = _counts(table)
+    try:
+        judged = table.judged()
+    except UndefinedMeasureError:
+        reason = "not one picture was answered"
+        measures = {name: Estimate(name, None, None, None, 0, reason) for name in MEASURES}
+        nothing = dict.fromkeys(("classes", "roc", "precision_recall", "risk_coverage", "reliability"), reason)
+        return Evaluation(table, counts, measures, None, None, None, None, None, None, None, (), None, nothing)
+    missing: dict[str, str] = {}
+
+    def attempt(name: str, make: Callable[[], _T]) -> _T | None:
+        try:
+            return make()
+        except UndefinedMeasureError as error:
+            missing[name] = error.message
+            return None
+
+    slices = _slices(table, replicates, seed)
+    return Evaluation(
+        table=table,
+        counts=counts,
+        measures=estimate(judged, groups=table.groups(), replicates=replicates, seed=seed),
+        classes=curves.classification_report(judged),
+        confusion=curves.confusion_matrix(judged).tolist(),
+        answers=curves.answer_matrix(judged).tolist(),
+        roc=attempt("roc", lambda: curves.roc_curve(judged)),
+        precision_recall=attempt("precision_recall", lambda: curves.precision_recall_curve(judged)),
+        risk_coverage=curves.risk_coverage_curve(judged),
+        reliability=_reliability(table, judged),
+        slices=slices,
+        worst=_worst(slices),
+        missing=missing,
+    )
+
+
+def compare_tables(first: ScoreTable, second: ScoreTable) -> tuple[Comparison, int]:
+    """DeLong's test of two detectors on the pictures that both answered, and the number of those pictures.
+
+    Raises:
+        UndefinedMeasureError: The tables share too little.
+    """
+    others = {row.path: row for row in second.answered}
+    shared = [(row, others[row.path]) for row in first.answered if row.path in others]
+    if any(one.label != other.label for one, other in shared):
+        raise UndefinedMeasureError(
+            f"{first.detector} and {second.detector} disagree on what is real",
+            hint="Compare tables of the same labels: 0 real, 1 fake.",
+            code="labels-differ",
+        )
+    groups = [one.group for one, _ in shared]
+    found = compare_auc(
+        [one.label for one, _ in shared],
+        [_rank(one) for one, _ in shared],
+        [_rank(other) for _, other in shared],
+        groups=groups if any(groups) else None,
+    )
+    return found, len(shared)
+
+
+def _rank(row: Score) -> float:
+    # A logit where there is one: probabilities of sure answers round to the same 1.0.
+    if row.logit is not None:
+        return row.logit
+    return row.score if row.score is not None else float("nan")
+
+
+def _counts(table: ScoreTable) -> Counts:
+    reals = sum(row.label == 0 for row in table.rows)
+    groups = table.groups()
+    index = group_index(groups, len(groups)) if groups else None
+    return Counts(
+        pictures=len(table.rows),
+        reals=reals,
+        fakes=len(table.rows) - reals,
+        answered=len(table.answered),
+        failed=dict(Counter(row.failure.code if row.failure else row.status.value for row in table.failed)),
+        groups=None if index is None else int(index.max()) + 1,
+        effective_groups=None if index is None else effective_groups(index),
+    )
+
+
+def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
+    logits = table.logits()
+    before = None if logits is None else Judged.of(judged.labels, probability(logits, 1.0))
+    return Reliability(
+        after=curves.reliability(judged),
+        error_after=expected_calibration_error(judged.labels, judged.scores),
+        before=None if before is None else curves.reliability(before),
+        error_before=None if before is None else expected_calibration_error(before.labels, before.scores),
+    )
+
+
+def _slices(table: ScoreTable, replicates: int, seed: int) -> tuple[Slice, ...]:
+    found = []
+    sources = sorted({row.source for row in table.answered if row.source})
+    for source in sources:
+        keep = [row.source == source for row in table.rows]
+        found.append(_slice("source", source, table.subset(keep), replicates, seed))
+    for method in sorted({row.method for row in table.answered if row.method and row.label == 1}):
+        beside = {row.source for row in table.rows if row.method == method}
+        keep = [row.method == method if row.label == 1 else row.source in beside for row in table.rows]
+        found.append(_slice("method", method, table.subset(keep), replicates, seed))
+    return tuple(found)
+
+
+def _slice(kind: str, name: str, table: ScoreTable, replicates: int, seed: int) -> Slice:
+    judged = table.judged()
+    measures = estimate(judged, groups=table.groups(), names=SLICE_MEASURES, replicates=replicates, seed=seed)
+    return Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures)
+
+
+def _worst(slices: tuple[Slice, ...]) -> Slice | None:
+    enough = [
+        one for one in slices if min(one.reals, one.fakes) >= _ENOUGH and one.measures["roc_auc"].value is not None
+    ]
+    return min(enough, key=lambda one: one.measures["roc_auc"].value or 0.0, default=None)

@@ -1,0 +1,291 @@
+"""Are the heatmaps worth anything? Three tests that a heatmap can fail, reported whatever they say.
+
+- Deletion and insertion (Petsiuk et al., RISE, BMVC 2018): does the score fall faster when the brightest places are
+  taken away first than when places are taken at random, or from the centre outwards?
+- Randomisation (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018): does the map change when the
+  detector's weights are shuffled? A map that stays the same shows the picture, not the detector.
+- Pointing (after Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016): a patch of one real face
+  is blended into another; is the map brightest there?
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.evaluate.intervals import Estimate, mean_estimate
+from unmask.evaluate.pictures import Pictures
+from unmask.evaluate.planted import PATCH, plant
+from unmask.evaluate.randomised import STAGES, shuffled
+from unmask.evaluate.scores import Score, ScoreTable
+from unmask.evaluate.scoring import read_crop
+from unmask.verdict import probability
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+STEPS: Final = 16
+HEATMAP, RANDOM, CENTRE = "heatmap", "random", "centre blob"
+MAPS: Final = (HEATMAP, RANDOM, CENTRE)
+# Width of the centre blob as a share of the side.
+_BLOB: Final = 0.25
+
+Crops = NDArray[np.uint8]
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalTest:
+    """Deletion and insertion on fakes that the detector called fake.
+
+    Attributes:
+        steps: Shares of pixels removed or shown, 0..1.
+        deletion: Mean score by map at each step; lower is better.
+        insertion: The same when pixels are shown; higher is better.
+        areas: ``deletion`` and ``insertion`` -> map -> mean area under the curve.
+        gains: ``deletion`` and ``insertion`` -> ``random`` and ``centre blob`` -> how much better the heatmap's area
+            is, paired by picture; above 0 is better.
+    """
+
+    steps: tuple[float, ...]
+    deletion: dict[str, tuple[float, ...]]
+    insertion: dict[str, tuple[float, ...]]
+    areas: dict[str, dict[str, Estimate]]
+    gains: dict[str, dict[str, Estimate]]
+
+
+@dataclass(frozen=True, slots=True)
+class Randomised:
+    """How alike maps are before and after weights were shuffled.
+
+    Attributes:
+        correlation: Mean rank correlation, -1..1; an empty map counts 0.
+        empty: Share of maps in which nothing is left.
+    """
+
+    correlation: Estimate
+    empty: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationTests:
+    """What the three tests found.
+
+    Attributes:
+        removal: None where no fake was called fake.
+        randomised: Which weights were shuffled -> how alike the maps are; None without onnx.
+        pointing: ``heatmap``, ``before`` (the same face without the patch) and ``centre blob`` -> share of peaks in
+            the patch; None where there are not two real pictures.
+        chance: Share of the picture that the patch covers.
+        risen: Share of planted pictures whose score rose.
+        missing: What could not be tested -> why.
+    """
+
+    removal: RemovalTest | None
+    randomised: dict[str, Randomised] | None
+    pointing: dict[str, Estimate] | None
+    chance: float
+    risen: Estimate | None
+    missing: dict[str, str]
+
+
+def try_explanations(
+    detector: Detector,
+    pictures: Pictures,
+    table: ScoreTable,
+    *,
+    removal_pictures: int = 60,
+    pointing_pictures: int = 200,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> ExplanationTests:
+    """Runs the three tests.
+
+    Args:
+        detector: Loaded with one thread.
+        pictures: The pictures.
+        table: Their scores, row by row.
+        removal_pictures: At most so many for deletion, insertion and randomisation.
+        pointing_pictures: At most so many for pointing.
+        seed: Of the choice of pictures, the random maps and the planted patches.
+        on_step: Told the name of each test before it starts.
+    """
+    random = np.random.default_rng(seed)
+    missing: dict[str, str] = {}
+    removal = randomised = pointing = risen = None
+    chosen = _some(table, lambda row: row.label == 1 and (row.score or 0.0) > 0.5, removal_pictures, random)
+    if chosen:
+        crops = np.stack([read_crop(detector, pictures, index) for index in chosen])
+        groups = [table.rows[index].group for index in chosen]
+        on_step("deletion and insertion")
+        removal = measure_removal(detector, crops, groups, seed=seed)
+        on_step("randomised weights")
+        try:
+            randomised = measure_randomisation(detector, crops, groups, seed=seed)
+        except UnmaskError as error:
+            missing["randomised"] = error.message
+    else:
+        missing["removal"] = missing["randomised"] = "no fake was called fake"
+    reals = _some(table, lambda row: row.label == 0, pointing_pictures, random)
+    if len(reals) > 1:
+        on_step("pointing on planted fakes")
+        donors = _donors(table, reals, random)
+        pointing, risen = measure_pointing(detector, pictures, table, reals, donors, seed=seed)
+    else:
+        missing["pointing"] = "there are not two real pictures"
+    return ExplanationTests(removal, randomised, pointing, PATCH**2, risen, missing)
+
+
+def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | None, *, seed: int = 0) -> RemovalTest:
+    """Deletion and insertion with the detector's own heatmap, a random map of the same coarseness, and a blob.
+
+    Args:
+        detector: Loaded with one thread.
+        crops: uint8 (N, S, S, 3).
+        groups: (N,), or None.
+        seed: Of the random maps and of the order of equal values.
+    """
+    heatmaps = detector.logits_and_maps(crops)[1]
+
+    def one(number: int) -> NDArray[np.float64]:
+        random = np.random.default_rng([seed, number])
+        maps = (heatmaps[number], random.random(heatmaps.shape[1:]).astype(np.float32), _blob(crops.shape[1]))
+        return np.stack([_curves(detector, crops[number], one_map, random) for one_map in maps])
+
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="explain") as pool:
+        curves = np.stack(list(pool.map(one, range(len(crops)))))  # (N, maps, deletion and insertion, steps)
+    steps = np.linspace(0, 1, STEPS + 1)
+    areas = np.asarray(np.trapezoid(curves, steps, axis=-1))
+    means = curves.mean(axis=0)
+    better = {"deletion": -1.0, "insertion": 1.0}
+    return RemovalTest(
+        steps=tuple(float(step) for step in steps),
+        deletion={name: tuple(means[place, 0].tolist()) for place, name in enumerate(MAPS)},
+        insertion={name: tuple(means[place, 1].tolist()) for place, name in enumerate(MAPS)},
+        areas={
+            kind: {name: mean_estimate(name, areas[:, place, at], groups) for place, name in enumerate(MAPS)}
+            for at, kind in enumerate(better)
+        },
+        gains={
+            kind: {
+                name: mean_estimate(name, sign * (areas[:, 0, at] - areas[:, place, at]), groups)
+                for place, name in enumerate(MAPS)
+                if name != HEATMAP
+            }
+            for at, (kind, sign) in enumerate(better.items())
+        },
+    )
+
+
+def _curves(detector: Detector, crop: Crops, one_map: Maps, random: np.random.Generator) -> NDArray[np.float64]:
+    """Scores (2, steps + 1) while the crop turns grey, and while it appears out of a blur."""
+    import cv2
+
+    side = crop.shape[0]
+    smooth = cv2.resize(one_map, (side, side), interpolation=cv2.INTER_LINEAR).ravel()
+    # Equal values come in random order: from the top left corner on would be a map of its own.
+    order = np.lexsort((random.random(smooth.size), -smooth))
+    rank = np.empty(smooth.size, dtype=np.int64)
+    rank[order] = np.arange(smooth.size)
+    taken = rank[None] < (np.linspace(0, 1, STEPS + 1) * smooth.size)[:, None]
+    taken = taken.reshape(-1, side, side, 1)
+    grey = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
+    blurred = cv2.GaussianBlur(crop, (0, 0), side / 12)
+    frames = np.concatenate([np.where(taken, grey, crop), np.where(taken, crop, blurred)]).astype(np.uint8)
+    return probability(detector.logits(frames), detector.info.temperature).reshape(2, -1)
+
+
+def _blob(side: int) -> Maps:
+    away = np.linspace(-0.5, 0.5, side)
+    one = np.exp(-(away**2) / (2 * _BLOB**2))
+    return np.outer(one, one).astype(np.float32)
+
+
+def measure_randomisation(
+    detector: Detector, crops: Crops, groups: Sequence[str] | None, *, seed: int = 0
+) -> dict[str, Randomised]:
+    """Spearman's rank correlation of each map with the map after weights were shuffled, from the last layer on down.
+
+    Raises:
+        UnmaskError: The package onnx is missing, or the graph has no convolutions.
+    """
+    from scipy.stats import rankdata
+
+    def ranks(maps: Maps) -> NDArray[np.float64]:
+        flat = np.stack([rankdata(one) for one in maps.reshape(len(maps), -1)])
+        flat -= flat.mean(axis=1, keepdims=True)
+        return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12))
+
+    before = ranks(detector.logits_and_maps(crops)[1])
+    found = {}
+    for stage in STAGES:
+        maps = shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1]
+        empty = ~maps.reshape(len(maps), -1).any(axis=1)
+        # The ranks of an empty map are all equal, so it correlates with nothing: 0.
+        alike = (before * ranks(maps)).sum(axis=1)
+        found[stage] = Randomised(mean_estimate(stage, alike, groups), mean_estimate("empty", empty, groups))
+    return found
+
+
+def measure_pointing(
+    detector: Detector,
+    pictures: Pictures,
+    table: ScoreTable,
+    reals: Sequence[int],
+    donors: Sequence[int],
+    *,
+    seed: int = 0,
+) -> tuple[dict[str, Estimate], Estimate]:
+    """How often the brightest place lies in a planted patch, and how often planting raised the score."""
+    clean, planted, boxes = [], [], []
+    for number, (index, donor) in enumerate(zip(reals, donors, strict=True)):
+        face, other = (read_crop(detector, pictures, one) for one in (index, donor))
+        changed, box = plant(face, other, np.random.default_rng([seed, number]))
+        clean.append(face)
+        planted.append(changed)
+        boxes.append(box)
+    logits_before, before = detector.logits_and_maps(np.stack(clean))
+    logits_after, after = detector.logits_and_maps(np.stack(planted))
+    side = clean[0].shape[0]
+    blobs = np.repeat(_blob(side)[None], len(boxes), axis=0)
+    groups = [table.rows[index].group for index in reals]
+    hits = {HEATMAP: after, "before": before, CENTRE: blobs}
+    found = {
+        name: mean_estimate(name, [_peak_inside(one, box, side) for one, box in zip(maps, boxes, strict=True)], groups)
+        for name, maps in hits.items()
+    }
+    return found, mean_estimate("risen", logits_after > logits_before, groups)
+
+
+def _peak_inside(one_map: Maps, box: tuple[int, int, int, int], side: int) -> bool:
+    """Whether the centre of the brightest cell lies in the box (left, top, width, height); an empty map points nowhere."""
+    if not one_map.any():
+        return False
+    row, column = np.unravel_index(int(one_map.argmax()), one_map.shape)
+    x, y = (column + 0.5) * side / one_map.shape[1], (row + 0.5) * side / one_map.shape[0]
+    left, top, width, height = box
+    return bool(left <= x < left + width and top <= y < top + height)
+
+
+def _some(table: ScoreTable, wanted: Callable[[Score], bool], limit: int, random: Any) -> list[int]:
+    found = [index for index, row in enumerate(table.rows) if row.score is not None and wanted(row)]
+    return sorted(int(index) for index in random.permutation(found)[:limit])
+
+
+def _donors(table: ScoreTable, reals: Sequence[int], random: Any) -> list[int]:
+    """For each real picture another one, of the same source where there is one: a patch of like quality."""
+    donors = []
+    for index in reals:
+        row = table.rows[index]
+        others = [one for one in reals if one != index]
+        alike = [one for one in others if table.rows[one].source == row.source]
+        strangers = [one for one in alike if not row.group or table.rows[one].group != row.group]
+        donors.append(int(random.choice(strangers or alike or others)))
+    return donors

@@ -1,0 +1,69 @@
+"""A few pictures to look at: right ones and wrong ones, with score and heatmap."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.evaluate.pictures import Pictures
+from unmask.evaluate.scores import Score, ScoreTable
+from unmask.evaluate.scoring import read_crop
+from unmask.heatmap import normalise, overlay
+from unmask.image import encode_jpeg, resize
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+EACH: Final = 5
+SIDE: Final = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture of the gallery.
+
+    Attributes:
+        row: Its score.
+        right: Whether the forced choice at 0.5 was right.
+        plain: The crop as a data URL.
+        heatmap: The crop under its heatmap as a data URL.
+    """
+
+    row: Score
+    right: bool
+    plain: str
+    heatmap: str
+
+
+def choose(table: ScoreTable, *, each: int = EACH, seed: int = 0) -> tuple[list[int], list[int]]:
+    """Indexes of right pictures, drawn at random, and of wrong ones, the most confident mistakes first."""
+    known = [(index, row.label, row.score) for index, row in enumerate(table.rows) if row.score is not None]
+    right = [index for index, label, score in known if (score > 0.5) == (label == 1)]
+    wrong = [(index, score) for index, label, score in known if (score > 0.5) != (label == 1)]
+    drawn = np.random.default_rng(seed).permutation(np.array(right, dtype=np.int64))[:each]
+    wrong.sort(key=lambda one: -abs(one[1] - 0.5))
+    return [int(index) for index in drawn], [index for index, _ in wrong[:each]]
+
+
+def gallery(detector: Detector, pictures: Pictures, table: ScoreTable, *, seed: int = 0) -> tuple[Shown, ...]:
+    """Right pictures first, then wrong ones; a picture that can no longer be read is left out."""
+    right, wrong = choose(table, seed=seed)
+    shown = []
+    for index in [*right, *wrong]:
+        try:
+            crop = read_crop(detector, pictures, index)
+        except UnmaskError:
+            continue
+        heatmap = normalise(detector.logits_and_maps(crop[None])[1][0])
+        plain = resize(crop, SIDE)
+        shown.append(Shown(table.rows[index], index in right, _url(plain), _url(overlay(plain, heatmap))))
+    return tuple(shown)
+
+
+def _url(pixels: NDArray[np.uint8]) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")

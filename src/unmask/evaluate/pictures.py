@@ -1,0 +1,164 @@
+"""The pictures to judge on, with their truth: a dataset's split, or a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.data.layout import LABELS, SPLITS, files_in, find_layout
+from unmask.data.manifest import read_origins
+from unmask.data.prepared import PREPARED, load_prepared
+from unmask.errors import UnmaskError
+from unmask.finding import Failure
+from unmask.image import read_image
+
+Pixels = NDArray[np.uint8]
+
+_CLASS_OF_FOLDER = {name: label for word, label in LABELS.items() for name in (word, f"{word}s")}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture and what is known of it.
+
+    Attributes:
+        path: Relative to the dataset's root, such as ``Test/Real/one.jpg``.
+        label: 0 real, 1 fake.
+        source: Where it comes from; empty where no manifest says.
+        method: How it was made; likewise.
+        group: Pictures of one group are not independent; likewise.
+        failure: Why there are no pixels, where that is known beforehand (rejected by `unmask prepare`).
+    """
+
+    path: str
+    label: int
+    source: str = ""
+    method: str = ""
+    group: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What an evaluation runs on.
+
+    Attributes:
+        name: Of the split or folder, for the report.
+        items: Real before fake, in the order of the files.
+        read: Index of a picture -> its pixels, uint8 (H, W, 3), RGB; raises `UnmaskError` where it cannot be read.
+        files: The files themselves, one for each picture; None for a prepared folder.
+        notes: What a reader of the report should know of these pictures.
+    """
+
+    name: str
+    items: tuple[Picture, ...]
+    read: Callable[[int], Pixels]
+    files: tuple[Path, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def open_pictures(data: str | Path, split: str = "Test") -> Pictures:
+    """Finds the pictures and their truth; reads no pixels yet.
+
+    Args:
+        data: A split's folder (``Dataset/Test`` with ``Real`` and ``Fake`` in it), a dataset's folder, or a folder
+            written by `unmask prepare`. A `manifest.csv` beside the folders adds source, method and group.
+        split: Which split of a dataset or prepared folder; a split's own folder needs none.
+
+    Raises:
+        UnmaskError: There is no such folder, split or picture.
+    """
+    folder = Path(data)
+    if not folder.is_dir():
+        raise UnmaskError(
+            f"{folder} is not a folder",
+            hint="Name Dataset/Test with Real and Fake in it, or a folder made by `unmask prepare`.",
+            code="no-dataset",
+        )
+    if (folder / PREPARED).is_file():
+        found = _from_prepared(folder, split)
+    else:
+        found = _from_split_folder(folder) or _from_dataset(folder, split)
+    if not found.items:
+        raise UnmaskError(
+            f"{folder} holds no pictures",
+            hint="Put pictures into Real and Fake inside it.",
+            code="no-pictures",
+        )
+    return found
+
+
+def _from_prepared(folder: Path, split: str) -> Pictures:
+    prepared = load_prepared(folder)
+    images = prepared.images(split)
+    rows = prepared.entries(split)
+    rejected = [row for row in prepared.manifest if row.split == split and row.row is None]
+    items = [Picture(row.path, row.label, row.source, row.method, row.group) for row in rows]
+    items += [
+        Picture(row.path, row.label, row.source, row.method, row.group, _rejected(row.reason)) for row in rejected
+    ]
+    return Pictures(
+        split,
+        tuple(items),
+        lambda index: np.ascontiguousarray(images[index]),
+        notes=(f"Read from a prepared folder of {prepared.size} px (crop: {prepared.crop}).",),
+    )
+
+
+def _rejected(reason: str) -> Failure:
+    return Failure(
+        reason or "rejected",
+        f"rejected by unmask prepare: {reason or 'no reason given'}",
+        "See manifest.csv in the prepared folder.",
+    )
+
+
+def _from_split_folder(folder: Path) -> Pictures | None:
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    classes = [(path, _CLASS_OF_FOLDER[path.name.lower()]) for path in inside if path.name.lower() in _CLASS_OF_FOLDER]
+    # Real/Train is a dataset turned inside out, which `find_layout` understands.
+    if not classes or any((path / split).is_dir() for path, _ in classes for split in SPLITS):
+        return None
+    return _from_folders(folder.name, folder.resolve().parent, sorted(classes, key=lambda found: found[1]))
+
+
+def _from_dataset(folder: Path, split: str) -> Pictures:
+    layout = find_layout(folder)
+    if split not in layout.splits:
+        raise UnmaskError(
+            f"{folder} has no split {split}, only {', '.join(layout.splits)}",
+            hint="Name another with --split, or give the folder of the split itself.",
+            code="no-split",
+        )
+    folders = [(found.folder, found.label) for found in layout.folders if found.split == split]
+    return _from_folders(split, layout.root, folders)
+
+
+def _from_folders(name: str, root: Path, folders: list[tuple[Path, int]]) -> Pictures:
+    origins = read_origins(root)
+    # A manifest in the split's own folder names its files from there.
+    nearer = read_origins(folders[0][0].parent) if folders[0][0].parent.resolve() != root.resolve() else {}
+    items, files = [], []
+    for folder, label in folders:
+        for inside in files_in(folder):
+            file = folder / inside
+            near = f"{folder.name}/{inside}"
+            path = f"{folder.resolve().parent.relative_to(root.resolve()).as_posix()}/{near}".removeprefix("./")
+            items.append(Picture(path, label, *origins.get(path, nearer.get(near, ("", "", "")))))
+            files.append(file)
+    notes = (
+        ()
+        if any(item.group for item in items)
+        else (
+            "No manifest names groups: every picture counts as independent, and intervals are too short if several "
+            "show one clip or person.",
+        )
+    )
+    return Pictures(name, tuple(items), lambda index: read_image(files[index]).pixels, files=tuple(files), notes=notes)

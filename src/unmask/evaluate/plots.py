@@ -1,0 +1,265 @@
+"""The report's pictures of numbers: one function a plot, None where there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unmask.evaluate.degradations import TWO_SIDED
+from unmask.evaluate.evaluation import Evaluation, Slice
+from unmask.evaluate.figure import ACCENT, DASHES, FAKE, MARKERS, REAL, SERIES, UNSURE, Plot, finished, percent
+from unmask.evaluate.figure import figure as new_figure
+from unmask.evaluate.intervals import Estimate
+from unmask.evaluate.robustness import CLEAN, Robust
+from unmask.evaluate.scores import ScoreTable
+
+
+def scores_plot(table: ScoreTable) -> Plot:
+    """How the scores of real and of fake pictures are spread over the three answers."""
+    edges = np.linspace(0, 1, 41)
+    with new_figure(7.2, 2.9) as (figure, axes):
+        low, high = table.thresholds.real_below, table.thresholds.fake_above
+        axes.axvspan(low, high, color=UNSURE, alpha=0.15, linewidth=0, label="unsure")
+        for label, name, colour, hatch in ((0, "real pictures", REAL, None), (1, "fake pictures", FAKE, "////")):
+            scores = np.array([row.score for row in table.answered if row.label == label], dtype=np.float64)
+            if scores.size:
+                shares = np.histogram(scores, edges)[0] / scores.size
+                axes.stairs(
+                    shares, edges, fill=True, facecolor=colour + "55", edgecolor=colour, hatch=hatch,
+                    linewidth=1.4, label=f"{name} ({scores.size:,})",
+                )  # fmt: skip
+        axes.set(xlim=(0, 1), xlabel="score, P(fake)", ylabel="share of the class")
+        axes.yaxis.set_major_formatter(percent())
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+        return finished(
+            figure, "scores", "Scores of real and of fake pictures",
+            f"Two histograms of scores. Below {low:.2f} the answer is real, above {high:.2f} fake.",
+        )  # fmt: skip
+
+
+def confusion_plot(evaluation: Evaluation) -> Plot | None:
+    """Counts of the forced choice and of the three answers."""
+    if evaluation.confusion is None or evaluation.answers is None:
+        return None
+    with new_figure(7.2, 2.7, 1, 2) as (figure, axes):
+        for place, matrix, columns, title in (
+            (axes[0], evaluation.confusion, ("real", "fake"), "Forced choice at 0.5"),
+            (axes[1], evaluation.answers, ("real", "unsure", "fake"), "The three answers"),
+        ):
+            counts = np.array(matrix)
+            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            place.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            for row in range(2):
+                for column in range(len(columns)):
+                    dark = shares[row, column] > 0.55
+                    place.text(
+                        column, row, f"{counts[row, column]:,}\n{shares[row, column]:.1%}", ha="center",
+                        va="center", color="white" if dark else "#1B1F24", fontsize=10,
+                    )  # fmt: skip
+            place.set_xticks(range(len(columns)), [f"called {name}" for name in columns])
+            place.set_yticks(range(2), ["is real", "is fake"])
+            place.set_title(title)
+            place.grid(False)
+            place.spines[:].set_visible(False)
+            place.tick_params(length=0)
+        return finished(
+            figure, "confusion", "Confusion matrices",
+            f"Counts, truth by answer: {evaluation.confusion} at 0.5; {evaluation.answers} with unsure.",
+        )  # fmt: skip
+
+
+def curves_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+    """ROC and precision-recall curves, of one detector or several."""
+    drawn = [one for one in evaluations if one.roc is not None and one.precision_recall is not None]
+    if not drawn:
+        return None
+    with new_figure(7.2, 3.5 + (0.2 * len(drawn) if len(drawn) > 1 else 0), 1, 2) as (figure, (left, right)):
+        left.plot([0, 1], [0, 1], color="#C5CAD1", linestyle=":", linewidth=1)
+        lines = []
+        for number, one in enumerate(drawn):
+            assert one.roc is not None
+            assert one.precision_recall is not None
+            area, precision = one.measures["roc_auc"].value, one.measures["average_precision"].value
+            look = {"color": SERIES[number % len(SERIES)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
+            label = f"{one.table.detector}: AUC {area:.3f}, AP {precision:.3f}"
+            lines += left.plot(one.roc.x, one.roc.y, **look, label=label)
+            right.plot(one.precision_recall.x, one.precision_recall.y, **look)
+        left.set(xlabel="real pictures called fake", ylabel="fakes found", xlim=(-0.01, 1), ylim=(0, 1.01))
+        left.set_title("ROC")
+        right.set(xlabel="fakes found (recall)", ylabel="precision", title="Precision and recall", xlim=(0, 1.01))
+        right.set_ylim(max(0.0, right.get_ylim()[0] - 0.02), 1.01)
+        figure.legend(handles=lines, loc="outside lower center")
+        return finished(figure, "curves", "ROC and precision-recall curves", "ROC on the left, PR on the right.")
+
+
+def reliability_plot(evaluation: Evaluation) -> Plot | None:
+    """Do pictures scored 0.8 turn out fake in 80 % of cases? Before and after the temperature."""
+    reliability = evaluation.reliability
+    if reliability is None:
+        return None
+    parts = [("after temperature scaling", reliability.after, reliability.error_after)]
+    if reliability.before is not None and reliability.error_before is not None:
+        parts.insert(0, ("before (temperature 1)", reliability.before, reliability.error_before))
+    with new_figure(3.6 * len(parts), 3.4, 1, len(parts)) as (figure, axes):
+        for place, (title, bins, error) in zip(np.atleast_1d(axes), parts, strict=True):
+            place.plot([0, 1], [0, 1], color="#9AA1AB", linestyle=":", linewidth=1)
+            x, y = [one.mean_score for one in bins], [one.share_fake for one in bins]
+            place.vlines(x, x, y, color=FAKE, linewidth=1.2, alpha=0.6)
+            place.plot(x, y, color=REAL, marker="o", markersize=4.5, linewidth=1.2)
+            place.set(
+                xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="mean score of the bin", ylabel="share of fakes",
+                title=f"{title}\nECE {error:.3f}",
+            )  # fmt: skip
+            place.set_aspect("equal")
+        return finished(
+            figure, "reliability", "Reliability: score against truth",
+            f"ECE {reliability.error_after:.3f} after temperature scaling.",
+        )  # fmt: skip
+
+
+def risk_coverage_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+    """How many mistakes remain when only the surest pictures are answered."""
+    drawn = [one for one in evaluations if one.risk_coverage is not None]
+    if not drawn:
+        return None
+    with new_figure(7.2, 2.9) as (figure, axes):
+        for number, one in enumerate(drawn):
+            assert one.risk_coverage is not None
+            colour = SERIES[number % len(SERIES)]
+            axes.plot(one.risk_coverage.x, one.risk_coverage.y, color=colour, linewidth=1.8, label=one.table.detector)
+            unsure, right = one.measures["share_unsure"].value, one.measures["accuracy_answered"].value
+            if unsure is not None and right is not None:
+                axes.plot(
+                    1 - unsure, 1 - right, marker=MARKERS[number % len(MARKERS)], color=colour, markersize=8,
+                    markeredgecolor="white", linestyle="none", label=f"policy {one.table.policy}",
+                )  # fmt: skip
+        axes.set(xlim=(0, 1.01), xlabel="share of pictures answered, surest first", ylabel="wrong among answered")
+        axes.set_ylim(bottom=0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(percent())
+        figure.legend(loc="outside lower center", ncols=2)
+        return finished(
+            figure, "risk_coverage", "Mistakes against answers", "Share of wrong answers as more pictures are answered."
+        )
+
+
+def slices_plot(slices: Sequence[Slice]) -> Plot | None:
+    """AUC and false accusations by source and by method, with intervals."""
+    drawn = [one for one in slices if one.measures["roc_auc"].value is not None]
+    if not drawn:
+        return None
+    with new_figure(7.2, 1.1 + 0.34 * len(drawn), 1, 2) as (figure, axes):
+        names = [f"{one.kind}: {one.name}" for one in drawn]
+        for place, measure, title, colour in (
+            (axes[0], "roc_auc", "AUC", REAL),
+            (axes[1], "missed_fake_rate", "fakes called real", FAKE),
+        ):
+            _dots(place, [one.measures[measure] for one in drawn], colour)
+            place.set_title(title)
+            place.set_yticks(range(len(drawn)), names if place is axes[0] else [""] * len(drawn))
+            place.set_ylim(len(drawn) - 0.4, -0.6)
+        axes[0].set_xlim(min(0.5, axes[0].get_xlim()[0]), 1.005)
+        axes[1].set_xlim(left=0)
+        axes[1].xaxis.set_major_formatter(percent())
+        return finished(figure, "slices", "By source and by method", "Dots with 95 % intervals, one line a slice.")
+
+
+def comparison_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+    """Several detectors on the same pictures: the numbers that matter most, with intervals."""
+    chosen = (
+        ("roc_auc", "AUC", REAL),
+        ("accuracy", "accuracy at 0.5", ACCENT),
+        ("false_accusation_rate", "real called fake", FAKE),
+        ("missed_fake_rate", "fake called real", FAKE),
+    )
+    with new_figure(7.2, 1.2 + 0.4 * len(evaluations), 1, len(chosen)) as (figure, axes):
+        for place, (measure, title, colour) in zip(axes, chosen, strict=True):
+            _dots(place, [one.measures[measure] for one in evaluations], colour)
+            place.set_title(title, fontsize=9)
+            names = [one.table.detector for one in evaluations]
+            place.set_yticks(range(len(names)), names if place is axes[0] else [""] * len(names))
+            place.set_ylim(len(names) - 0.4, -0.6)
+            place.tick_params(axis="x", labelsize=8)
+            place.locator_params(axis="x", nbins=4)
+        return finished(figure, "comparison", "Side by side", "Dots with 95 % intervals, one line a detector.")
+
+
+def robustness_plot(results: Sequence[Robust]) -> Plot | None:
+    """One panel a kind of degradation, from the clean picture to its strongest level."""
+    clean = next((one for one in results if one.family == CLEAN), None)
+    families = list(dict.fromkeys(one.family for one in results if one.family != CLEAN))
+    if clean is None or not families:
+        return None
+    columns = min(4, len(families) + 1)
+    rows = -(-(len(families) + 1) // columns)
+    series = (("roc_auc", "AUC"), ("accuracy", "accuracy at 0.5"), ("flip_rate", "verdicts flipped"))
+    with new_figure(8.2, 0.5 + 1.75 * rows, rows, columns) as (figure, axes):
+        places = list(np.ravel(axes))
+        for place, family in zip(places, families, strict=False):
+            steps = _steps(clean, [one for one in results if one.family == family])
+            for number, (measure, title) in enumerate(series):
+                found = [(at, one.measures[measure]) for at, one in enumerate(steps)]
+                known = [(at, one) for at, one in found if one.value is not None]
+                x, y = [at for at, _ in known], [one.value for _, one in known]
+                place.plot(x, y, color=SERIES[number], marker=MARKERS[number], markersize=4, linewidth=1.3, label=title)
+                place.vlines(
+                    x, [one.low if one.low is not None else one.value for _, one in known],
+                    [one.high if one.high is not None else one.value for _, one in known],
+                    color=SERIES[number], linewidth=1, alpha=0.5,
+                )  # fmt: skip
+            place.set_title(family, fontsize=9)
+            place.set_ylim(-0.03, 1.03)
+            place.set_xlim(-0.3, len(steps) - 0.7)
+            names = ["clean" if one is clean else one.level or "sent" for one in steps]
+            place.set_xticks(range(len(steps)), names, fontsize=7.5)
+            if len(steps) > 5:
+                place.tick_params(axis="x", labelrotation=45)
+            place.yaxis.set_major_formatter(percent())
+            place.tick_params(axis="y", labelsize=7.5)
+        for place in places[len(families) :]:
+            place.axis("off")
+        handles, titles = places[0].get_legend_handles_labels()
+        places[len(families)].legend(handles, titles, loc="center left")
+        return finished(
+            figure, "robustness", "The same pictures after they travelled",
+            "Small multiples: AUC, accuracy and flip rate from clean to the strongest level.",
+        )  # fmt: skip
+
+
+def _steps(clean: Robust, levels: list[Robust]) -> list[Robust]:
+    """The clean picture first, or in the middle of a family that goes both ways."""
+    middle = TWO_SIDED.get(levels[0].family)
+    if middle is None:
+        return [clean, *levels]
+    return sorted([clean, *levels], key=lambda one: middle if one is clean else float(one.level.rstrip("x")))
+
+
+def explanation_plot(steps: Sequence[float], curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Plot:
+    """Deletion and insertion: mean score as pixels are taken away or put back in the order of a map."""
+    with new_figure(7.2, 3.0, 1, 2) as (figure, axes):
+        for place, kind in zip(axes, ("deletion", "insertion"), strict=True):
+            for number, (name, values) in enumerate(curves[kind].items()):
+                place.plot(
+                    steps, values, color=SERIES[number], linestyle=("-", "--", "-.")[number % 3], linewidth=1.7,
+                    label=name,
+                )  # fmt: skip
+            place.set(title=kind, xlabel=f"share of pixels {'removed' if kind == 'deletion' else 'shown'}", xlim=(0, 1))
+            place.set_ylabel("mean score, P(fake)")
+            place.xaxis.set_major_formatter(percent())
+        axes[0].legend(loc="best", fontsize=8.5)
+        return finished(
+            figure, "explanation", "Deletion and insertion",
+            "Mean score while pixels are removed or shown in the order of the heatmap, of noise and of a blob.",
+        )  # fmt: skip
+
+
+def _dots(axes: Any, estimates: Sequence[Estimate], colour: str) -> None:
+    for place, one in enumerate(estimates):
+        if one.value is None:
+            continue
+        if one.low is not None and one.high is not None:
+            axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
+        axes.plot(one.value, place, marker="o", color=colour, markersize=6, markeredgecolor="white")
+    axes.grid(axis="y", visible=False)

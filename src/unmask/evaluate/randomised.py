@@ -1,0 +1,61 @@
+"""The same detector with shuffled weights: what a heatmap must not survive."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+# Share of the convolutions that is shuffled, from the one nearest to the answer on down. The head stays as it is:
+# the graph holds its weights twice, for the answer and for the map, and the two must go on agreeing.
+STAGES: Final = {"last convolution": 0.0, "last half of the convolutions": 0.5, "all convolutions": 1.0}
+
+
+def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
+    """A detector whose convolution weights are permuted: same numbers, same spread, nothing learned.
+
+    Args:
+        detector: The detector.
+        stage: One of `STAGES`.
+        seed: Of the permutation.
+
+    Raises:
+        UnmaskError: The package onnx is not installed, or the graph has no convolution.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError:
+        raise UnmaskError(
+            "shuffling weights needs the package onnx, which is not installed",
+            hint="In a clone of Unmask: pip install '.[train]'",
+            code="no-onnx",
+        ) from None
+    from unmask.bundle import write_bundle
+    from unmask.detector import Detector
+
+    model = onnx.load_from_string(detector.bundle.model)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    kernels = [node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.input[1] in weights]
+    if not kernels:
+        raise UnmaskError(
+            "the graph has no convolutions to shuffle",
+            hint="This test is for convolutional detectors; leave it out for this one.",
+            code="no-convolutions",
+        )
+    count = max(1, round(STAGES[stage] * len(kernels)))
+    random = np.random.default_rng(seed)
+    for name in kernels[-count:]:
+        values = numpy_helper.to_array(weights[name])
+        mixed = random.permutation(values.ravel()).reshape(values.shape)
+        weights[name].CopyFrom(numpy_helper.from_array(mixed, name))
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        place = write_bundle(Path(folder) / "shuffled", detector.info, model.SerializeToString(), "# shuffled\n")
+        return Detector.load(place, threads=detector.threads, policy=detector.policy)

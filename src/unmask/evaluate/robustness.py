@@ -1,0 +1,149 @@
+"""What a detector is worth once pictures have travelled: every degradation on the same pictures, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.evaluate.degradations import DEGRADATIONS, Degradation
+from unmask.evaluate.inputs import UndefinedMeasureError
+from unmask.evaluate.intervals import Estimate, estimate, mean_estimate
+from unmask.evaluate.metrics import Judged
+from unmask.evaluate.pictures import Pictures
+from unmask.evaluate.scores import ScoreTable
+from unmask.evaluate.scoring import score_some
+from unmask.finding import Failure
+from unmask.verdict import probability
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+MEASURES: Final = ("accuracy", "roc_auc", "false_accusation_rate", "missed_fake_rate")
+CLEAN: Final = "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """What a degradation does to a detector.
+
+    Attributes:
+        family: As in `Degradation`; ``clean`` for the untouched pictures.
+        level: Likewise.
+        n: Pictures answered both clean and degraded.
+        failed: Pictures that got no answer once degraded.
+        measures: accuracy, roc_auc, false_accusation_rate, missed_fake_rate, and flip_rate, the share of pictures
+            whose verdict went from real to fake or from fake to real.
+    """
+
+    family: str
+    level: str
+    n: int
+    failed: int
+    measures: dict[str, Estimate]
+
+    @property
+    def name(self) -> str:
+        return f"{self.family} {self.level}".strip()
+
+
+def choose_some(table: ScoreTable, limit: int | None, seed: int = 0) -> list[int]:
+    """Indexes of answered rows, at most `limit`, real and fake in equal number where that is possible."""
+    answered = np.array([row.score is not None for row in table.rows])
+    labels = np.array([row.label for row in table.rows])
+    if limit is None or answered.sum() <= limit:
+        return [int(index) for index in np.flatnonzero(answered)]
+    random = np.random.default_rng(seed)
+    by_class = [random.permutation(np.flatnonzero(answered & (labels == label))) for label in (0, 1)]
+    smaller = min(len(by_class[0]), len(by_class[1]), limit // 2)
+    sizes = [smaller if len(rows) == smaller else min(len(rows), limit - smaller) for rows in by_class]
+    if sum(sizes) > limit:
+        sizes = [limit // 2, limit - limit // 2]
+    chosen = np.concatenate([rows[:size] for rows, size in zip(by_class, sizes, strict=True)])
+    return sorted(int(index) for index in chosen)
+
+
+def measure_robustness(
+    detector: Detector,
+    pictures: Pictures,
+    table: ScoreTable,
+    *,
+    limit: int | None = 1000,
+    degradations: tuple[Degradation, ...] = DEGRADATIONS,
+    replicates: int = 500,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> tuple[Robust, ...]:
+    """Scores the same pictures under every degradation.
+
+    Args:
+        detector: Loaded with one thread.
+        pictures: The pictures.
+        table: Their clean scores, row by row.
+        limit: At most so many pictures; None for all.
+        degradations: What to try.
+        replicates: Resamplings for the intervals.
+        seed: Of the choice and the resamplings.
+        on_step: Told the name of each degradation before it starts.
+
+    Returns:
+        The clean pictures first, then one entry a degradation.
+
+    Raises:
+        UndefinedMeasureError: No picture was answered.
+    """
+    chosen = choose_some(table, limit, seed)
+    if not chosen:
+        raise UndefinedMeasureError(
+            "not one picture was answered", hint="See the failed rows of scores.csv.", code="no-rows"
+        )
+    clean = np.array([table.rows[index].score for index in chosen], dtype=np.float64)
+    results = [_measured(CLEAN, "", table, chosen, clean, clean, replicates, seed)]
+    for degradation in degradations:
+        on_step(degradation.name)
+        found = score_some(detector, pictures, chosen, change=degradation.change)
+        logits = np.array([np.nan if isinstance(one, Failure) else one for one in found])
+        scores = probability(logits, detector.info.temperature)
+        results.append(_measured(degradation.family, degradation.level, table, chosen, clean, scores, replicates, seed))
+    return tuple(results)
+
+
+def _measured(
+    family: str,
+    level: str,
+    table: ScoreTable,
+    chosen: list[int],
+    clean: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    replicates: int,
+    seed: int,
+) -> Robust:
+    kept = np.isfinite(scores)
+    rows = [table.rows[index] for index, keep in zip(chosen, kept, strict=True) if keep]
+    failed = int((~kept).sum())
+    names = (*MEASURES, "flip_rate")
+    if not rows:
+        reason = "no picture could be read any more"
+        return Robust(family, level, 0, failed, {name: Estimate(name, None, None, None, 0, reason) for name in names})
+    labels = [row.label for row in rows]
+    groups = [row.group for row in rows]
+    now = Judged.of(labels, scores[kept], table.thresholds)
+    before = Judged.of(labels, clean[kept], table.thresholds)
+    measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
+    flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
+    measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
+    return Robust(family, level, len(rows), failed, measures)
+
+
+def worst(results: tuple[Robust, ...]) -> Robust | None:
+    """The degradation with the lowest AUC, or the lowest accuracy where there is no AUC."""
+
+    def quality(one: Robust) -> float | None:
+        area = one.measures["roc_auc"].value
+        return one.measures["accuracy"].value if area is None else area
+
+    degraded = [one for one in results if one.family != CLEAN and quality(one) is not None]
+    return min(degraded, key=lambda one: quality(one) or 0.0, default=None)

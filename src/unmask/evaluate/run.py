@@ -1,0 +1,152 @@
+"""`unmask evaluate` as a library call: pictures and a detector in, a `Report` out."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from unmask.detector import Detector
+from unmask.errors import UnmaskError
+from unmask.evaluate.evaluation import Evaluation, compare_tables, evaluate_scores
+from unmask.evaluate.explanation import try_explanations
+from unmask.evaluate.gallery import gallery
+from unmask.evaluate.inputs import UndefinedMeasureError
+from unmask.evaluate.pictures import open_pictures
+from unmask.evaluate.report import Against, Report
+from unmask.evaluate.robustness import measure_robustness
+from unmask.evaluate.scores import ScoreTable, read_scores
+from unmask.evaluate.scoring import score_pictures
+from unmask.report import detector_facts
+
+ROBUSTNESS_PICTURES: Final = 1000
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure beside the scores.
+
+    Attributes:
+        robustness: The same pictures degraded.
+        robustness_pictures: At most so many; None for all.
+        explanations: The tests of the heatmaps.
+        gallery: Pictures in the page.
+        face_search: Find faces first, for photos rather than face crops.
+        split: Of a dataset or prepared folder.
+        policy: Name of the thresholds; None for the detector's own default.
+        replicates: Resamplings for each interval.
+    """
+
+    robustness: bool = True
+    robustness_pictures: int | None = ROBUSTNESS_PICTURES
+    explanations: bool = False
+    gallery: bool = True
+    face_search: bool = False
+    split: str = "Test"
+    policy: str | None = None
+    replicates: int = 1000
+
+
+DEFAULT_PLAN: Final = Plan()
+
+
+def evaluate(
+    bundle: str | Path | None,
+    data: str | Path,
+    *,
+    plan: Plan = DEFAULT_PLAN,
+    against: str | Path | None = None,
+    on_step: Step = lambda name: None,
+) -> Report:
+    """Judges a detector on a set of pictures.
+
+    Args:
+        bundle: Folder of the detector; None for the shipped one.
+        data: A split's folder, a dataset's, or a prepared folder.
+        plan: What to measure.
+        against: Another bundle, or a table of scores, to test against on the same pictures.
+        on_step: Told what is being done.
+
+    Raises:
+        UnmaskError: The detector or the pictures cannot be used. A picture that cannot be read is a row of the report.
+    """
+    detector = Detector.load(bundle, threads=1, policy=plan.policy)
+    pictures = open_pictures(data, plan.split)
+    on_step(f"{detector.label}: {len(pictures):,} pictures")
+    started = time.perf_counter()
+    table = score_pictures(detector, pictures, face_search=plan.face_search)
+    seconds = time.perf_counter() - started
+    on_step("numbers and intervals")
+    evaluation = evaluate_scores(table, replicates=plan.replicates)
+    # Crops of searched faces are not kept, so what needs pixels again works on whole pictures only.
+    again = bool(table.answered) and not plan.face_search
+    notes = list(pictures.notes)
+    if plan.face_search:
+        notes.append(
+            "Faces were searched for; robustness, heatmap tests and pictures need face crops and were left out."
+        )
+    return Report(
+        evaluation=evaluation,
+        data=pictures.name,
+        detector=detector_facts(detector),
+        notes=tuple(notes),
+        made=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        hardware=hardware(),
+        seconds=round(seconds, 1),
+        robustness=measure_robustness(detector, pictures, table, limit=plan.robustness_pictures, on_step=on_step)
+        if plan.robustness and again
+        else (),
+        explanations=try_explanations(detector, pictures, table, on_step=on_step)
+        if plan.explanations and again
+        else None,
+        against=_against(evaluation, score_any(against, data, plan, on_step), plan) if against is not None else None,
+        gallery=gallery(detector, pictures, table) if plan.gallery and again else (),
+    )
+
+
+def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda name: None) -> ScoreTable:
+    """The scores of a bundle on the pictures, or a table of scores as it was written by any tool.
+
+    Raises:
+        UnmaskError: It is neither, or a bundle is named and no pictures are.
+    """
+    path = Path(what)
+    if path.is_file():
+        return read_scores(path)
+    if data is None:
+        raise UnmaskError(
+            f"{path} is a bundle, and there are no pictures to judge it on",
+            hint="Name the pictures with --data.",
+            code="no-dataset",
+        )
+    detector = Detector.load(path, threads=1, policy=plan.policy)
+    on_step(f"{detector.label}: scoring")
+    return score_pictures(detector, open_pictures(data, plan.split), face_search=plan.face_search)
+
+
+def _against(evaluation: Evaluation, table: ScoreTable, plan: Plan) -> Against:
+    other = evaluate_scores(table, replicates=plan.replicates)
+    try:
+        comparison, shared = compare_tables(evaluation.table, table)
+    except UndefinedMeasureError as error:
+        return Against(other, None, 0, error.message)
+    return Against(other, comparison, shared)
+
+
+def hardware() -> str:
+    """The machine in words, such as ``2 cores of an AMD EPYC, no GPU used``."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{cores} core{'' if cores == 1 else 's'} of {name}, no GPU used"

@@ -1,0 +1,235 @@
+"""One row a picture: truth, score and verdict, or why there is none. In memory, and as scores.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.evaluate.metrics import EVEN, Judged
+from unmask.finding import Failure, Status, Verdict
+from unmask.verdict import Thresholds, decide, probability
+
+COLUMNS: Final = (
+    "path", "label", "status", "verdict", "score", "logit", "source", "method", "group", "failure", "message",
+    "detector", "policy", "real_below", "fake_above",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a detector said of one picture.
+
+    Attributes:
+        path: As in `Picture`.
+        label: 0 real, 1 fake.
+        status: Whether there is an answer.
+        logit: Raw output; None without an answer, or where another tool gave a score only.
+        score: P(fake), 0..1; None without an answer.
+        verdict: None without an answer.
+        source: Of the picture; empty where unknown.
+        method: Likewise.
+        group: Likewise.
+        failure: Why there is no answer.
+    """
+
+    path: str
+    label: int
+    status: Status
+    logit: float | None
+    score: float | None
+    verdict: Verdict | None
+    source: str = ""
+    method: str = ""
+    group: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """All rows of one detector on one set of pictures.
+
+    Attributes:
+        detector: Name, for the report.
+        policy: Name of the thresholds.
+        thresholds: Where *unsure* begins and ends.
+        rows: One a picture, failed ones too.
+    """
+
+    detector: str
+    policy: str
+    thresholds: Thresholds
+    rows: tuple[Score, ...]
+
+    @property
+    def answered(self) -> tuple[Score, ...]:
+        """The rows with a score."""
+        return tuple(row for row in self.rows if row.score is not None)
+
+    @property
+    def failed(self) -> tuple[Score, ...]:
+        """The rows without one."""
+        return tuple(row for row in self.rows if row.score is None)
+
+    def judged(self) -> Judged:
+        """Labels and scores of the answered rows.
+
+        Raises:
+            UndefinedMeasureError: Not one picture was answered.
+        """
+        known = [(row.label, row.score) for row in self.rows if row.score is not None]
+        return Judged.of([label for label, _ in known], [score for _, score in known], self.thresholds)
+
+    def groups(self) -> list[str] | None:
+        """Group names of the answered rows; None where no row has one."""
+        names = [row.group for row in self.answered]
+        return names if any(names) else None
+
+    def logits(self) -> NDArray[np.float64] | None:
+        """Logits of the answered rows; None where one of them has none."""
+        logits = [row.logit for row in self.answered]
+        return None if any(logit is None for logit in logits) else np.array(logits, dtype=np.float64)
+
+    def subset(self, keep: Iterable[bool]) -> ScoreTable:
+        """The rows for which `keep` is true."""
+        return replace(self, rows=tuple(row for row, kept in zip(self.rows, keep, strict=True) if kept))
+
+
+def write_scores(table: ScoreTable, path: Path) -> None:
+    """Writes scores.csv: one row a picture, failed ones too, numbers in full precision."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(_cells(table, row) for row in table.rows)
+    except OSError as error:
+        raise UnmaskError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="Name a folder that you may write to.",
+            code="bad-output",
+        ) from None
+
+
+def _cells(table: ScoreTable, row: Score) -> tuple[object, ...]:
+    return (
+        row.path,
+        row.label,
+        row.status.value,
+        row.verdict.value if row.verdict else "",
+        "" if row.score is None else repr(row.score),
+        "" if row.logit is None else f"{row.logit:.9g}",
+        row.source,
+        row.method,
+        row.group,
+        row.failure.code if row.failure else "",
+        row.failure.message if row.failure else "",
+        table.detector,
+        table.policy,
+        repr(table.thresholds.real_below),
+        repr(table.thresholds.fake_above),
+    )
+
+
+def read_scores(path: Path) -> ScoreTable:
+    """Reads scores.csv, ours or that of any other tool.
+
+    Args:
+        path: CSV with a header. `path`, `label` (0 or real, 1 or fake) and either `score` (P(fake), 0..1) or
+            `logit` are needed; the other columns of ours are used where they are there. Thresholds that the file
+            does not name are 0.5: no *unsure*. An empty or non-finite score is a picture without an answer.
+
+    Raises:
+        UnmaskError: No such file, no such columns, no rows, a cell that cannot be read, a path named twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            columns = set(reader.fieldnames or ())
+            if not {"path", "label"} <= columns or not {"score", "logit"} & columns:
+                raise _bad(path, "it needs the columns path, label and score (or logit)")
+            lines = list(reader)
+    except OSError as error:
+        raise UnmaskError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Name a bundle's folder or a CSV with the columns path, label, score.",
+            code="no-scores",
+        ) from None
+    except csv.Error as error:
+        raise _bad(path, str(error)) from None
+    if not lines:
+        raise _bad(path, "it has no rows")
+    thresholds = _thresholds(path, lines[0])
+    rows: dict[str, Score] = {}
+    for number, cells in enumerate(lines, start=2):
+        try:
+            row = _row(cells, thresholds)
+        except ValueError as error:
+            raise _bad(path, f"line {number}: {error}") from None
+        if row.path in rows:
+            raise _bad(path, f"line {number} names {row.path} again")
+        rows[row.path] = row
+    return ScoreTable(
+        lines[0].get("detector") or path.stem, lines[0].get("policy") or "0.5", thresholds, tuple(rows.values())
+    )
+
+
+def _thresholds(path: Path, cells: dict[str, str]) -> Thresholds:
+    if not (cells.get("real_below") and cells.get("fake_above")):
+        return EVEN
+    try:
+        return Thresholds(float(cells["real_below"]), float(cells["fake_above"]))
+    except ValueError as error:
+        raise _bad(path, f"line 2: {error}") from None
+
+
+def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
+    label = {"0": 0, "real": 0, "1": 1, "fake": 1}.get((cells["label"] or "").strip().lower())
+    if label is None:
+        raise ValueError(f"label {cells['label']!r} is neither 0 (real) nor 1 (fake)")
+    logit = _number(cells.get("logit"))
+    score = _number(cells.get("score"))
+    if score is None and logit is not None and not (cells.get("status") or ""):
+        score = float(probability(logit, 1.0))
+    if score is not None and not 0 <= score <= 1:
+        raise ValueError(f"score {score:g} is outside 0 to 1; a raw output belongs into a column named logit")
+    failure = None
+    if score is None:
+        status = Status.NO_FACE if cells.get("status") == Status.NO_FACE else Status.UNREADABLE
+        code = cells.get("failure") or "no-score"
+        failure = Failure(code, cells.get("message") or "the file gives no score", "See the tool that wrote the file.")
+    else:
+        status = Status.ANSWERED
+    return Score(
+        path=cells["path"],
+        label=label,
+        status=status,
+        logit=logit if failure is None else None,
+        score=score,
+        verdict=None if score is None else decide(score, thresholds),
+        source=cells.get("source") or "",
+        method=cells.get("method") or "",
+        group=cells.get("group") or "",
+        failure=failure,
+    )
+
+
+def _number(cell: str | None) -> float | None:
+    if not (cell or "").strip():
+        return None
+    value = float(cell or "")
+    return value if np.isfinite(value) else None
+
+
+def _bad(path: Path, what: str) -> UnmaskError:
+    return UnmaskError(
+        f"{path} is not a table of scores: {what}",
+        hint="Give a CSV with the columns path, label (0 real, 1 fake), score (P(fake), 0 to 1).",
+        code="bad-scores",
+    )

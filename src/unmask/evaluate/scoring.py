@@ -1,0 +1,138 @@
+"""A detector over many pictures: the same way from bytes to input as `unmask check`, several pictures at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import UnmaskError
+from unmask.evaluate.pictures import Picture, Pictures, Pixels
+from unmask.evaluate.scores import Score, ScoreTable
+from unmask.finding import Failure, Finding, Status
+from unmask.image import resize
+from unmask.verdict import decide, probability
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+# Pictures a task: few enough to keep every core busy to the end, and of one input each in the detector's batches.
+BLOCK = 16
+
+Change = Callable[[Pixels, int], Pixels]
+"""Pixels and index of a picture -> pixels; what happens to a picture on its way to the detector."""
+
+
+def score_pictures(
+    detector: Detector, pictures: Pictures, *, face_search: bool = False, workers: int | None = None
+) -> ScoreTable:
+    """Scores every picture; one that cannot be read is a row with the reason and stops nothing.
+
+    Args:
+        detector: Load it with `threads=1`: several pictures at once are faster than several threads for one.
+        pictures: What to score.
+        face_search: False to take each picture as the face, as for prepared sets and face crops; True to find the
+            largest face as `unmask check` does (needs the files, not a prepared folder).
+        workers: Pictures under way at once; None for one a core.
+
+    Raises:
+        UnmaskError: A face search in a prepared folder.
+    """
+    if face_search:
+        rows = _with_face_search(detector, pictures, workers)
+    else:
+        found = score_some(detector, pictures, range(len(pictures)), workers=workers)
+        rows = [_row(detector, picture, one) for picture, one in zip(pictures.items, found, strict=True)]
+    return ScoreTable(detector.label, detector.policy, detector.thresholds, tuple(rows))
+
+
+def score_some(
+    detector: Detector,
+    pictures: Pictures,
+    indexes: Sequence[int],
+    *,
+    change: Change | None = None,
+    workers: int | None = None,
+) -> list[float | Failure]:
+    """Logits of some pictures, whole pictures as crops, or why one has none.
+
+    Args:
+        detector: Loaded with one thread.
+        pictures: Where they come from.
+        indexes: Which of them.
+        change: What happens to the pixels before they are resized to the detector's input.
+        workers: Blocks under way at once; None for one a core.
+    """
+
+    def block(part: Sequence[int]) -> list[float | Failure]:
+        result: list[float | Failure] = []
+        crops = []
+        for index in part:
+            try:
+                crops.append(read_crop(detector, pictures, index, change))
+                result.append(np.nan)
+            except UnmaskError as error:
+                result.append(Failure(error.code, error.message, error.hint))
+        logits = iter(detector.logits(np.stack(crops)) if crops else ())
+        return [one if isinstance(one, Failure) else _finite(float(next(logits))) for one in result]
+
+    parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="evaluate") as pool:
+        return [one for scored in pool.map(block, parts) for one in scored]
+
+
+def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change | None = None) -> NDArray[np.uint8]:
+    """A picture as the detector's input, uint8 (S, S, 3).
+
+    Raises:
+        UnmaskError: It cannot be read, or was rejected when it was prepared.
+    """
+    failure = pictures.items[index].failure
+    if failure:
+        raise UnmaskError(failure.message, hint=failure.hint, code=failure.code)
+    pixels = pictures.read(index)
+    return resize(change(pixels, index) if change else pixels, detector.info.input_size)
+
+
+def _finite(logit: float) -> float | Failure:
+    if np.isfinite(logit):
+        return logit
+    return Failure("no-score", "the detector gave no number for this picture", "Export the detector again.")
+
+
+def _row(detector: Detector, picture: Picture, one: float | Failure) -> Score:
+    if isinstance(one, Failure):
+        return Score(
+            picture.path, picture.label, Status.UNREADABLE, None, None, None,
+            picture.source, picture.method, picture.group, one,
+        )  # fmt: skip
+    score = float(probability(one, detector.info.temperature))
+    return Score(
+        picture.path, picture.label, Status.ANSWERED, one, score, decide(score, detector.thresholds),
+        picture.source, picture.method, picture.group,
+    )  # fmt: skip
+
+
+def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None) -> list[Score]:
+    from unmask.checking import check_paths
+
+    if pictures.files is None:
+        raise UnmaskError(
+            "a prepared folder holds crops, not whole pictures to search for faces",
+            hint="Leave out --face-search, or name the dataset's folder.",
+            code="no-files",
+        )
+    findings = check_paths(pictures.files, detector, workers=workers)
+    return [_row_of(finding, picture) for finding, picture in zip(findings, pictures.items, strict=True)]
+
+
+def _row_of(finding: Finding, picture: Picture) -> Score:
+    face = next((face for face in finding.faces if face.score == finding.score), None)
+    return Score(
+        picture.path, picture.label, finding.status, face.logit if face else None, finding.score, finding.verdict,
+        picture.source, picture.method, picture.group, finding.failure,
+    )  # fmt: skip

@@ -1,0 +1,156 @@
+"""The measures' arithmetic, for one weighting of the rows or for thousands at once.
+
+A *statistic* takes weights (B, N), one row of non-negative weights per resampling, and gives (B,) values, NaN
+where a weighting leaves nothing to measure. With ones it is the measure itself; with bootstrap counts it is its
+replicates. So a number in a report and its interval come from the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Statistic = Callable[[Floats], Floats]
+
+# Undoes the binary rounding of limits such as 0.01 x 300 false alarms.
+_ROUNDING = 1e-9
+
+
+def divided(numerator: Floats, denominator: Floats) -> Floats:
+    """Element-wise quotient, NaN where the denominator is zero."""
+    empty = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    np.divide(numerator, denominator, out=empty, where=denominator > 0)
+    return empty
+
+
+def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Statistic:
+    """Sum of `numerator` over sum of `denominator`, both (N,): shares, means, precision, recall, F1."""
+    above, below = numerator.astype(np.float64), denominator.astype(np.float64)
+    return lambda weights: divided(weights @ above, weights @ below)
+
+
+def mean_of(*statistics: Statistic) -> Statistic:
+    """The mean of several statistics, such as the recall of both classes."""
+    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How many fakes and reals score at or above each distinct score, from none to all of them.
+
+    Attributes:
+        fakes: (B, K + 1), weight of the fakes at or above the k-th highest distinct score; starts with 0.
+        reals: (B, K + 1), the same for the reals.
+    """
+
+    fakes: Floats
+    reals: Floats
+
+    @property
+    def true_positive_rate(self) -> Floats:
+        return divided(self.fakes, self.fakes[:, -1:])
+
+    @property
+    def false_positive_rate(self) -> Floats:
+        return divided(self.reals, self.reals[:, -1:])
+
+
+def ranker(labels: Labels, scores: Floats) -> Callable[[Floats], Ranking]:
+    """Sorts once; the function it gives back makes the `Ranking` of any weights."""
+    order = np.argsort(-scores, kind="stable")
+    fake = labels[order].astype(np.float64)
+    last_of_ties = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+
+    def rank(weights: Floats) -> Ranking:
+        sorted_weights = weights[:, order]
+        counts = [np.cumsum(sorted_weights * of_class, axis=1)[:, last_of_ties] for of_class in (fake, 1 - fake)]
+        return Ranking(*(np.pad(count, ((0, 0), (1, 0))) for count in counts))
+
+    return rank
+
+
+def roc_auc(labels: Labels, scores: Floats) -> Statistic:
+    """Area under the ROC curve, ties counted half (Hanley and McNeil, Radiology 1982)."""
+    rank = ranker(labels, scores)
+
+    def statistic(weights: Floats) -> Floats:
+        ranking = rank(weights)
+        return np.asarray(np.trapezoid(ranking.true_positive_rate, ranking.false_positive_rate, axis=1))
+
+    return statistic
+
+
+def average_precision(labels: Labels, scores: Floats) -> Statistic:
+    """Sum over the distinct scores of precision x gain in recall, without interpolation."""
+    rank = ranker(labels, scores)
+
+    def statistic(weights: Floats) -> Floats:
+        ranking = rank(weights)
+        precision = divided(ranking.fakes, ranking.fakes + ranking.reals)
+        gain = np.diff(ranking.fakes, axis=1)
+        return divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
+
+    return statistic
+
+
+def equal_error_rate(labels: Labels, scores: Floats) -> Statistic:
+    """The rate at which, on the straight-line ROC curve, false positives and false negatives are equal."""
+    rank = ranker(labels, scores)
+
+    def statistic(weights: Floats) -> Floats:
+        ranking = rank(weights)
+        false_positive, true_positive = ranking.false_positive_rate, ranking.true_positive_rate
+        lead = false_positive + true_positive - 1  # from -1 to 1, never falling
+        after = np.argmax(lead >= 0, axis=1)
+        rows, before = np.arange(len(lead)), np.maximum(after - 1, 0)
+        rise = lead[rows, after] - lead[rows, before]
+        part = np.nan_to_num(divided(-lead[rows, before], rise))
+        start = false_positive[rows, before]
+        return np.asarray(start + part * (false_positive[rows, after] - start))
+
+    return statistic
+
+
+def true_positive_rate_at(labels: Labels, scores: Floats, limit: float) -> Statistic:
+    """The largest share of fakes found by any threshold that at most a share `limit` of the reals reach."""
+    rank = ranker(labels, scores)
+
+    def statistic(weights: Floats) -> Floats:
+        ranking = rank(weights)
+        allowed = ranking.reals <= limit * ranking.reals[:, -1:] + _ROUNDING
+        found = np.max(np.where(allowed, ranking.true_positive_rate, 0.0), axis=1)
+        return np.where(ranking.reals[:, -1] > 0, found, np.nan)
+
+    return statistic
+
+
+def equal_mass_bins(scores: Floats, weights: Floats, bins: int) -> NDArray[np.intp]:
+    """Which of `bins` bins of equal weight each row is in, (B, N); rows with the same score share a bin."""
+    distinct, group = np.unique(scores, return_inverse=True)
+    mass = np.zeros((len(weights), distinct.size))
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(distinct.size))
+    np.add.reduceat(weights[:, order], starts, axis=1, out=mass)
+    below = np.cumsum(mass, axis=1) - mass
+    total = np.maximum(mass.sum(axis=1, keepdims=True), 1)
+    index = np.minimum(np.floor(bins * below / total).astype(np.intp), bins - 1)
+    return np.asarray(index[:, group])
+
+
+def calibration_error(labels: Labels, scores: Floats, bins: int) -> Statistic:
+    """Mean over the rows of |mean score - share of fakes| of the row's equal-mass bin."""
+
+    def statistic(weights: Floats) -> Floats:
+        index = equal_mass_bins(scores, weights, bins)
+        flat = (index + bins * np.arange(len(weights))[:, None]).ravel()
+        surplus = np.bincount(flat, (weights * (scores - labels)).ravel(), minlength=bins * len(weights))
+        gaps = np.abs(surplus.reshape(len(weights), bins)).sum(axis=1)
+        return divided(gaps, weights.sum(axis=1))
+
+    return statistic

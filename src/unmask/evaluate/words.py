@@ -1,0 +1,115 @@
+"""The sentences of a report: what was found, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from unmask.evaluate.evaluation import Evaluation
+from unmask.evaluate.intervals import Estimate
+from unmask.evaluate.robustness import CLEAN, Robust, worst
+
+_FEW: Final = 20
+_FEW_GROUPS: Final = 30
+
+
+def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[str]:
+    """The findings, wrong accusations first, each with its interval."""
+    measures = evaluation.measures
+    sentences = []
+    accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
+    unsure, right = measures["share_unsure"], measures["accuracy_answered"]
+    sentences.append(_share("Of {n} real pictures, {share} were called fake.", accused))
+    sentences.append(_share("Of {n} fake pictures, {share} were called real.", missed))
+    sentences.append(_share("{share} of all pictures were answered unsure.", unsure))
+    sentences.append(_share("Where there was an answer, it was right in {share} of cases.", right))
+    area = measures["roc_auc"]
+    if area.value is not None:
+        sentences.append(f"The area under the ROC curve is {area.value:.3f}{_ends(area, 1, 3)}.")
+    if evaluation.worst is not None:
+        of_worst = evaluation.worst.measures["roc_auc"]
+        sentences.append(
+            f"The hardest {evaluation.worst.kind} is {evaluation.worst.name}: AUC {of_worst.value:.3f}"
+            f"{_ends(of_worst, 1, 3)}."
+        )
+    hardest = worst(tuple(robustness))
+    if hardest is not None:
+        clean = next(one for one in robustness if one.family == CLEAN)
+        before, after, flips = clean.measures["roc_auc"], hardest.measures["roc_auc"], hardest.measures["flip_rate"]
+        change = (
+            f"AUC falls from {before.value:.3f} to {after.value:.3f}"
+            if before.value is not None and after.value is not None
+            else "accuracy is lowest"
+        )
+        sentences.append(
+            f"The most harmful delivery is {hardest.name}: {change}, and {_percent(flips)} of verdicts change between "
+            "real and fake."
+        )
+    failed = evaluation.counts.pictures - evaluation.counts.answered
+    if failed:
+        sentences.append(f"{failed:,} of {evaluation.counts.pictures:,} pictures got no answer; they are listed below.")
+    return [sentence for sentence in sentences if sentence]
+
+
+def not_known(
+    evaluation: Evaluation, robustness: Sequence[Robust] = (), detector: dict[str, Any] | None = None
+) -> list[str]:
+    """What these pictures cannot tell about the detector."""
+    sources = [one.name for one in evaluation.slices if one.kind == "source"]
+    methods = [one.name for one in evaluation.slices if one.kind == "method"]
+    sentences = []
+    if methods:
+        sentences.append(
+            f"It was judged on fakes made by {_list(methods)} only. How it does on fakes made in any other way, such as "
+            "by newer face swaps or by image generators, is not known from this report."
+        )
+    else:
+        sentences.append(
+            "No manifest says how the fakes were made, so nothing is known of how it does on one kind or another."
+        )
+    if sources:
+        sentences.append(f"All pictures come from {_list(sources)}; other cameras, people and places are not covered.")
+    counts = evaluation.counts
+    if counts.groups is not None and counts.effective_groups is not None:
+        sentences.append(
+            f"The {counts.answered:,} pictures fall into {counts.groups:,} groups (clips, people). If the pictures "
+            f"of a group are all alike, they count no more than {counts.effective_groups:,.0f} independent ones; the "
+            "intervals take that into account."
+        )
+        if counts.effective_groups < _FEW_GROUPS:
+            sentences.append("That is few: intervals from so few groups tend to be too short.")
+    few = [one.name for one in evaluation.slices if min(one.reals, one.fakes) < _FEW]
+    if few:
+        sentences.append(f"Too few pictures to judge: {_list(few)}.")
+    if not robustness:
+        sentences.append("How it does on re-compressed, shrunk or filtered pictures was not measured here.")
+    else:
+        sentences.append("Deliberate attempts to fool it were not made; a determined forger will do better than these.")
+    sentences.append(
+        "It looks at one face in one picture. It does not know who is shown, where a picture comes from, or what else "
+        "in it was changed."
+    )
+    if detector and detector.get("terms"):
+        sentences.append(f"Terms of its training pictures: {detector['terms']}")
+    return sentences
+
+
+def _share(sentence: str, one: Estimate) -> str:
+    if one.value is None:
+        return ""
+    text = sentence.format(n=f"{one.n:,}", share=_percent(one))
+    return text[0].upper() + text[1:]
+
+
+def _percent(one: Estimate) -> str:
+    return "–" if one.value is None else f"{100 * one.value:.1f} %{_ends(one, 100, 1)}"
+
+
+def _ends(one: Estimate, scale: float, digits: int) -> str:
+    if one.low is None or one.high is None:
+        return ""
+    return f" (95 % interval {scale * one.low:.{digits}f} to {scale * one.high:.{digits}f})"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

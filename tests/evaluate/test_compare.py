@@ -1,0 +1,103 @@
+"""Several detectors side by side, ours and those of other tools."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.evaluate.conftest import make_table
+from unmask.cli import main
+from unmask.errors import UnmaskError
+from unmask.evaluate.compare import compare, compare_scores, write_comparison
+from unmask.evaluate.scores import write_scores
+
+
+def test_bundles_and_tables_stand_side_by_side(split_folder: Path, toy_bundle: Path, tmp_path: Path) -> None:
+    lines = ["path,label,score"]
+    for label, name in enumerate(("Real", "Fake")):
+        lines += [f"Test/{name}/{name.lower()}_{number:02}.jpg,{label},0.{number + label}" for number in range(8)]
+    (tmp_path / "peer.csv").write_text("\n".join(lines) + "\n")
+    result = CliRunner().invoke(
+        main,
+        ["compare", str(toy_bundle), str(tmp_path / "peer.csv"), "--data", str(split_folder), "--out", str(tmp_path)],
+    )
+    assert result.exit_code == 0, result.output
+    assert "16 pictures" in result.output
+    content = json.loads((tmp_path / "compare.json").read_text(), parse_constant=pytest.fail)
+    assert [one["name"] for one in content["detectors"]] == ["toy 0.1", "peer"]
+    assert content["left_out"]["toy 0.1"] == 2
+    page = (tmp_path / "compare.html").read_text()
+    assert "toy 0.1" in page
+    assert "peer" in page
+
+
+def test_tables_alone_need_no_pictures(tmp_path: Path) -> None:
+    for number, gap in enumerate((1.0, 3.0, 5.0)):
+        write_scores(make_table(150, seed=number, gap=gap, name=f"d{number}"), tmp_path / f"{number}.csv")
+    found = compare([tmp_path / f"{number}.csv" for number in range(3)])
+    areas = [one.measures["roc_auc"].value for one in found.evaluations]
+    assert areas == sorted(areas)
+    assert found.tests[0] is None
+    assert found.tests[2] is not None
+    assert found.tests[2].difference < 0
+    assert write_comparison(found, tmp_path / "out").is_file()
+
+
+def test_only_shared_pictures_are_compared() -> None:
+    found = compare_scores([make_table(100), make_table(60, seed=1, name="other", failed=2)], replicates=20)
+    assert found.shared == 60
+    assert found.left_out == {"invented 1": 40, "other": 2}
+    assert all(one.counts.answered == 60 for one in found.evaluations)
+
+
+def test_groups_of_one_table_serve_all() -> None:
+    bare = make_table(60, seed=1, name="bare")
+    bare = replace(bare, rows=tuple(replace(row, group="", source="", method="") for row in bare.rows))
+    found = compare_scores([bare, make_table(60)], replicates=20)
+    assert found.evaluations[0].counts.groups == 20
+
+
+def test_detectors_of_one_name_are_told_apart() -> None:
+    found = compare_scores([make_table(40), make_table(40, seed=1)], replicates=20)
+    assert [one.table.detector for one in found.evaluations] == ["invented 1 (1)", "invented 1 (2)"]
+
+
+def test_a_test_that_does_not_exist_has_a_reason() -> None:
+    import numpy as np
+
+    real = np.zeros(20, dtype=int)
+    found = compare_scores([make_table(20, labels=real), make_table(20, labels=real, seed=1)], replicates=20)
+    assert found.tests[1] is None
+    assert "real" in found.reasons[1]
+
+
+def test_tables_that_share_no_picture_are_refused() -> None:
+    other = make_table(10)
+    other = replace(other, rows=tuple(replace(row, path=f"elsewhere/{row.path}") for row in other.rows))
+    with pytest.raises(UnmaskError) as caught:
+        compare_scores([make_table(10), other])
+    assert caught.value.code == "no-shared-pictures"
+
+
+def test_tables_that_disagree_on_the_truth_are_refused() -> None:
+    other = make_table(10)
+    other = replace(other, rows=tuple(replace(row, label=1 - row.label) for row in other.rows))
+    with pytest.raises(UnmaskError) as caught:
+        compare_scores([make_table(10), other])
+    assert caught.value.code == "labels-differ"
+
+
+def test_one_detector_is_nothing_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        compare([tmp_path / "one.csv"])
+    assert caught.value.code == "too-few"
+
+
+def test_a_bundle_needs_pictures(toy_bundle: Path) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        compare([toy_bundle, toy_bundle])
+    assert caught.value.code == "no-dataset"

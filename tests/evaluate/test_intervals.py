@@ -1,0 +1,141 @@
+"""Intervals hold the truth as often as they say, count groups rather than frames, and say when there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from unmask.errors import UnmaskError
+from unmask.evaluate.intervals import effective_groups, estimate, estimate_one, group_index, resamplings
+from unmask.evaluate.metrics import MEASURES, Judged, value_of
+from unmask.verdict import Thresholds
+
+
+def simulated(per_class: int, area: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two normal classes whose true AUC is `area`."""
+    labels = np.repeat([0, 1], per_class)
+    logits = np.random.default_rng(seed).normal(np.sqrt(2) * norm.ppf(area) * labels, 1)
+    return labels, 1 / (1 + np.exp(-logits))
+
+
+def test_intervals_hold_the_true_auc_in_93_to_97_of_100_sets() -> None:
+    held = 0
+    for seed in range(500):
+        found = estimate_one("roc_auc", *simulated(60, 0.9, seed), replicates=400)
+        held += found.low <= 0.9 <= found.high
+    assert 0.93 <= held / 500 <= 0.97
+
+
+def test_more_pictures_give_a_shorter_interval() -> None:
+    lengths = []
+    for per_class in (50, 200, 800):
+        found = estimate_one("roc_auc", *simulated(per_class, 0.85, 1))
+        lengths.append(found.high - found.low)
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_frames_of_one_clip_do_not_shorten_the_interval() -> None:
+    labels, scores = simulated(40, 0.85, 2)
+    alone = estimate_one("roc_auc", labels, scores)
+    clips = [f"clip {row}" for row in range(80)]
+    frames = estimate_one("roc_auc", np.repeat(labels, 10), np.repeat(scores, 10), groups=list(np.repeat(clips, 10)))
+    naive = estimate_one("roc_auc", np.repeat(labels, 10), np.repeat(scores, 10))
+    assert frames.high - frames.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
+def test_every_measure_comes_with_an_interval_around_it() -> None:
+    labels, scores = simulated(150, 0.85, 3)
+    judged = Judged.of(labels, scores, Thresholds(0.4, 0.9))
+    for name, found in estimate(judged, replicates=300).items():
+        assert found.reason is None
+        assert found.value == pytest.approx(value_of(name, judged))
+        assert 0 <= found.low < found.value < found.high <= 1, name
+
+
+def test_no_error_among_few_pictures_proves_little() -> None:
+    labels, scores = np.repeat([0, 1], 10), np.repeat([0.1, 0.9], 10)
+    found = estimate(Judged.of(labels, scores))["false_accusation_rate"]
+    assert found.value == 0
+    assert found.low == 0
+    assert found.high == pytest.approx(0.278, abs=0.001)  # Wilson, 0 of 10
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    labels, scores = simulated(50, 0.8, 5)
+    assert estimate_one("roc_auc", labels, scores) == estimate_one("roc_auc", labels, scores)
+
+
+def test_the_order_of_the_rows_hardly_moves_the_interval() -> None:
+    labels, scores = simulated(200, 0.8, 6)
+    order = np.random.default_rng(0).permutation(400)
+    one = estimate_one("roc_auc", labels, scores, replicates=4000)
+    other = estimate_one("roc_auc", labels[order], scores[order], replicates=4000)
+    assert one.low == pytest.approx(other.low, abs=0.004)
+    assert one.value == pytest.approx(other.value, abs=1e-9)
+
+
+def test_one_group_has_values_but_no_interval() -> None:
+    labels, scores = simulated(20, 0.8, 7)
+    found = estimate_one("roc_auc", labels, scores, groups=["clip"] * 40)
+    assert found.value is not None
+    assert found.low is None
+    assert found.reason == "too few groups for an interval"
+
+
+def test_one_class_keeps_what_exists_and_names_what_does_not() -> None:
+    found = estimate(Judged.of([0] * 30, np.linspace(0, 0.6, 30)))
+    assert found["roc_auc"].value is None
+    assert "real" in str(found["roc_auc"].reason)
+    assert found["false_accusation_rate"].value is not None
+    assert found["missed_fake_rate"].reason == "there is no fake picture"
+
+
+def test_one_picture_never_gives_a_silent_nan() -> None:
+    for found in estimate(Judged.of([1], [0.7])).values():
+        assert found.reason
+        assert found.value is None or np.isfinite(found.value)
+
+
+def test_equal_scores_give_finite_numbers_or_reasons() -> None:
+    for found in estimate(Judged.of([0, 1] * 20, [0.5] * 40), replicates=100).values():
+        for number in (found.value, found.low, found.high):
+            assert number is None or np.isfinite(number)
+        assert found.value is not None or found.reason
+
+
+def test_n_counts_the_pictures_that_a_measure_is_about() -> None:
+    found = estimate(Judged.of([0, 0, 0, 1], [0.1, 0.2, 0.3, 0.9]), replicates=50)
+    assert found["false_accusation_rate"].n == 3
+    assert found["missed_fake_rate"].n == 1
+    assert found["roc_auc"].n == 4
+
+
+def test_resamplings_draw_whole_groups() -> None:
+    index = group_index(["a", "a", "b", "b", "b"], 5)
+    weights = np.concatenate(list(resamplings(index, 300, seed=0)))
+    assert weights.shape == (300, 5)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 2] == weights[:, 4]).all()
+    assert (weights[:, 0] + weights[:, 2] == 2).all()
+
+
+def test_an_empty_group_name_is_a_picture_of_its_own() -> None:
+    assert len(set(group_index(["", "", "a", "a"], 4))) == 3
+
+
+def test_effective_groups_by_hand() -> None:
+    assert effective_groups(np.array([0, 1, 2, 3])) == 4
+    assert effective_groups(np.array([0, 0, 0, 1])) == pytest.approx(1.6)
+    assert effective_groups(np.array([], dtype=int)) == 0
+
+
+def test_groups_of_another_length_are_refused() -> None:
+    with pytest.raises(UnmaskError) as caught:
+        group_index(["a"], 2)
+    assert caught.value.code == "length-mismatch"
+
+
+def test_every_measure_has_a_title_and_a_reason() -> None:
+    assert all(measure.title and measure.nothing for measure in MEASURES.values())

@@ -1,0 +1,87 @@
+"""The pictures of an evaluation and their truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.evaluate.conftest import draw, write_dataset
+from unmask.data.prepare import prepare
+from unmask.errors import UnmaskError
+from unmask.evaluate.pictures import open_pictures
+from unmask.image import encode_jpeg
+
+
+def test_a_split_folder_gives_truth_and_origin(split_folder: Path) -> None:
+    pictures = open_pictures(split_folder)
+    assert pictures.name == "Test"
+    assert [picture.label for picture in pictures.items] == [0] * 9 + [1] * 9
+    first = pictures.items[0]
+    assert (first.path, first.source, first.method, first.group) == ("Test/Real/real_00.jpg", "studio", "camera", "g0")
+    assert pictures.read(0).shape == (96, 96, 3)
+
+
+def test_a_dataset_folder_gives_the_same_pictures_as_its_split(split_folder: Path) -> None:
+    assert open_pictures(split_folder.parent).items == open_pictures(split_folder).items
+
+
+def test_a_trailing_slash_or_a_relative_path_changes_nothing(
+    split_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(split_folder)
+    assert open_pictures(Path()).items == open_pictures(split_folder).items
+
+
+def test_lower_case_folders_and_plurals_are_understood(tmp_path: Path) -> None:
+    for name in ("fakes", "real"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.jpg").write_bytes(encode_jpeg(draw(1)))
+    assert [picture.label for picture in open_pictures(tmp_path).items] == [0, 1]
+
+
+def test_a_folder_of_one_class_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "Real").mkdir()
+    (tmp_path / "Real" / "one.jpg").write_bytes(encode_jpeg(draw(1)))
+    pictures = open_pictures(tmp_path)
+    assert len(pictures) == 1
+    assert any("groups" in note for note in pictures.notes)
+
+
+def test_a_manifest_inside_the_split_is_found(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, 2)
+    text = (tmp_path / "manifest.csv").read_text().replace("Test/Real", "Real").replace("Test/Fake", "Fake")
+    (tmp_path / "manifest.csv").unlink()
+    (split / "manifest.csv").write_text(text)
+    assert open_pictures(split).items[0].source == "studio"
+
+
+def test_a_prepared_folder_gives_its_pictures_and_its_rejects(split_folder: Path, tmp_path: Path) -> None:
+    prepare(split_folder.parent, tmp_path / "prepared", size=64)
+    pictures = open_pictures(tmp_path / "prepared")
+    failures = [picture.failure for picture in pictures.items if picture.failure]
+    answered = [picture for picture in pictures.items if not picture.failure]
+    assert len(answered) + len(failures) == 18
+    assert pictures.read(0).shape == (64, 64, 3)
+    assert pictures.read(0).dtype == np.uint8
+    assert answered[0].group == "g0"
+    assert all("prepare" in failure.message for failure in failures)
+
+
+@pytest.mark.parametrize("make", ["nothing", "empty class", "file"])
+def test_folders_without_pictures_are_refused(tmp_path: Path, make: str) -> None:
+    place = tmp_path / "Test"
+    if make == "empty class":
+        (place / "Real").mkdir(parents=True)
+    elif make == "file":
+        place.write_text("")
+    with pytest.raises(UnmaskError) as caught:
+        open_pictures(place)
+    assert caught.value.hint
+
+
+def test_a_split_that_is_not_there_is_refused(split_folder: Path) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        open_pictures(split_folder.parent, "Validation")
+    assert caught.value.code == "no-split"

@@ -1,0 +1,204 @@
+"""The report's files: whole, self-contained, and honest about what is missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.evaluate.conftest import make_table
+from tests.toy_bundle import write_toy_bundle
+from unmask.cli import main
+from unmask.errors import UnmaskError
+from unmask.evaluate.evaluation import evaluate_scores
+from unmask.evaluate.gallery import choose
+from unmask.evaluate.intervals import Estimate
+from unmask.evaluate.plots import scores_plot
+from unmask.evaluate.report import Report, as_dict, as_html, draw, estimate_text, write_report
+from unmask.evaluate.run import Plan, evaluate
+from unmask.evaluate.scores import ScoreTable, read_scores
+from unmask.evaluate.words import not_known, summary
+
+
+def report_of(table: ScoreTable) -> Report:
+    return Report(
+        evaluation=evaluate_scores(table, replicates=50),
+        data="Test",
+        detector=None,
+        notes=("A note.",),
+        made="2026-01-01",
+        hardware="a test",
+        seconds=1.0,
+    )
+
+
+class _Outside(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attributes if name in ("src", "href")]
+
+
+@pytest.fixture(scope="module")
+def written(split_folder: Path, toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with everything in it."""
+    out = tmp_path_factory.mktemp("report")
+    arguments = ["evaluate", str(toy_bundle), "--data", str(split_folder), "--out", str(out), "--explanations"]
+    result = CliRunner().invoke(main, [*arguments, "--against", str(toy_bundle), "--robustness-pictures", "8"])
+    assert result.exit_code == 0, result.output
+    assert "real pictures" in result.output
+    return out
+
+
+def test_all_files_are_there(written: Path) -> None:
+    assert {path.name for path in written.iterdir()} == {"report.html", "report.json", "scores.csv", "plots"}
+    names = {path.stem for path in (written / "plots").iterdir()}
+    assert {"scores", "confusion", "curves", "reliability", "risk_coverage", "robustness"} <= names
+    for name in names:
+        assert (written / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (written / "plots" / f"{name}.svg").read_bytes()
+
+
+def test_the_page_needs_nothing_but_itself(written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
+    parser = _Outside()
+    parser.feed(text)
+    assert parser.links
+    assert all(link.startswith(("data:", "#")) for link in parser.links)
+    assert not re.search(r"url\(|@import|<script", text)
+
+
+def test_the_page_leads_with_wrong_accusations(written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
+    assert text.index("real pictures, ") < text.index("area under the ROC curve")
+    assert "does not know" in text
+
+
+def test_the_json_has_no_nan_and_every_measure_or_a_reason(written: Path) -> None:
+    content = json.loads((written / "report.json").read_text(), parse_constant=pytest.fail)
+    assert content["data"]["pictures"] == 18
+    assert content["data"]["answered"] == 16
+    assert len(content["robustness"]) > 10
+    assert content["against"]["delong"]["difference"] == 0
+    for one in content["measures"].values():
+        assert one["value"] is not None or one["reason"]
+
+
+def test_scores_have_one_row_a_picture_with_failed_ones(written: Path) -> None:
+    with (written / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 18
+    assert sum(row["status"] == "unreadable" for row in rows) == 2
+    assert len(read_scores(written / "scores.csv").answered) == 16
+
+
+def test_the_gallery_can_be_left_out(split_folder: Path, toy_bundle: Path) -> None:
+    plan = Plan(robustness=False, replicates=20)
+    shown = evaluate(toy_bundle, split_folder, plan=plan)
+    hidden = evaluate(toy_bundle, split_folder, plan=replace(plan, gallery=False))
+    assert "image/jpeg" in as_html(shown, ())
+    assert "image/jpeg" not in as_html(hidden, ())
+
+
+def test_the_policy_reaches_the_report(split_folder: Path, toy_bundle: Path) -> None:
+    plan = Plan(robustness=False, gallery=False, replicates=20, policy="careful")
+    assert as_dict(evaluate(toy_bundle, split_folder, plan=plan))["policy"] == {
+        "name": "careful",
+        "real_below": 0.1,
+        "fake_above": 0.9,
+    }
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        make_table(0, failed=3),
+        make_table(1),
+        make_table(10, labels=np.zeros(10, dtype=int)),
+        replace(make_table(8), rows=tuple(replace(row, score=0.5, logit=0.0) for row in make_table(8).rows)),
+        replace(make_table(8), rows=tuple(replace(row, source="", method="", group="") for row in make_table(8).rows)),
+    ],
+    ids=["no answers", "one picture", "one class", "one score", "no manifest"],
+)
+def test_odd_sets_still_get_a_whole_report(table: ScoreTable, tmp_path: Path) -> None:
+    page = write_report(report_of(table), tmp_path).read_text()
+    assert "How this was made" in page
+    visible = re.sub(r"data:[^\"]+", "", page)
+    assert not re.search(r"\bnan\b|\binf\b|None", visible)
+    json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_detector_without_numbers_gets_a_report(split_folder: Path, tmp_path: Path) -> None:
+    broken = write_toy_bundle(tmp_path / "broken", bias=float("inf"))
+    report = evaluate(broken, split_folder, plan=Plan(explanations=True))
+    assert "Not one picture was answered" in as_html(report, draw(report))
+
+
+def test_names_of_files_cannot_break_the_page() -> None:
+    table = make_table(6, failed=1)
+    rows = tuple(replace(row, path="<script>alert(1)</script>", source="<b>") for row in table.rows)
+    assert "<script>" not in as_html(report_of(replace(table, rows=rows)), ())
+
+
+def test_plots_are_the_same_every_time() -> None:
+    table = make_table(60)
+    assert scores_plot(table).svg == scores_plot(table).svg
+
+
+def test_numbers_are_shown_with_their_interval_or_reason() -> None:
+    assert estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10)) == "91.0 % (88.0 to 93.5)"
+    assert estimate_text(Estimate("roc_auc", 0.91, 0.88, 0.935, 10)) == "0.910 (0.880 to 0.935)"
+    assert estimate_text(Estimate("roc_auc", None, None, None, 0, "one class")) == "– (one class)"
+    assert estimate_text(Estimate("accuracy", 0.5, None, None, 3, "too few")) == "50.0 % (too few)"
+
+
+def test_the_summary_names_the_worst_and_the_failed() -> None:
+    sentences = " ".join(summary(evaluate_scores(make_table(200, failed=2), replicates=20)))
+    assert "hardest" in sentences
+    assert "2 of 202 pictures got no answer" in sentences
+
+
+def test_what_is_not_known_names_what_was_judged() -> None:
+    sentences = " ".join(not_known(evaluate_scores(make_table(), replicates=20)))
+    assert "paint and swap only" in sentences
+    assert "not measured here" in sentences
+
+
+def test_the_gallery_shows_the_most_confident_mistakes_first() -> None:
+    table = make_table(200)
+    right, wrong = choose(table)
+    assert len(right) == len(wrong) == 5
+    confidence = [abs((table.rows[index].score or 0) - 0.5) for index in wrong]
+    assert confidence == sorted(confidence, reverse=True)
+    for index in [*right, *wrong]:
+        row = table.rows[index]
+        assert (((row.score or 0) > 0.5) == (row.label == 1)) == (index in right)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnmaskError) as caught:
+        write_report(report_of(make_table(8)), tmp_path / "file")
+    assert caught.value.code == "bad-output"
+
+
+def test_the_report_says_what_it_was_made_with() -> None:
+    content = as_dict(report_of(make_table(20)))
+    assert content["hardware"] == "a test"
+    assert content["made"] == "2026-01-01"
+    assert content["data"]["notes"] == ["A note."]
+
+
+def test_a_wrong_folder_is_refused_with_a_hint(toy_bundle: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["evaluate", str(toy_bundle), "--data", str(tmp_path / "gone")])
+    assert result.exit_code == 2
+    assert "hint:" in result.output
