@@ -1,0 +1,79 @@
+"""Does the exported graph say what Keras says? Writes `docs/parity.md`.
+
+    python benchmarks/parity.py RUN [--bundle FOLDER] [--pictures 500]
+
+RUN is the run folder that the bundle was exported from. Logits of Keras and of the bundle's graph on the same Validation
+pictures, and the graph's heatmap against Grad-CAM by automatic differentiation. Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from machine import hardware, today, write
+from unmask.detector import Detector
+
+BATCH = 50
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--pictures", type=int, default=500)
+    arguments = parser.parse_args()
+
+    import keras
+
+    from unmask.train.config import CONFIG_FILE, read_config
+    from unmask.train.gradcam import last_spatial_layer
+    from unmask.train.source import open_source
+
+    detector = Detector.load(arguments.bundle)
+    model = keras.models.load_model(arguments.run / "model.keras", compile=False)
+    source = open_source(read_config(arguments.run / CONFIG_FILE).data, "Validation", detector.info.input_size)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
+    layer = last_spatial_layer(model)
+    both = keras.Model(model.inputs, [layer.output, model.outputs[0]])
+    logit_gap = map_gap = 0.0
+    for start in range(0, len(chosen), BATCH):
+        crops = source.read(chosen[start : start + BATCH])
+        logits, maps = detector.logits_and_maps(crops)
+        expected_logits, expected_maps = autodiff(both, model, layer, crops)
+        logit_gap = max(logit_gap, float(np.abs(logits - expected_logits).max()))
+        ranges = np.maximum(expected_maps.max(axis=(1, 2)), 1e-12)
+        gaps = np.abs(maps - expected_maps).max(axis=(1, 2)) / ranges
+        map_gap = max(map_gap, float(gaps[expected_maps.max(axis=(1, 2)) > 0].max(initial=0.0)))
+    write(
+        "parity.md",
+        f"""# Keras and the shipped graph
+
+Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector.label}, {len(chosen)} Validation pictures.
+
+- Logit, largest difference between Keras and the graph in ONNX Runtime: {logit_gap:.1e}
+- Heatmap, largest difference to Grad-CAM by TensorFlow's automatic differentiation, as a share of each map's range: {map_gap:.1e}
+""",
+    )
+
+
+def autodiff(both: Any, model: Any, layer: Any, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N,) and Grad-CAM (N, h, w), the gradient taken by TensorFlow through the layers behind the map."""
+    import keras
+    import tensorflow as tf
+
+    activations, _ = both(crops, training=False)
+    behind = keras.Model(layer.output, model.outputs[0])
+    with tf.GradientTape() as tape:
+        tape.watch(activations)
+        logits = behind(activations, training=False)
+    weights = tf.reduce_mean(tape.gradient(logits, activations), axis=(1, 2), keepdims=True)
+    maps = tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1))
+    return np.asarray(logits).ravel(), np.asarray(maps)
+
+
+if __name__ == "__main__":
+    main()

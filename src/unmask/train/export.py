@@ -1,0 +1,303 @@
+"""From a trained model to a bundle: graph, calibration on Validation, hashes and model card, in one step.
+
+Temperature and thresholds are fitted to the logits of the exported graph itself, on Validation. Test is judged
+afterwards, with everything fixed, and only written down.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle import BundleInfo, Metric, Policy, TrainingData, write_bundle
+from unmask.errors import UnmaskError
+from unmask.evaluate.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_temperature
+from unmask.evaluate.intervals import estimate
+from unmask.evaluate.metrics import Judged, roc_auc
+from unmask.train.adopt import adopt
+from unmask.train.card import model_card
+from unmask.train.config import CONFIG_FILE, read_config
+from unmask.train.graph import to_onnx
+from unmask.train.loop import JUDGE_BATCH, MODEL, judge
+from unmask.train.source import Source, open_source
+from unmask.verdict import Thresholds, probability
+
+# Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.
+PARITY, PARITY_PICTURES = 1e-3, 500
+
+# An AUC on Validation below this is no weak model but one with its classes swapped.
+WRONG_WAY_ROUND = 0.4
+
+UNSTATED_TERMS = (
+    "Not stated by the person who trained it. The weights fall under the terms of the pictures they were made "
+    "from; take them for research and non-commercial use only."
+)
+# Where nobody gave pictures to choose by: only very sure answers, and the card says why.
+UNCALIBRATED = Thresholds(real_below=0.1, fake_above=0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What the bundle is called and what it says of its pictures.
+
+    Attributes:
+        name: Of the detector; None for its architecture and size.
+        version: Of the detector.
+        data_name: Of the pictures; None for the name of their folder.
+        data_terms: On what terms the pictures, and so the weights, may be used.
+    """
+
+    name: str | None = None
+    version: str = "1"
+    data_name: str | None = None
+    data_terms: str = UNSTATED_TERMS
+
+
+def export_run(run: Path, out: Path, *, data: str | None = None, label: Label | None = None) -> Path:
+    """Makes a bundle of a run's best model.
+
+    Args:
+        run: A folder written by `unmask train`.
+        out: The bundle's folder.
+        data: Where to calibrate and report; None for the data the run learned from.
+        label: Names and terms.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        UnmaskError: No run, no data, or a graph that does not agree with Keras.
+    """
+    import keras
+
+    config = read_config(run / CONFIG_FILE)
+    if not (run / MODEL).is_file():
+        raise UnmaskError(
+            f"The run {run} has no model yet.",
+            hint=f"Let it end its first epoch: unmask train --resume {run}",
+            code="no-model",
+        )
+    model = keras.models.load_model(run / MODEL, compile=False)
+    settings = config.model_dump(exclude={"data", "model", "workers", "checkpoint_every"}, exclude_none=True)
+    for name in ("backbone_weights", "start", "hard"):
+        if name in settings:
+            settings[name] = Path(settings[name]).name
+    details = {"architecture": config.model, "settings": settings}
+    return export_model(model, out, data=data or config.data, label=label or Label(), details=details)
+
+
+def export_file(
+    path: Path,
+    out: Path,
+    *,
+    input_scaling: str,
+    label_order: str,
+    data: str | None = None,
+    label: Label | None = None,
+) -> Path:
+    """Makes a bundle of somebody's Keras file; see `unmask.train.adopt` for what it may look like."""
+    model = adopt(path, input_scaling=input_scaling, label_order=label_order)
+    settings = {"file": path.name, "input_scaling": input_scaling, "label_order": label_order}
+    return export_model(
+        model, out, data=data, label=label or Label(), details={"architecture": "custom", "settings": settings}
+    )
+
+
+def export_model(model: Any, out: Path, *, data: str | None, label: Label, details: dict[str, Any]) -> Path:
+    """Makes a bundle of a float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+
+    Args:
+        model: The model.
+        out: The bundle's folder.
+        data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
+        label: Names and terms.
+        details: `architecture` and `settings`, for bundle and card.
+    """
+    size = int(model.inputs[0].shape[1])
+    graph = to_onnx(model)
+    splits = _splits(data, size)
+    run_graph = _session(graph)
+    _check_parity(model, run_graph, splits.get("Validation"), size)
+
+    logits = {split: run_graph(source) for split, source in splits.items()}
+    temperature, policies = 1.0, {DEFAULT_POLICY: _policy(UNCALIBRATED, "nothing: no Validation pictures were given")}
+    if "Validation" in splits:
+        truth = splits["Validation"].labels
+        _check_label_order(logits["Validation"], truth)
+        temperature = fit_temperature(logits["Validation"], truth)
+        policies = _policies(probability(logits["Validation"], temperature), truth)
+    judged = {
+        split: Judged.of(source.labels, probability(logits[split], temperature), policies[DEFAULT_POLICY].thresholds)
+        for split, source in splits.items()
+        if split != "Train"
+    }
+    info = BundleInfo(
+        name=label.name or f"{details['architecture']}-{size}",
+        version=label.version,
+        created=_today(),
+        architecture=details["architecture"],
+        input_size=size,
+        temperature=temperature,
+        policies=policies,
+        default_policy=DEFAULT_POLICY,
+        metrics=[metric for split in judged for metric in _metrics(split, judged[split], splits[split])],
+        training_data=TrainingData(
+            name=label.data_name or (Path(data).resolve().name if data else "unknown"),
+            terms=label.data_terms,
+            counts=_counts(splits),
+        ),
+        made_with=_versions(),
+    )
+    return write_bundle(out, info, graph, model_card(info, judged, splits, details["settings"]))
+
+
+def _splits(data: str | None, size: int) -> dict[str, Source]:
+    """The splits there are; Validation must be among them, Train and Test may be missing."""
+    if data is None:
+        return {}
+    splits = {"Validation": open_source(data, "Validation", size)}
+    for split in ("Train", "Test"):
+        try:
+            splits[split] = open_source(data, split, size)
+        except UnmaskError as error:
+            if error.code != "split-missing":
+                raise
+    return splits
+
+
+def _session(graph: bytes) -> Any:
+    """Runs the exported graph: Source -> logits (N,), as the bundle's readers will get them."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    class _Graph:
+        def predict_on_batch(self, images: NDArray[np.uint8]) -> Any:
+            return session.run(["logit"], {"image": images})[0]
+
+    return lambda source: judge(_Graph(), source)
+
+
+def _check_parity(model: Any, run_graph: Any, source: Source | None, size: int) -> None:
+    """Refuses a graph whose logits are not those of the model.
+
+    Raises:
+        UnmaskError: They differ by more than `PARITY` somewhere.
+    """
+    few = _noise(size) if source is None else _first(source, PARITY_PICTURES)
+    difference = float(np.abs(judge(model, few) - run_graph(few)).max())
+    if not difference <= PARITY:
+        raise UnmaskError(
+            f"The exported graph does not agree with the model: logits differ by {difference:.2g}.",
+            hint="Please report this, with the architecture and the versions that `unmask doctor` prints.",
+            code="parity",
+        )
+
+
+def _check_label_order(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+    auc = roc_auc(labels, probability(logits, 1.0))
+    if auc < WRONG_WAY_ROUND:
+        raise UnmaskError(
+            f"The model ranks real pictures above fake ones (AUC {auc:.3f} on Validation).",
+            hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
+            code="labels-swapped",
+        )
+
+
+def _first(source: Source, count: int) -> Source:
+    """Every k-th picture, so that both classes are among them."""
+    chosen = np.arange(0, len(source), max(1, len(source) // count))[:count]
+    return Source(
+        source.split,
+        source.size,
+        tuple(source.paths[index] for index in chosen),
+        source.labels[chosen],
+        source.groups[chosen],
+        source.origins[chosen],
+        lambda indexes: source.read(chosen[indexes]),
+    )
+
+
+def _noise(size: int) -> Source:
+    images = np.random.default_rng(0).integers(0, 256, (JUDGE_BATCH, size, size, 3), dtype=np.uint8)
+    names = np.full(JUDGE_BATCH, "")
+    labels = np.arange(JUDGE_BATCH) % 2
+    return Source("Noise", size, ("",) * JUDGE_BATCH, labels, names, names, lambda indexes: images[indexes])
+
+
+def _policies(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Policy]:
+    real, fake = np.bincount(labels, minlength=2)
+    chosen = {}
+    for name, limits in POLICIES.items():
+        thresholds = choose_thresholds(
+            probabilities,
+            labels,
+            max_false_accusation=limits.max_false_accusation,
+            max_missed_fake=limits.max_missed_fake,
+        )
+        chosen[name] = _policy(
+            thresholds,
+            f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of the real "
+            f"ones called fake, at most {limits.max_missed_fake:.1%} of the fake ones called real",
+        )
+    return chosen
+
+
+def _policy(thresholds: Thresholds, chosen_by: str) -> Policy:
+    return Policy(real_below=thresholds.real_below, fake_above=thresholds.fake_above, chosen_by=chosen_by)
+
+
+def _metrics(split: str, judged: Judged, source: Source) -> list[Metric]:
+    found = estimate(judged, groups=source.groups).values()
+    return [
+        Metric(
+            name=number.name,
+            split=split,
+            value=_rounded(number.value),
+            low=_rounded(number.low),
+            high=_rounded(number.high),
+            n=number.n,
+        )
+        for number in found
+        if number.value is not None
+    ]
+
+
+def _rounded(value: float | None) -> Any:
+    return None if value is None else round(value, 6)
+
+
+def _counts(splits: dict[str, Source]) -> dict[str, int]:
+    return {
+        f"{split} {name}": int((splits[split].labels == label).sum())
+        for split in ("Train", "Validation")
+        if split in splits
+        for label, name in enumerate(("real", "fake"))
+    }
+
+
+def _today() -> str:
+    """The day, or that of SOURCE_DATE_EPOCH, for those who rebuild a bundle and compare."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.now(datetime.UTC)
+    return (datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now).date().isoformat()
+
+
+def _versions() -> dict[str, str]:
+    names = ("unmask", "keras", "tensorflow", "tensorflow_cpu", "tf2onnx", "onnx", "onnxruntime", "numpy")
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

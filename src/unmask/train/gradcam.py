@@ -1,0 +1,165 @@
+"""Grad-CAM as plain forward operations, so that one run of an exported graph gives the answer and its map.
+
+Grad-CAM (Selvaraju et al., ICCV 2017) is ReLU(sum_k alpha_k A_k), where A is the last spatial map and alpha_k the
+mean over its positions of d logit / d A_k. Behind A there are only pooling or flatten, dense and ReLU, whose
+derivatives are products with constants and with "was it positive?". Written out, they need no autodiff.
+
+A mean over positions commutes with a matrix product, so behind Flatten the dense layer's weights are averaged once,
+here, and the graph does not carry a transposed copy of its largest matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from unmask.errors import UnmaskError
+
+# Side of the grid of grey squares, for a head of another form. 16 squares are 16 more runs of the model.
+OCCLUSION_GRID = 4
+
+_INERT = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout, layers.Identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer of a head: what went in and what came out, as symbolic tensors."""
+
+    layer: Any
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What lies behind the last spatial map: Flatten or global average pooling, then dense layers and ReLUs.
+
+    Attributes:
+        spatial_map: Symbolic tensor A, (N, h, w, C).
+        steps: From the pooling to the output; layers that do nothing in inference are left out.
+    """
+
+    spatial_map: Any
+    steps: tuple[Step, ...]
+
+
+def find_head(model: Any) -> Head | None:
+    """Walks from the output back to the last spatial map.
+
+    Returns:
+        The head; None if it is of another form (several branches, other layers, pooling inside a nested model).
+    """
+    tensor, steps = model.outputs[0], list[Step]()
+    while len(tensor.shape) != 4:
+        layer, node_index, _ = tensor._keras_history
+        sources = layer._inbound_nodes[node_index].input_tensors
+        if len(sources) != 1 or not _is_known(layer):
+            return None
+        if not isinstance(layer, _INERT):
+            steps.append(Step(layer, sources[0], tensor))
+        tensor = sources[0]
+    steps.reverse()
+    flattened = bool(steps) and isinstance(steps[0].layer, layers.Flatten)
+    pooled = bool(steps) and isinstance(steps[0].layer, layers.GlobalAveragePooling2D)
+    if flattened and (len(steps) < 2 or not isinstance(steps[1].layer, layers.Dense)):
+        return None
+    return Head(tensor, tuple(steps)) if flattened or pooled else None
+
+
+def last_spatial_layer(model: Any) -> Any:
+    """The layer that makes the last spatial map.
+
+    Raises:
+        UnmaskError: The model has a head of another form.
+    """
+    head = find_head(model)
+    if head is None:
+        raise UnmaskError(
+            f"The model {model.name} has no head of pooling or flatten, dense and ReLU.",
+            hint="Use an architecture of unmask.models.",
+            code="unknown-head",
+        )
+    return head.spatial_map._keras_history[0]
+
+
+def explained(model: Any) -> Any:
+    """The same model with two outputs: logit (N,) and cam (N, h, w).
+
+    The map explains the logit of *fake*, after ReLU, not normalised. Where the head is not of the known form, it is
+    an occlusion map instead (Zeiler and Fergus, ECCV 2014): how far the logit falls when a square of the picture is
+    replaced by the picture's mean colour.
+
+    Args:
+        model: From uint8 (N, S, S, 3) to logits (N, 1), in float32.
+    """
+    logit = model.outputs[0]
+    head = find_head(model)
+    cam = _occlusion(model) if head is None else _grad_cam(head)
+    return keras.Model(model.inputs[0], [ops.reshape(logit, (-1,)), cam], name="explained")
+
+
+def _grad_cam(head: Head) -> Any:
+    height, width, channels = head.spatial_map.shape[1:]
+    gradient = ops.ones_like(head.steps[-1].after)
+    for index in reversed(range(1, len(head.steps))):
+        step = head.steps[index]
+        layer = step.layer
+        if _is_relu(layer):
+            gradient = gradient * ops.cast(step.after > 0, "float32")
+        if isinstance(layer, layers.Dense):
+            kernel = ops.convert_to_numpy(layer.kernel)
+            if isinstance(head.steps[index - 1].layer, layers.Flatten):
+                kernel = kernel.reshape(height, width, channels, -1).mean(axis=(0, 1))
+            gradient = ops.matmul(gradient, np.ascontiguousarray(kernel.T))
+        elif isinstance(layer, layers.BatchNormalization):
+            gradient = gradient * _slope(layer)
+    if isinstance(head.steps[0].layer, layers.GlobalAveragePooling2D):
+        gradient = gradient / (height * width)
+    weights = ops.reshape(gradient, (-1, 1, 1, channels))
+    return ops.relu(ops.sum(head.spatial_map * weights, axis=-1))
+
+
+def _occlusion(model: Any) -> Any:
+    image = ops.cast(model.inputs[0], "float32")
+    mean = ops.mean(image, axis=(1, 2), keepdims=True)
+    whole = ops.reshape(model.outputs[0], (-1, 1))
+    falls = []
+    for square in _squares(image.shape[1]):
+        hidden = ops.cast(image * (1 - square) + mean * square, "uint8")
+        falls.append(whole - ops.reshape(model(hidden), (-1, 1)))
+    return ops.relu(ops.reshape(ops.concatenate(falls, axis=1), (-1, OCCLUSION_GRID, OCCLUSION_GRID)))
+
+
+def _squares(side: int) -> list[Any]:
+    edges = np.linspace(0, side, OCCLUSION_GRID + 1).round().astype(int)
+    squares = []
+    for row in range(OCCLUSION_GRID):
+        for column in range(OCCLUSION_GRID):
+            square = np.zeros((1, side, side, 1), np.float32)
+            square[:, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = 1.0
+            squares.append(square)
+    return squares
+
+
+def _is_known(layer: Any) -> bool:
+    if isinstance(layer, layers.Dense | layers.Activation):
+        return layer.activation in (keras.activations.linear, keras.activations.relu)
+    if isinstance(layer, layers.ReLU):
+        return layer.max_value is None and not layer.negative_slope and not layer.threshold
+    plain = (layers.Flatten, layers.GlobalAveragePooling2D, layers.BatchNormalization)
+    return isinstance(layer, (*plain, *_INERT))
+
+
+def _is_relu(layer: Any) -> bool:
+    return isinstance(layer, layers.ReLU) or getattr(layer, "activation", None) is keras.activations.relu
+
+
+def _slope(layer: Any) -> Any:
+    """A batch normalisation in inference is a line; this is its slope, one number a channel."""
+    variance = ops.convert_to_numpy(layer.moving_variance)
+    scale = ops.convert_to_numpy(layer.gamma) if layer.scale else np.ones_like(variance)
+    return (scale / np.sqrt(variance + layer.epsilon)).astype(np.float32)

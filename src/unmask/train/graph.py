@@ -1,0 +1,75 @@
+"""A Keras model as the bytes of `model.onnx`: the same weights always give the same bytes."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from unmask.errors import UnmaskError
+from unmask.train.gradcam import explained
+
+# Old enough for every runtime in use, new enough for all that the architectures need.
+OPSET = 17
+
+
+def to_onnx(model: Any) -> bytes:
+    """The graph of a detector.
+
+    Args:
+        model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+
+    Returns:
+        An ONNX model with the input `image` and the outputs `logit` (N,) and `cam` (N, h, w), N free.
+
+    Raises:
+        UnmaskError: Keras runs on another backend than TensorFlow.
+    """
+    import keras
+    import onnx
+
+    if keras.backend.backend() != "tensorflow":
+        raise UnmaskError(
+            f"Keras runs on {keras.backend.backend()}, from which no graph can be made.",
+            hint="Set KERAS_BACKEND=tensorflow; a model trained on another backend is read all the same.",
+            code="wrong-backend",
+        )
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder, warnings.catch_warnings():
+        path = Path(folder) / "model.onnx"
+        whole = explained(model)
+        signature = [keras.InputSpec(dtype="uint8", shape=whole.inputs[0].shape, name="image")]
+        # Keras' converter looks for numpy.object, which numpy warns about.
+        warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)
+        whole.export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
+        graph = onnx.load(path)
+    _make_canonical(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _make_canonical(model: Any) -> None:
+    """Removes what the converter happened to write: names with counters, its version, the order of the weights."""
+    graph = model.graph
+    names = {graph.input[0].name: "image", graph.output[0].name: "logit", graph.output[1].name: "cam"}
+    for node in graph.node:
+        for name in (*node.input, *node.output):
+            if name:
+                names.setdefault(name, f"t{len(names)}")
+    for index, node in enumerate(graph.node):
+        node.name, node.doc_string = f"n{index}", ""
+        node.input[:] = [names.get(name, "") for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
+    # The converter leaves weights behind that no node uses.
+    used = [weight for weight in graph.initializer if weight.name in names]
+    for weight in used:
+        weight.name = names[weight.name]
+    weights = sorted(used, key=lambda weight: int(weight.name[1:]))
+    del graph.initializer[:], graph.value_info[:], model.metadata_props[:]
+    graph.initializer.extend(weights)
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    graph.name, graph.doc_string = "unmask", ""
+    model.producer_name, model.producer_version, model.doc_string = "unmask", "", ""

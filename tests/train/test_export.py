@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+
+from unmask.errors import UnmaskError
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def bundle(finished_run, tmp_path_factory):
+    from unmask.train.export import Label, export_run
+
+    out = tmp_path_factory.mktemp("bundles") / "bundle"
+    return export_run(finished_run, out, label=Label(name="tiny", data_terms="Only for tests."))
+
+
+def info_of(bundle):
+    return json.loads((bundle / "bundle.json").read_text())
+
+
+def test_the_bundle_answers_as_the_model_does(bundle, finished_run, prepared):
+    import keras
+
+    from unmask.detector import Detector
+
+    images = np.load(prepared / "Test.npy")
+    logits, maps = Detector.load(bundle).logits_and_maps(images)
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], atol=1e-3)
+    assert maps.shape == (16, 2, 2)
+    assert (maps >= 0).all()
+
+
+def test_the_bundle_says_what_it_is_made_of(bundle):
+    info = info_of(bundle)
+    assert (info["name"], info["architecture"], info["input_size"]) == ("tiny", "cnn", 32)
+    assert info["training_data"]["counts"]["Train real"] == 24
+    assert {"keras", "unmask", "numpy"} <= info["made_with"].keys()
+    assert set(info["policies"]) == {"careful", "balanced", "sensitive"}
+
+
+def test_numbers_of_both_splits_come_with_intervals(bundle):
+    metrics = {(metric["split"], metric["name"]): metric for metric in info_of(bundle)["metrics"]}
+    for split in ("Validation", "Test"):
+        auc = metrics[split, "roc_auc"]
+        assert auc["low"] <= auc["value"] <= auc["high"]
+        assert metrics[split, "false_accusation_rate"]["n"] == 8
+
+
+def test_thresholds_hold_the_share_of_false_accusations_on_validation(bundle):
+    metrics = {(metric["split"], metric["name"]): metric for metric in info_of(bundle)["metrics"]}
+    assert metrics["Validation", "false_accusation_rate"]["value"] <= 0.02
+
+
+def test_the_card_is_written_from_the_same_numbers(bundle):
+    card = (bundle / "MODEL_CARD.md").read_text()
+    info = info_of(bundle)
+    auc = next(m for m in info["metrics"] if m["name"] == "roc_auc" and m["split"] == "Test")
+    assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, n = 16)" in card
+    assert "Only for tests." in card
+    assert "diffusion" in card
+    assert "hint, not proof" in card
+    assert card.index("real pictures called fake") < card.index("accuracy at 0.5")
+    assert "{{" not in card
+
+
+def test_exporting_twice_gives_the_same_files(bundle, finished_run, tmp_path, monkeypatch):
+    from unmask.train.export import Label, export_run
+
+    label = Label(name="tiny", data_terms="Only for tests.")
+    again = export_run(finished_run, tmp_path / "again", label=label)
+    for name in ("model.onnx", "MODEL_CARD.md", "bundle.json"):
+        assert (again / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_the_day_can_be_fixed(monkeypatch):
+    from unmask.train.export import _today
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert _today() == "1970-01-02"
+
+
+def test_a_run_without_a_model_is_refused(finished_run, tmp_path):
+    from unmask.train.export import export_run
+
+    (tmp_path / "run.toml").write_bytes((finished_run / "run.toml").read_bytes())
+    with pytest.raises(UnmaskError) as caught:
+        export_run(tmp_path, tmp_path / "bundle")
+    assert "--resume" in caught.value.hint
+
+
+def test_a_graph_that_differs_from_the_model_is_refused(finished_run, tmp_path, monkeypatch):
+    from unmask.train import export
+
+    whole = export._session
+
+    def shifted(graph):
+        run = whole(graph)
+        return lambda source: run(source) + 0.01
+
+    monkeypatch.setattr(export, "_session", shifted)
+    with pytest.raises(UnmaskError, match="does not agree"):
+        export.export_run(finished_run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
