@@ -124,6 +124,8 @@ def _guarded(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outc
 def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     import keras
 
+    from unmask.train.fused_norm import with_fused_norm
+
     source = open_source(config.data, "Train", config.size)
     validation = open_source(config.data, "Validation", config.size)
     batches = _batches(config, source)
@@ -134,7 +136,7 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     keras.utils.set_random_seed(config.seed)
     # What a resumed run starts from is in its checkpoint; the backbone's file may be gone by now.
     weights = "none" if going_on else config.backbone_weights
-    model = build(config.model, source.size, weights=weights, precision=config.precision)
+    model = with_fused_norm(build(config.model, source.size, weights=weights, precision=config.precision))
     if config.start is not None and not going_on:
         model.set_weights(keras.models.load_model(Path(config.start) / MODEL, compile=False).get_weights())
     events = Events(folder / "tensorboard")
