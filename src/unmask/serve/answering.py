@@ -1,0 +1,131 @@
+"""Pictures of a request -> answers: through the pool, counted and logged."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from unmask.checking import Examined, examine_image, unreadable
+from unmask.errors import UnmaskError
+from unmask.finding import Finding
+from unmask.report import document
+from unmask.serve.pictures import heatmap_url, preview_url
+from unmask.serve.provenance import Provenance, read_provenance
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+    from unmask.serve.intake import Upload
+    from unmask.serve.metrics import Metrics
+    from unmask.serve.pool import Deadline, Pool
+
+log = logging.getLogger("unmask.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reply holds besides the findings.
+
+    Attributes:
+        heatmaps: Of every face.
+        provenance: Content Credentials.
+        preview: The picture itself, small.
+    """
+
+    heatmaps: bool = False
+    provenance: bool = False
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finding and what was asked for besides.
+
+    Attributes:
+        finding: The answer.
+        heatmaps: A data URL a face; empty if not asked for.
+        provenance: None if not asked for, or if the picture could not be read.
+        preview: A data URL; None if not asked for, or if the picture could not be read.
+    """
+
+    finding: Finding
+    heatmaps: tuple[str, ...] = ()
+    provenance: Provenance | None = None
+    preview: str | None = None
+
+
+class Answering:
+    """Answers requests with one detector, shared by all threads.
+
+    Args:
+        detector: Loaded once.
+        pool: Where the work is done.
+        metrics: Where it is counted.
+    """
+
+    def __init__(self, detector: Detector, pool: Pool, metrics: Metrics) -> None:
+        self.detector = detector
+        self.pool = pool
+        self.metrics = metrics
+
+    def answer(self, uploads: list[Upload], wanted: Wanted, request_id: str) -> list[Answer]:
+        """An answer for every picture, in their order; one that cannot be read never stops the others.
+
+        Raises:
+            Problem: If the server is busy or the time is over.
+        """
+
+        def job(deadline: Deadline) -> list[Answer]:
+            answers = []
+            for upload in uploads:
+                deadline.check()
+                answers.append(self._one(upload, wanted, request_id))
+            return answers
+
+        return self.pool.run(job)
+
+    def document(self, answers: list[Answer]) -> dict[str, Any]:
+        """The JSON document of `unmask check --json`, with what was asked for besides added to it."""
+        whole = document([answer.finding for answer in answers], self.detector)
+        for entry, answer in zip(whole["findings"], answers, strict=True):
+            for face, url in zip(entry["faces"], answer.heatmaps, strict=False):
+                face["heatmap"] = url
+            if answer.provenance:
+                entry["provenance"] = answer.provenance.to_dict()
+        return whole
+
+    def _one(self, upload: Upload, wanted: Wanted, request_id: str) -> Answer:
+        started = time.perf_counter()
+        try:
+            examined = examine_image(self.detector, upload.data, heatmap=wanted.heatmaps)
+            answer = _answer(examined, upload, wanted)
+        except UnmaskError as error:
+            answer = Answer(unreadable(self.detector, upload.name, error))
+        finding = answer.finding
+        seconds = time.perf_counter() - started
+        self.metrics.picture(finding, seconds)
+        log.info(
+            "picture request=%s sha256=%s format=%s size=%s bytes=%d answer=%s ms=%.1f",
+            request_id,
+            finding.image.sha256 if finding.image else hashlib.sha256(upload.data).hexdigest(),
+            finding.image.format if finding.image else "-",
+            f"{finding.image.width}x{finding.image.height}" if finding.image else "-",
+            len(upload.data),
+            finding.verdict or finding.status,
+            1000 * seconds,
+        )
+        return answer
+
+
+def _answer(examined: Examined, upload: Upload, wanted: Wanted) -> Answer:
+    finding = replace(examined.finding, path=upload.name)
+    maps = (face.heatmap for face in finding.faces if face.heatmap is not None)
+    credentials = read_provenance(upload.data, finding.image.format) if wanted.provenance and finding.image else None
+    return Answer(
+        finding,
+        tuple(heatmap_url(one) for one in maps) if wanted.heatmaps else (),
+        credentials,
+        preview_url(examined.pixels) if wanted.preview and examined.pixels is not None else None,
+    )

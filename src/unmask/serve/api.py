@@ -1,0 +1,122 @@
+"""The API. The HTTP status tells about the request; the `status` of a finding tells about the picture."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from flask import Blueprint, Response, g, render_template, request
+from markupsafe import Markup, escape
+
+from unmask import __version__
+from unmask.image import LIMITS
+from unmask.report import detector_facts
+from unmask.serve.answering import Wanted
+from unmask.serve.intake import uploads
+from unmask.serve.openapi import openapi
+from unmask.serve.problem import KINDS, Problem
+from unmask.serve.security import authorize
+from unmask.serve.services import charge, services
+
+api = Blueprint("api", __name__)
+
+
+@api.app_template_filter()
+def marked_code(text: str) -> Markup:
+    """Text in which `words` between backticks are code, for the docs page."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+@api.post("/api/v1/check")
+def check() -> Response:
+    """Answers for the pictures of the request: the document of `unmask check --json`."""
+    here = services()
+    authorize(request, here.settings.token)
+    heatmap, provenance = _parameters({"heatmap": ("none", "png"), "provenance": ("none", "c2pa")})
+    pictures = uploads(request, here.settings)
+    charge(len(pictures))
+    wanted = Wanted(heatmaps=heatmap == "png", provenance=provenance == "c2pa")
+    answers = here.answering.answer(pictures, wanted, g.request_id)
+    return _json(here.answering.document(answers))
+
+
+@api.get("/api/v1/detector")
+def detector() -> Response:
+    """What the detector is, how good it is, and what this server takes."""
+    _parameters({})
+    here = services()
+    info = here.detector.info
+    return _json(
+        {
+            "unmask": __version__,
+            "detector": detector_facts(here.detector),
+            "policies": {name: policy.model_dump() for name, policy in info.policies.items()},
+            "metrics": [metric.model_dump() for metric in info.metrics],
+            "training_data": info.training_data.model_dump(),
+            "limits": {
+                "request_bytes": here.settings.max_request_bytes,
+                "picture_bytes": LIMITS.max_bytes,
+                "picture_pixels": LIMITS.max_pixels,
+                "pictures": here.settings.max_pictures,
+                "seconds": here.settings.seconds,
+                "pictures_a_minute": here.settings.pictures_a_minute,
+            },
+        }
+    )
+
+
+@api.get("/api/v1/openapi.json")
+def description() -> Response:
+    """The OpenAPI 3.1 document."""
+    return _json(openapi())
+
+
+@api.get("/api/v1/docs")
+def docs() -> str:
+    """The same for people."""
+    return render_template("docs.html", api=openapi(), kinds=KINDS, address=request.host_url.rstrip("/"))
+
+
+@api.get("/healthz")
+def healthz() -> Response:
+    """Whether the process answers."""
+    return _json({"status": "ok"})
+
+
+@api.get("/readyz")
+def readyz() -> Response:
+    """Whether it should be sent requests."""
+    here = services()
+    if here.is_ending:
+        raise Problem("ending", "The server is finishing its last requests.", retry_after=5)
+    if here.pool.is_full:
+        raise Problem("too-slow", "The queue is full.", retry_after=1)
+    return _json({"status": "ready"})
+
+
+@api.get("/metrics")
+def metrics() -> Response:
+    """Prometheus."""
+    here = services()
+    authorize(request, here.settings.token)
+    return Response(here.metrics.text(), content_type=here.metrics.content_type)
+
+
+def _parameters(allowed: dict[str, tuple[str, ...]]) -> list[str]:
+    """The values of the query's parameters, the first one allowed where one is not given."""
+    for name in request.args:
+        if name not in allowed:
+            raise Problem("bad-parameter", "The query has a parameter that is not known here.")
+    values = []
+    for name, choices in allowed.items():
+        given = request.args.getlist(name) or [choices[0]]
+        if len(given) > 1 or given[0] not in choices:
+            raise Problem("bad-parameter", f"The parameter {name} takes one of: {', '.join(choices)}.")
+        values.append(given[0])
+    return values
+
+
+def _json(value: dict[str, Any]) -> Response:
+    """Laid out like the command line's JSON."""
+    return Response(json.dumps(value, indent=2, allow_nan=False) + "\n", mimetype="application/json")

@@ -1,0 +1,112 @@
+"""The app factory: one detector, one pool, and the two faces of the server, page and API."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, g, request
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException
+
+from unmask import __version__
+from unmask.serve.allowance import Allowance
+from unmask.serve.answering import Answering
+from unmask.serve.api import api
+from unmask.serve.intake import OTHER_PARTS, MemoryRequest
+from unmask.serve.metrics import Metrics
+from unmask.serve.pages import pages, refusal_page, wants_page
+from unmask.serve.pool import Pool
+from unmask.serve.problem import MEDIA_TYPE, Problem
+from unmask.serve.security import REQUEST_ID, harden, request_id
+from unmask.serve.services import Services, services
+from unmask.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+
+log = logging.getLogger("unmask.serve")
+
+CODES = {400: "bad-request", 404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-type"}
+
+
+def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
+    """The WSGI application.
+
+    Args:
+        detector: Loaded; its face finder is loaded here, once.
+        settings: None for the defaults.
+    """
+    settings = settings or Settings()
+    _ = detector.face_finder
+    pool = Pool(settings.workers, settings.waiting, settings.seconds)
+    metrics = Metrics(detector, pool)
+    app = Flask("unmask.serve")
+    app.request_class = MemoryRequest
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["MAX_FORM_PARTS"] = settings.max_pictures + OTHER_PARTS
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["version"] = __version__
+    app.extensions["unmask"] = Services(
+        settings,
+        detector,
+        pool,
+        metrics,
+        Allowance(settings.pictures_a_minute),
+        Answering(detector, pool, metrics),
+    )
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(Problem, _refuse)
+    app.register_error_handler(Exception, _refuse_other)
+    app.register_blueprint(api)
+    app.register_blueprint(pages)
+    return app
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.request_id = request_id(request)
+    limit = services().settings.max_request_bytes
+    if (request.content_length or 0) > limit:
+        raise Problem("too-large", f"The request has {request.content_length:,} bytes, at most {limit:,} go.")
+
+
+def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.started
+    harden(response)
+    response.headers[REQUEST_ID] = g.request_id
+    response.headers["Server-Timing"] = f"app;dur={1000 * seconds:.1f}"
+    # The pattern, not the address: what a stranger writes into an address is kept out of labels and logs.
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    method = request.method if request.method in ("GET", "HEAD", "POST", "OPTIONS") else "(other)"
+    services().metrics.request(method, route, response.status_code, seconds)
+    return response
+
+
+def _refuse(problem: Problem) -> Response:
+    services().metrics.refusal(problem.code)
+    log.info("refused request=%s code=%s", g.request_id, problem.code)
+    if wants_page():
+        response = Response(refusal_page(problem), problem.kind.status, mimetype="text/html")
+    else:
+        response = Response(problem.to_json(g.request_id), problem.kind.status, mimetype=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+def _refuse_other(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        if status < 400:
+            return Response(error.get_response(request.environ).get_data(), status, error.get_headers())
+        code = CODES.get(status, "bad-request" if status < 500 else "internal")
+        detail = error.description or "The request cannot be answered."
+        # 405 must say which methods go.
+        headers = {name: value for name, value in error.get_headers(request.environ) if name == "Allow"}
+        return _refuse(Problem(code, detail, headers=headers))
+    log.error("failed request=%s", g.request_id, exc_info=error)
+    return _refuse(Problem("internal", "The server failed on this request."))

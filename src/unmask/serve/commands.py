@@ -1,0 +1,59 @@
+"""The verb `serve`. Parse, call the library, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of a detector. [default: the shipped one]")
+@click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
+@click.option(
+    "--max-upload-mb",
+    type=click.IntRange(1, 1000),
+    default=25,
+    show_default=True,
+    help="Largest request, in megabytes.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Pictures judged at the same time. [default: cores, up to 4]"
+)
+@click.option("--token", envvar="UNMASK_TOKEN", help="Answer only those who show it. Better given as UNMASK_TOKEN.")
+@click.option("--rate", type=click.IntRange(0), default=600, show_default=True, help="Pictures a minute and client.")
+@click.option("--trusted-proxy", help="Address of a reverse proxy in front, whose X-Forwarded-For is believed.")
+@click.option("--open", "is_open", is_flag=True, help="Serve other machines without a token.")
+def serve(
+    host: str,
+    port: int,
+    bundle: Path | None,
+    policy: str | None,
+    max_upload_mb: int,
+    workers: int | None,
+    token: str | None,
+    rate: int,
+    trusted_proxy: str | None,
+    is_open: bool,
+) -> None:
+    """Serve the web page and the API."""
+    from unmask.serve.start import start
+
+    more = {"workers": workers} if workers else {}
+    start(
+        {
+            "host": host,
+            "port": port,
+            "token": token or None,
+            "max_upload_mb": max_upload_mb,
+            "pictures_a_minute": rate,
+            "trusted_proxy": trusted_proxy,
+            **more,
+        },
+        bundle=bundle,
+        policy=policy,
+        is_open=is_open,
+        say=lambda line: click.echo(line, err=True),
+    )

@@ -1,0 +1,68 @@
+"""Counters for Prometheus. Nothing of a picture is in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+
+from unmask import __version__
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+    from unmask.finding import Finding
+    from unmask.serve.pool import Pool
+
+BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+OUTCOMES = ("real", "unsure", "fake", "no-face", "unreadable")
+
+
+class Metrics:
+    """The server's numbers, in a registry of their own, so that two servers in one process do not mix.
+
+    Args:
+        detector: For its name.
+        pool: For the length of its queue.
+    """
+
+    content_type = CONTENT_TYPE
+
+    def __init__(self, detector: Detector, pool: Pool) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "unmask_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self._request_seconds = Histogram(
+            "unmask_request_seconds", "Time for a request.", ["route"], buckets=BUCKETS, registry=self.registry
+        )
+        self._pictures = Counter("unmask_pictures", "Pictures checked.", ["outcome"], registry=self.registry)
+        self._picture_seconds = Histogram(
+            "unmask_picture_seconds", "Time for a picture.", buckets=BUCKETS, registry=self.registry
+        )
+        self._refusals = Counter("unmask_refusals", "Requests refused.", ["code"], registry=self.registry)
+        for outcome in OUTCOMES:
+            self._pictures.labels(outcome)
+        under_way = Gauge("unmask_jobs_under_way", "Requests that are judged or wait for it.", registry=self.registry)
+        under_way.set_function(lambda: pool.under_way)
+        info = Gauge("unmask_info", "Always 1.", ["version", "detector", "policy"], registry=self.registry)
+        info.labels(__version__, detector.label, detector.policy).set(1)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def picture(self, finding: Finding, seconds: float) -> None:
+        """Counts a picture."""
+        self._pictures.labels(finding.verdict.value if finding.verdict else finding.status.value).inc()
+        self._picture_seconds.observe(seconds)
+
+    def refusal(self, code: str) -> None:
+        """Counts a refusal."""
+        self._refusals.labels(code).inc()
+
+    def text(self) -> bytes:
+        """The text format 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,111 @@
+"""The page: the same cards with script, one by one as they are ready, and without, all at once."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, g, render_template, request, send_file
+
+from unmask.image import LIMITS
+from unmask.serve.answering import Wanted
+from unmask.serve.cards import Card, card
+from unmask.serve.intake import Upload, uploads
+from unmask.serve.problem import Problem
+from unmask.serve.samples import SAMPLES, sample_jpeg
+from unmask.serve.security import authorize
+from unmask.serve.services import charge, services
+from unmask.serve.wording import MARKS, measured, size_text
+
+if TYPE_CHECKING:
+    from typing import Any
+
+pages = Blueprint("pages", __name__)
+
+ALL = Wanted(heatmaps=True, provenance=True, preview=True)
+MAX_NUMBER = 9999
+
+
+@pages.get("/")
+def index() -> str:
+    """The page."""
+    return render_template("index.html", cards=[], problem=None, **_surroundings())
+
+
+@pages.post("/check")
+def check() -> str:
+    """The page with answers: for browsers without script."""
+    cards = _cards(1)
+    return render_template("index.html", cards=cards, problem=None, **_surroundings())
+
+
+@pages.post("/card")
+def one_card() -> str:
+    """Answers alone: for the page's script, which puts them into the page."""
+    # The form's number makes the ids of the cards on the page differ; without one the page is the same every time.
+    number = request.form.get("number", "1")
+    cards = _cards(int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1)
+    return "".join(render_template("card.html", card=one) for one in cards)
+
+
+@pages.get("/samples/<name>.jpg")
+def sample(name: str) -> Response:
+    """A picture to try."""
+    data = sample_jpeg(name)
+    if data is None:
+        raise Problem("not-found", "There is no such sample.")
+    reply = send_file(BytesIO(data), mimetype="image/jpeg")
+    reply.headers["Cache-Control"] = "public, max-age=86400"
+    return reply
+
+
+def wants_page() -> bool:
+    """Whether a refusal should be a page rather than a problem document."""
+    if request.blueprint is not None:
+        return request.blueprint == "pages"
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def refusal_page(problem: Problem) -> str:
+    """A refusal for people."""
+    if request.path == "/card":
+        return render_template("problem.html", problem=problem)
+    return render_template("index.html", cards=[], problem=problem, **_surroundings())
+
+
+def _cards(first: int) -> list[Card]:
+    here = services()
+    authorize(request, here.settings.token, form=True)
+    pictures = _pictures()
+    charge(len(pictures))
+    answers = here.answering.answer(pictures, ALL, g.request_id)
+    return [card(answer, here.answering, number) for number, answer in enumerate(answers, start=first)]
+
+
+def _pictures() -> list[Upload]:
+    name = request.form.get("sample", "")
+    data = sample_jpeg(name) if name else None
+    if data is not None:
+        return [Upload(f"{name}.jpg", data)]
+    try:
+        return uploads(request, services().settings)
+    except Problem as problem:
+        if problem.code == "no-picture":
+            raise Problem("no-picture", "No picture was chosen.", hint="Choose one or more pictures first.") from None
+        raise
+
+
+def _surroundings() -> dict[str, Any]:
+    """What the page shows besides the answers."""
+    here = services()
+    return {
+        "marks": MARKS,
+        "samples": SAMPLES,
+        "detector": here.detector,
+        "info": here.detector.info,
+        "policy": here.detector.info.policies[here.detector.policy],
+        "measured": measured(here.detector.info),
+        "needs_token": here.settings.token is not None,
+        "max_picture": min(LIMITS.max_bytes, here.settings.max_request_bytes),
+        "max_picture_text": size_text(min(LIMITS.max_bytes, here.settings.max_request_bytes)).replace(".0", ""),
+    }

@@ -1,0 +1,68 @@
+"""Pictures inside a reply: the picture itself, small, and the heatmaps, as data URLs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+
+from unmask.heatmap import colour
+from unmask.image import encode_jpeg
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Longer side of the copy that a page shows: sharp on a phone and on most of a desktop's width.
+PREVIEW_SIDE = 1280
+PREVIEW_QUALITY = 88
+# A heatmap has some 7 x 7 to 16 x 16 cells; this is smooth, and the browser enlarges the rest of the way.
+HEATMAP_SIDE = 192
+# Opacity by level, 0..255: none at the bottom, full from 3/8 of the way up.
+_ALPHA = bytes(min(255, level * 8 // 3) for level in range(256))
+
+
+def heatmap_url(heatmap: NDArray[np.float32]) -> str:
+    """A heatmap as a PNG of 192 x 192 pixels in the project's colour scale, to lay over the face, as a data URL.
+
+    What did not raise the score is transparent; otherwise it would be a dark veil over the face.
+
+    Args:
+        heatmap: (h, w), 0..1.
+    """
+    smooth = cv2.resize(heatmap, (HEATMAP_SIDE, HEATMAP_SIDE), interpolation=cv2.INTER_CUBIC)
+    levels = np.clip(np.rint(smooth * 255.0), 0, 255).astype(np.uint8)
+    picture = PillowImage.fromarray(levels)
+    picture.putpalette(_palette())
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=3, transparency=_ALPHA)
+    return _data_url("image/png", stream.getvalue())
+
+
+def preview_url(pixels: NDArray[np.uint8]) -> str:
+    """A picture, made smaller where it is large, as a JPEG data URL.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+    """
+    scale = PREVIEW_SIDE / max(pixels.shape[:2])
+    if scale < 1.0:
+        height, width = pixels.shape[:2]
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return _data_url("image/jpeg", encode_jpeg(pixels, PREVIEW_QUALITY))
+
+
+@cache
+def _palette() -> bytes:
+    """The colour scale of `unmask.heatmap`, 256 x RGB: a palette makes the PNG a third of the size."""
+    ramp = np.linspace(0.0, 1.0, 256, dtype=np.float32)[None]
+    return colour(ramp, 256, 1).tobytes()
+
+
+def _data_url(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

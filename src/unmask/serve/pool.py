@@ -1,0 +1,105 @@
+"""A few workers, a short queue, and a time limit: over the limit a request is refused at once, never kept waiting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, TypeVar
+
+from unmask.serve.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+
+class Deadline:
+    """A moment by which work has to be done.
+
+    Args:
+        seconds: From now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left, 0 or more."""
+        return max(0.0, self._end - time.monotonic())
+
+    def check(self) -> None:
+        """Raises `Problem` "too-slow" once the moment is past."""
+        if self.left <= 0.0:
+            raise Problem("too-slow", "The time for this request is over.", retry_after=5)
+
+
+class Pool:
+    """Runs jobs on a few threads.
+
+    Args:
+        workers: Jobs at the same time.
+        waiting: Jobs that may wait.
+        seconds: From handing in a job to its result.
+    """
+
+    def __init__(self, workers: int, waiting: int, seconds: float) -> None:
+        self.workers = workers
+        self.waiting = waiting
+        self.seconds = seconds
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="check")
+        self._places = threading.BoundedSemaphore(workers + waiting)
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    @property
+    def under_way(self) -> int:
+        """Jobs that are running or waiting."""
+        return self._under_way
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next job would be refused."""
+        return self._under_way >= self.workers + self.waiting
+
+    def run(self, job: Callable[[Deadline], Result]) -> Result:
+        """Runs a job on a worker and waits for its result.
+
+        Args:
+            job: Called with the deadline, which it should look at between its steps: Python cannot stop a thread, so
+                a job that is late keeps its worker until it ends or looks.
+
+        Raises:
+            Problem: "busy" if all places are taken, "too-slow" past the deadline.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
+        self._count(+1)
+        deadline = Deadline(self.seconds)
+        future: Future[Result] = self._executor.submit(self._start, job, deadline)
+        future.add_done_callback(self._done)
+        try:
+            return future.result(deadline.left)
+        except FutureTimeoutError:
+            future.cancel()
+            raise Problem("too-slow", "The time for this request is over.", retry_after=5) from None
+
+    def close(self) -> None:
+        """Ends the workers; jobs that wait are dropped."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @staticmethod
+    def _start(job: Callable[[Deadline], Result], deadline: Deadline) -> Result:
+        deadline.check()
+        return job(deadline)
+
+    def _done(self, _: Future[Result]) -> None:
+        self._count(-1)
+        self._places.release()
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._under_way += change

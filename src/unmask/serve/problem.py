@@ -1,0 +1,102 @@
+"""Refusals as problem documents (RFC 9457): what happened, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of refusal.
+
+    Attributes:
+        status: HTTP status.
+        title: The same for every refusal of this kind.
+        hint: What to do, unless there is something better to say.
+    """
+
+    status: int
+    title: str
+    hint: str
+
+
+KINDS = {
+    "no-picture": Kind(
+        400,
+        "No picture in the request",
+        "Send a picture as the raw body, or as a file in a multipart form; with curl: -F picture=@photo.jpg.",
+    ),
+    "bad-request": Kind(400, "The request cannot be understood", "Compare it with /api/v1/docs."),
+    "bad-parameter": Kind(400, "A parameter has no such value", "Compare it with /api/v1/docs."),
+    "unauthorized": Kind(
+        401, "A token is needed", "Send the header `Authorization: Bearer TOKEN`; ask whoever runs this server for it."
+    ),
+    "not-found": Kind(404, "There is nothing here", "The API is described at /api/v1/docs."),
+    "wrong-method": Kind(405, "This address takes another method", "The API is described at /api/v1/docs."),
+    "slow-request": Kind(408, "The request did not arrive in time", "Try again, over a faster connection if you can."),
+    "too-large": Kind(413, "The request is too large", "Send fewer pictures at once, or smaller ones."),
+    "too-many-pictures": Kind(413, "Too many pictures in one request", "Send them in several requests."),
+    "wrong-type": Kind(
+        415,
+        "The request's content type is not taken",
+        "Use multipart/form-data, an image type, or application/octet-stream.",
+    ),
+    "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After."),
+    "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After."),
+    "header-too-large": Kind(431, "The request's header is too large", "Send fewer or shorter header fields."),
+    "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
+    "not-supported": Kind(501, "This way of sending is not supported", "Send the body with a Content-Length."),
+    "too-slow": Kind(503, "The check took too long", "Try again later, or send fewer and smaller pictures."),
+    "ending": Kind(503, "The server is ending", "Try again in a moment."),
+}
+
+
+class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
+    """A request that is refused.
+
+    Args:
+        code: A key of `KINDS`.
+        detail: What happened this time, in one sentence.
+        hint: What to do, where the kind's own hint is not the best one.
+        retry_after: Seconds until another try makes sense.
+        headers: More headers for the reply.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        hint: str | None = None,
+        retry_after: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.kind = KINDS[code]
+        self.detail = detail
+        self.hint = hint or self.kind.hint
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
+
+    def to_dict(self, request_id: str) -> dict[str, Any]:
+        """The problem document."""
+        return {
+            "type": f"/api/v1/docs#{self.code}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "hint": self.hint,
+            "code": self.code,
+            "request_id": request_id,
+        }
+
+    def to_json(self, request_id: str) -> bytes:
+        """The problem document, as bytes."""
+        return (json.dumps(self.to_dict(request_id), indent=2) + "\n").encode()

@@ -1,0 +1,123 @@
+"""Content Credentials (C2PA): what a picture's signed manifest says of its origin. Never part of the score.
+
+Reading needs the package c2pa-python (`pip install '.[c2pa]'`). Nothing is fetched: a manifest that lies elsewhere
+is not followed, and no certificate's state is asked for online.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+# A manifest store is a JUMBF superbox whose description box has a type that begins with "c2pa" (C2PA 2.1, section 11.1).
+_MARKER = b"jumdc2pa"
+_XMP_LINK = b"dcterms:provenance"
+
+_STATES = {
+    "Trusted": "valid",
+    "Valid": "valid",
+    "Invalid": "invalid",
+}
+
+_SENTENCES = {
+    "valid": "The picture carries Content Credentials, and they match it: it was not changed since they were signed.",
+    "invalid": "The picture carries Content Credentials, but they do not hold: it was changed since, or they are forged.",
+    "unreadable": "The picture carries Content Credentials that cannot be read.",
+    "unchecked": "The picture seems to carry Content Credentials; this server cannot check them (extra c2pa).",
+    "none": "The picture carries no Content Credentials; most pictures do not.",
+}
+
+_MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+    "HEIC": "image/heic",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What Content Credentials say.
+
+    Attributes:
+        state: valid, invalid, unreadable, unchecked (the package is not installed) or none.
+        message: The same as a sentence.
+        signed_by: Whom the certificate names; None where it does not, or where the state is not "valid".
+        made_with: The program that made the claim, in its own words.
+        trusted: Whether the certificate is on a trust list; False for any that the server has no list for.
+    """
+
+    state: str
+    message: str
+    signed_by: str | None = None
+    made_with: str | None = None
+    trusted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+def read_provenance(data: bytes, format_name: str) -> Provenance:
+    """Looks for Content Credentials in a picture and checks them.
+
+    Args:
+        data: The file.
+        format_name: As in `ImageFacts.format`.
+    """
+    if _MARKER not in data and _XMP_LINK not in data:
+        return _plain("none")
+    context = _context()
+    if context is None:
+        return _plain("unchecked")
+    import c2pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    try:
+        with c2pa.Reader(_MEDIA_TYPES.get(format_name, ""), io.BytesIO(data), context=context) as reader:
+            state = _STATES.get(str(reader.get_validation_state()), "invalid")
+            trusted = reader.get_validation_state() == "Trusted"
+            manifest = json.loads(reader.json())
+    except c2pa.C2paError as error:
+        return _plain("none" if "ManifestNotFound" in type(error).__name__ + str(error) else "unreadable")
+    active = manifest.get("manifests", {}).get(manifest.get("active_manifest"), {})
+    signature = active.get("signature_info") or {}
+    return Provenance(
+        state,
+        _SENTENCES[state],
+        signed_by=_text(signature.get("common_name") or signature.get("issuer")) if state == "valid" else None,
+        made_with=_maker(active),
+        trusted=trusted,
+    )
+
+
+def _plain(state: str) -> Provenance:
+    return Provenance(state, _SENTENCES[state])
+
+
+@cache
+def _context() -> Any:
+    """How to read: offline. None where the package is not installed."""
+    try:
+        import c2pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ImportError:
+        return None
+    return c2pa.Context.from_dict({"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}})
+
+
+def _maker(manifest: dict[str, Any]) -> str | None:
+    generators = manifest.get("claim_generator_info") or [{}]
+    first = generators[0] if isinstance(generators, list) and isinstance(generators[0], dict) else {}
+    return _text(first.get("name")) or _text(manifest.get("claim_generator"))
+
+
+def _text(value: object) -> str | None:
+    """A stranger's words as one printable line of at most 80 letters."""
+    if not isinstance(value, str):
+        return None
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())[:80] or None

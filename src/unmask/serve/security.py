@@ -1,0 +1,68 @@
+"""What every reply carries, who may ask, and the request's id."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+from unmask.serve.problem import Problem
+
+if TYPE_CHECKING:
+    from flask import Request, Response
+
+# No script and no style but the server's own files; pictures also as data URLs, which the replies hold; no other host,
+# and no page of another site around this one. No cookies are set, so there is nothing that a forged request could use.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+REQUEST_ID = "X-Request-ID"
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+
+
+def request_id(request: Request) -> str:
+    """The id that the client gave, if it is a plain word; else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _GOOD_ID.match(given) else uuid.uuid4().hex
+
+
+def authorize(request: Request, token: str | None, *, form: bool = False) -> None:
+    """Lets through whoever shows the token.
+
+    Args:
+        request: With `Authorization: Bearer TOKEN`.
+        token: The right one; None to let everyone through.
+        form: Whether a form field `token` will do as well: a page without script has no other way.
+
+    Raises:
+        Problem: "unauthorized".
+    """
+    if token is None:
+        return
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        shown = request.form.get("token", "") if form else ""
+    # In constant time, so that the time of a refusal tells nothing of the token.
+    if not hmac.compare_digest(shown.strip().encode(), token.encode()):
+        raise Problem(
+            "unauthorized",
+            "The token is wrong." if shown else "This server answers only with a token.",
+            headers={"WWW-Authenticate": 'Bearer realm="unmask"'},
+        )
+
+
+def harden(response: Response) -> None:
+    """Adds the headers that every reply carries; nothing but static files may be kept by a cache."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")

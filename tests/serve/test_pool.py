@@ -1,0 +1,69 @@
+import threading
+
+import pytest
+
+from unmask.serve.pool import Deadline, Pool
+from unmask.serve.problem import Problem
+
+
+def test_a_job_gives_its_result() -> None:
+    assert Pool(1, 0, 5.0).run(lambda _: 42) == 42
+
+
+def test_a_job_that_raises_raises_for_its_caller_and_leaves_the_pool_working() -> None:
+    pool = Pool(1, 0, 5.0)
+    with pytest.raises(ZeroDivisionError):
+        pool.run(lambda _: 1 // 0)
+    assert pool.run(lambda _: "works") == "works"
+
+
+def test_over_the_queue_limit_a_job_is_refused_at_once() -> None:
+    pool = Pool(workers=1, waiting=1, seconds=10.0)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_: Deadline) -> bool:
+        begun.set()
+        return go.wait(10)
+
+    threads = [threading.Thread(target=pool.run, args=(slow,)) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(5)
+    threads[1].start()
+    while pool.under_way < 2:
+        pass
+    assert pool.is_full
+    with pytest.raises(Problem) as refused:
+        pool.run(slow)
+    assert (refused.value.code, refused.value.retry_after) == ("busy", 1)
+    go.set()
+    for thread in threads:
+        thread.join(5)
+    assert pool.run(lambda _: True)
+    assert pool.under_way == 0
+
+
+def test_a_job_that_takes_too_long_is_given_up() -> None:
+    pool = Pool(1, 0, 0.05)
+    go = threading.Event()
+    with pytest.raises(Problem) as refused:
+        pool.run(lambda _: go.wait(10))
+    assert refused.value.code == "too-slow"
+    go.set()
+
+
+def test_a_job_whose_time_is_over_before_it_begins_does_not_begin() -> None:
+    pool = Pool(1, 1, 0.05)
+    go, ran = threading.Event(), []
+    with pytest.raises(Problem):
+        pool.run(lambda _: go.wait(10))
+    with pytest.raises(Problem):
+        pool.run(lambda _: ran.append(True))
+    go.set()
+    pool.close()
+    assert not ran
+
+
+def test_a_deadline_is_looked_at_between_steps() -> None:
+    with pytest.raises(Problem):
+        Deadline(0.0).check()
+    Deadline(60.0).check()

@@ -1,0 +1,138 @@
+import io
+import logging
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from unmask.demo import draw_face
+from unmask.detector import Detector
+from unmask.serve import Settings, create_app
+from unmask.serve.intake import shown_name
+
+TOKEN = "correct-horse"
+
+
+@pytest.fixture
+def guarded(detector: Detector) -> FlaskClient:
+    return create_app(detector, Settings(token=TOKEN, pictures_a_minute=0)).test_client()
+
+
+@pytest.mark.parametrize(("method", "path"), [("post", "/api/v1/check"), ("get", "/metrics")])
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer ü"])
+def test_without_the_right_token_there_is_no_answer(
+    guarded: FlaskClient, method: str, path: str, header: str | None, face: bytes
+) -> None:
+    reply = getattr(guarded, method)(path, data=face, headers={"Authorization": header} if header else {})
+    assert reply.status_code == 401
+    assert reply.json["code"] == "unauthorized"
+    assert reply.headers["WWW-Authenticate"] == 'Bearer realm="unmask"'
+
+
+def test_with_the_token_there_is(guarded: FlaskClient, face: bytes) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert guarded.post("/api/v1/check", data=face, headers=headers).status_code == 200
+    assert guarded.get("/metrics", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/api/v1/detector", "/api/v1/openapi.json", "/api/v1/docs"]
+)
+def test_what_tells_nothing_needs_no_token(guarded: FlaskClient, path: str) -> None:
+    assert guarded.get(path).status_code == 200
+
+
+def test_the_form_takes_the_token_as_a_field(guarded: FlaskClient, face: bytes) -> None:
+    fields = {"picture": (io.BytesIO(face), "a.jpg")}
+    assert guarded.post("/check", data={**fields, "token": TOKEN}).status_code == 200
+    refused = guarded.post("/check", data={"picture": (io.BytesIO(face), "a.jpg"), "token": "wrong"})
+    assert refused.status_code == 401
+    assert "A token is needed" in refused.text
+
+
+def test_the_api_takes_no_token_from_a_form(guarded: FlaskClient, face: bytes) -> None:
+    fields = {"picture": (io.BytesIO(face), "a.jpg"), "token": TOKEN}
+    assert guarded.post("/api/v1/check", data=fields).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/docs", "/healthz", "/nothing", "/static/app.js", "/samples/drawn-face.jpg"]
+)
+def test_every_reply_is_hardened(client: FlaskClient, path: str) -> None:
+    with client.get(path) as reply:
+        headers = reply.headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in headers
+    assert "Server" not in headers
+
+
+def test_answers_are_kept_by_no_cache(client: FlaskClient, face: bytes) -> None:
+    assert client.post("/api/v1/check", data=face).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\pictures\\me.jpg", "me.jpg"),
+        ("a\r\nX-Evil: 1.jpg", "a��X-Evil: 1.jpg"),
+        ("gpj.\u202eexe", "gpj.�exe"),
+        ("", None),
+        (None, None),
+        ("folder/", None),
+        ("n" * 300, "n" * 200),
+    ],
+)
+def test_a_file_name_is_only_shown(given: str | None, shown: str | None) -> None:
+    assert shown_name(given) == shown
+
+
+def picture_with_exif(**tags: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0131] = tags["make"], tags["model"], tags["software"]
+    exif[0x9286] = tags["comment"]
+    exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
+    stream = io.BytesIO()
+    Image.fromarray(draw_face(7)).save(stream, "JPEG", exif=exif, comment=tags["comment"])
+    return stream.getvalue()
+
+
+def test_only_camera_and_software_of_the_exif_come_back(client: FlaskClient) -> None:
+    data = picture_with_exif(make="Maker", model="Model 1", software="Editor 2", comment="SECRET")
+    for text in (client.post("/api/v1/check", data=data).text, client.post("/card", data=data).text):
+        assert "Maker Model 1" in text
+        assert "Editor 2" in text
+        assert "SECRET" not in text
+        assert "GPS" not in text
+
+
+def test_script_in_exif_or_name_is_shown_as_text(client: FlaskClient) -> None:
+    script = "<script>alert(1)</script>"
+    data = picture_with_exif(make="M", model=script, software='"><img src=x onerror=alert(1)>', comment="c")
+    page = client.post("/card", data={"picture": (io.BytesIO(data), f"{script}.jpg")}).text
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_log_tells_hash_format_size_verdict_and_time_and_nothing_else_of_a_picture(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = picture_with_exif(make="Maker", model="Model 1", software="Editor 2", comment="SECRET")
+    with caplog.at_level(logging.INFO):
+        client.post("/api/v1/check", data={"picture": (io.BytesIO(data), "my-holiday.jpg")})
+        client.post("/api/v1/check", data={"picture": (io.BytesIO(b"junk"), "my-holiday.txt")})
+    words = caplog.text
+    assert "format=JPEG size=512x512" in words
+    assert "answer=unreadable" in words
+    for secret in ("holiday", "Maker", "Editor", "SECRET", "junk"):
+        assert secret not in words
+
+
+def test_the_token_is_not_in_the_settings_text() -> None:
+    assert TOKEN not in repr(Settings(token=TOKEN))

@@ -1,0 +1,290 @@
+"""The server over real sockets, in a thread of the test."""
+
+import http.client
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from unmask.errors import UnmaskError
+from tests.serve.conftest import QUIET
+from unmask.serve import Server, Settings, create_app
+
+Reply = tuple[int, dict[str, str], bytes]
+
+
+def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(server.effective_port), timeout=30)) as connection:
+        connection.request(method, path, body, headers)
+        reply = connection.getresponse()
+        return reply.status, dict(reply.getheaders()), reply.read()
+
+
+@contextmanager
+def raw(server: Server) -> Iterator[socket.socket]:
+    with closing(socket.create_connection(("127.0.0.1", int(server.effective_port)), timeout=30)) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
+    """Status and problem document of a reply that closes its connection."""
+    received = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+def post(size: int, *headers: str) -> bytes:
+    lines = ["POST /api/v1/check HTTP/1.1", "Host: x", f"Content-Length: {size}", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def test_a_picture_gets_its_answer(server: Server, face: bytes) -> None:
+    status, headers, body = ask(server, "POST", "/api/v1/check?heatmap=png", face)
+    assert status == 200
+    assert "Server" not in headers
+    assert json.loads(body)["summary"]["pictures"] == 1
+
+
+def test_many_clients_at_once_get_the_same_heatmaps_as_one(server: Server, face: bytes, other_face: bytes) -> None:
+    alone = {data: ask(server, "POST", "/api/v1/check?heatmap=png", data)[2] for data in (face, other_face)}
+    assert alone[face] != alone[other_face]
+    wrong = []
+
+    def client(data: bytes) -> None:
+        for _ in range(5):
+            status, _, body = ask(server, "POST", "/api/v1/check?heatmap=png", data)
+            if status != 200 or body != alone[data]:
+                wrong.append(status)
+
+    threads = [threading.Thread(target=client, args=(data,)) for data in (face, other_face) * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_body_over_the_limit_is_refused_and_the_refusal_arrives(serve) -> None:
+    server = serve(max_upload_mb=1)
+    status, _, body = ask(server, "POST", "/api/v1/check", b"x" * 8_000_000)
+    assert status == 413
+    assert json.loads(body)["code"] == "too-large"
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> None:
+    with raw(server) as connection:
+        connection.sendall(post(10**12, "Expect: 100-continue"))
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (413, "too-large")
+
+
+def test_a_chunked_body_over_the_limit_is_refused_as_soon_as_it_is(serve) -> None:
+    server = serve(max_upload_mb=1)
+    with raw(server) as connection:
+        connection.sendall(b"POST /api/v1/check HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        for _ in range(20):
+            connection.sendall(chunk)
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (413, "too-large")
+
+
+def test_a_body_that_does_not_arrive_in_time_is_refused(serve) -> None:
+    server = serve(body_seconds=0.3)
+    with raw(server) as connection:
+        connection.sendall(post(1000) + b"only this")
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (408, "slow-request")
+
+
+def test_a_header_that_does_not_arrive_in_time_is_refused(serve) -> None:
+    server = serve(body_seconds=0.3)
+    with raw(server) as connection:
+        connection.sendall(b"POST /api/v1/check HT")
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (408, "slow-request")
+
+
+def test_a_header_without_end_is_refused(server: Server) -> None:
+    with raw(server) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000)
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (431, "header-too-large")
+
+
+def test_what_is_no_http_is_refused(server: Server) -> None:
+    with raw(server) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (400, "bad-request")
+
+
+def test_bodies_beyond_the_memory_budget_are_refused_and_their_places_come_back(serve, face: bytes) -> None:
+    server = serve(memory_mb=2, max_upload_mb=1)
+    with raw(server) as one, raw(server) as two:
+        one.sendall(post(1_000_000) + b"x")
+        two.sendall(post(900_000) + b"x")
+        until(lambda: server.budget._free == 100_000)
+        status, headers, body = ask(server, "POST", "/api/v1/check", b"x" * 500_000)
+        assert (status, json.loads(body)["code"]) == (429, "busy")
+        assert headers["Retry-After"] == "2"
+    until(lambda: server.budget._free == 2_000_000)
+    assert ask(server, "POST", "/api/v1/check", face)[0] == 200
+    until(lambda: server.budget._free == 2_000_000)
+
+
+def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_answers(serve, monkeypatch) -> None:
+    server = serve(workers=1, waiting=1)
+    go = threading.Event()
+    monkeypatch.setattr(server.services.answering, "_one", lambda *_: go.wait(20))
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(ask(server, "POST", "/api/v1/check", b"x")[0]))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: server.services.pool.under_way == 2)
+    status, headers, body = ask(server, "POST", "/api/v1/check", b"x")
+    assert (status, json.loads(body)["code"], headers["Retry-After"]) == (429, "busy", "1")
+    assert ask(server, "GET", "/")[0] == 200
+    assert ask(server, "GET", "/healthz")[0] == 200
+    assert ask(server, "GET", "/readyz")[0] == 503
+    go.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_check_that_takes_too_long_is_a_503_and_the_next_one_works(serve, monkeypatch, face: bytes) -> None:
+    server = serve(workers=2, seconds=0.2)
+    go = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(server.services.answering, "_one", lambda *_: go.wait(20))
+        status, _, body = ask(server, "POST", "/api/v1/check", b"x")
+    assert (status, json.loads(body)["code"]) == (503, "too-slow")
+    assert ask(server, "POST", "/api/v1/check", face)[0] == 200
+    go.set()
+
+
+def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, monkeypatch, face: bytes) -> None:
+    server = serve()
+    original, begun, go = server.services.answering._one, threading.Event(), threading.Event()
+
+    def slow(*arguments: object) -> object:
+        begun.set()
+        assert go.wait(20)
+        return original(*arguments)
+
+    monkeypatch.setattr(server.services.answering, "_one", slow)
+    replies: list[Reply] = []
+    in_flight = threading.Thread(target=lambda: replies.append(ask(server, "POST", "/api/v1/check", face)))
+    in_flight.start()
+    with raw(server) as arriving:
+        arriving.sendall(post(len(face)) + face[:100])
+        assert begun.wait(10)
+        until(lambda: any(channel.request for channel in server.active_channels.values()))
+        server.end()
+        until(lambda: not server.accepting)
+        with pytest.raises(ConnectionRefusedError):
+            ask(server, "GET", "/healthz")
+        go.set()
+        in_flight.join()
+        arriving.sendall(face[100:])
+        late = http.client.HTTPResponse(arriving)
+        late.begin()
+        assert late.status == 200
+        assert late.getheader("Connection") == "close"
+        assert json.loads(late.read())["summary"]["pictures"] == 1
+    assert replies[0][0] == 200
+
+
+def test_told_to_end_it_does_not_wait_for_idle_connections(serve) -> None:
+    server = serve()
+    with raw(server) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply = http.client.HTTPResponse(idle)
+        reply.begin()
+        reply.read()
+        server.end()
+        assert idle.recv(65536) == b""
+
+
+def test_it_can_be_told_to_end_again_while_it_ends_and_after(detector) -> None:
+    server = Server(create_app(detector, QUIET))
+    running = threading.Thread(target=server.run)
+    running.start()
+    while running.is_alive():
+        server.end()
+    server.end()
+
+
+def test_an_address_in_use_is_told_with_a_hint(server: Server, detector) -> None:
+    with pytest.raises(UnmaskError, match="cannot listen") as error:
+        Server(create_app(detector, Settings(port=int(server.effective_port))))
+    assert "--port" in error.value.hint
+
+
+def test_nothing_is_written_to_disk(serve, face: bytes, wall: bytes, broken: bytes) -> None:
+    """Every opening of a file for writing, in any thread of this process, by Python's own audit."""
+    server = serve()
+    large = face + b"\0" * 20_000_000
+    parts = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n' + data + b"\r\n"
+        for data in (face, wall, broken, large)
+    )
+    with watching_files() as written:
+        for body in (face, wall, broken, large):
+            for path in ("/api/v1/check?heatmap=png&provenance=c2pa", "/card", "/check"):
+                assert ask(server, "POST", path, body)[0] == 200
+        kind = "multipart/form-data; boundary=x"
+        assert ask(server, "POST", "/api/v1/check", parts + b"--x--", **{"Content-Type": kind})[0] == 200
+        assert ask(server, "POST", "/api/v1/check", b"x" * 26_000_000)[0] == 413
+    assert written == []
+
+
+_watched: list[list[str]] = []
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if not _watched:
+        return
+    if event == "open":
+        path, mode, flags = arguments
+        if isinstance(flags, int) and flags & 3:
+            _watched[-1].append(f"{path} {mode}")
+    elif event in ("tempfile.mkstemp", "tempfile.mkdtemp", "os.mkdir", "os.rename", "os.link", "os.symlink"):
+        _watched[-1].append(f"{event} {arguments}")
+
+
+@contextmanager
+def watching_files() -> Iterator[list[str]]:
+    if not hasattr(watching_files, "hooked"):
+        sys.addaudithook(_audit)  # cannot be taken away again; it does nothing while nobody watches
+        watching_files.hooked = True  # type: ignore[attr-defined]
+    found: list[str] = []
+    _watched.append(found)
+    try:
+        yield found
+    finally:
+        _watched.pop()
+
+
+def test_the_watch_sees_a_file(tmp_path: Path) -> None:
+    with watching_files() as written:
+        (tmp_path / "a").write_bytes(b"x")
+    assert len(written) == 1
+
+
+def until(condition, seconds: float = 10.0) -> None:
+    """Waits for what another thread is about to do."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        threading.Event().wait(0.005)
