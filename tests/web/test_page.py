@@ -1,0 +1,279 @@
+"""What a person does on the page, in Chromium."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.conftest import LOOKS, Open, Picture
+from unmask.serve import Server
+from unmask.serve.schema import CheckReply
+
+pytestmark = pytest.mark.browser
+
+DROP = """files => {
+  const transfer = new DataTransfer();
+  for (const file of files) {
+    const bytes = file.size ? new Uint8Array(file.size) : Uint8Array.from(atob(file.data), letter => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], file.name, { type: file.type }));
+  }
+  for (const kind of ["dragenter", "dragover", "drop"])
+    document.querySelector("h1").dispatchEvent(
+      new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
+
+PUT_ON_CLIPBOARD = """async () => {
+  const canvas = new OffscreenCanvas(512, 512);
+  const picture = await createImageBitmap(await (await fetch("/samples/drawn-face.jpg")).blob());
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  const blob = await canvas.convertToBlob({ type: "image/png" });
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+}"""
+
+
+def drop(page: Any, *pictures: Picture) -> None:
+    page.evaluate(DROP, [picture.encoded for picture in pictures])
+
+
+def answers(page: Any, count: int) -> Any:
+    """The cards, once there are so many."""
+    found = page.locator("article.card:not(.pending)")
+    found.nth(count - 1).wait_for()
+    assert found.count() == count
+    return found
+
+
+def card_named(page: Any, name: str) -> Any:
+    return page.locator("article.card", has=page.locator("h3", has_text=re.compile(f"^{re.escape(name)}$")))
+
+
+def tab_to(page: Any, selector: str, limit: int = 40) -> None:
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} cannot be reached with the Tab key")
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_dropped_pictures_get_their_answers(visit: Open, pictures: dict[str, Picture], size: str, scheme: str) -> None:
+    page = visit(size=size, scheme=scheme).page
+    drop(page, pictures["drawn"], pictures["blended"], pictures["broken"])
+    answers(page, 3)
+    for name in ("drawn.jpg", "blended.jpg"):
+        card = card_named(page, name)
+        assert card.locator(".verdict").inner_text().split()[1] in ("Real", "Unsure", "Fake")
+        assert card.locator("svg.picture").bounding_box()["width"] <= page.viewport_size["width"]
+        assert card.locator("a.face").count() == 1
+    assert "cut off" in card_named(page, "broken.jpg").inner_text()
+    # Nothing is wider than the window.
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_a_picture_is_pasted_with_ctrl_v(visit: Open) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).page
+    page.evaluate(PUT_ON_CLIPBOARD)
+    page.keyboard.press("Control+V")
+    answers(page, 1)
+    assert card_named(page, "pasted-1.png").locator(".verdict").count() == 1
+
+
+def test_several_pictures_are_chosen_at_once_and_answered_in_their_order(
+    visit: Open, pictures: dict[str, Picture]
+) -> None:
+    page = visit().page
+    many = [Picture(f"{number}.jpg", pictures["drawn"].data) for number in range(7)]
+    page.set_input_files("#files", [picture.payload for picture in many])
+    cards = answers(page, 7)
+    assert cards.locator("h3").all_inner_texts() == [picture.name for picture in many]
+    assert page.locator("#tally").inner_text().strip().endswith(("7 real", "7 unsure", "7 fake"))
+
+
+def test_the_slider_changes_the_heatmap_s_opacity(visit: Open) -> None:
+    page = visit().page
+    page.click("button[value=drawn-face]")
+    card = answers(page, 1)
+    slider, heat = card.get_by_label("Heatmap"), card.locator("g.heat")
+    assert heat.get_attribute("opacity") == "0.55"
+    slider.fill("0")
+    assert heat.get_attribute("opacity") == "0"
+    assert card.locator(".opacity-text").inner_text() == "0 %"
+
+
+def test_a_face_is_chosen_by_a_click_on_its_box(visit: Open) -> None:
+    page = visit().page
+    page.click("button[value=two-faces]")
+    card = answers(page, 1)
+    card.locator("a.face").nth(1).click()
+    assert card.locator(".faces li.chosen .number").inner_text() == "2"
+    assert card.locator("a.face.chosen").count() == 1
+    card.locator("a.face").nth(0).click()
+    assert card.locator(".faces li.chosen .number").inner_text() == "1"
+
+
+def test_all_of_it_works_by_keyboard_alone(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    page.on("filechooser", lambda _: None)  # choosers are caught from here on, not only from when one is expected
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    tab_to(page, "#files")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(pictures["drawn"].payload)
+    answers(page, 1)
+    tab_to(page, "button[value=two-faces]")
+    page.keyboard.press("Enter")
+    card = answers(page, 2).nth(1)
+    tab_to(page, "article:nth-child(2) a.face[data-face='2']")
+    page.keyboard.press("Enter")
+    assert card.locator(".faces li.chosen .number").inner_text() == "2"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.matches('article:nth-child(2) .opacity')")
+    page.keyboard.press("ArrowRight")
+    assert card.locator("g.heat").get_attribute("opacity") == "0.6"
+    tab_to(page, "article:nth-child(2) .copy")
+    page.keyboard.press("Enter")
+    card.get_by_text("Copied").wait_for()
+
+
+def test_a_screen_reader_is_told_each_answer(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, pictures["drawn"])
+    answers(page, 1)
+    assert re.match(r"drawn\.jpg: (Real|Unsure|Fake) P\(fake\) 0\.\d\d", page.get_by_role("status").inner_text())
+
+
+def test_the_answers_are_copied_as_text(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).page
+    drop(page, pictures["drawn"], pictures["broken"])
+    answers(page, 2)
+    page.click("#copy-all")
+    page.get_by_text("Copied").first.wait_for()
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert "Picture: drawn.jpg\nVerdict: " in text
+    assert "Picture: broken.jpg\nNo answer: " in text
+    assert "A verdict is a hint, not proof." in text
+
+
+def test_all_answers_are_saved_as_one_json_document(visit: Open, pictures: dict[str, Picture], tmp_path: Path) -> None:
+    page = visit().page
+    drop(page, pictures["drawn"], pictures["broken"])
+    answers(page, 2)
+    with page.expect_download() as download:
+        page.click("#download-all")
+    download.value.save_as(tmp_path / "all.json")
+    document = CheckReply.model_validate_json((tmp_path / "all.json").read_bytes())
+    assert [one.path for one in document.findings] == ["drawn.jpg", "broken.jpg"]
+    assert (document.summary.pictures, document.summary.unreadable) == (2, 1)
+
+
+def test_one_answer_is_saved_as_json(visit: Open, pictures: dict[str, Picture], tmp_path: Path) -> None:
+    page = visit().page
+    drop(page, pictures["drawn"])
+    with page.expect_download() as download:
+        answers(page, 1).get_by_text("Download JSON").click()
+    assert download.value.suggested_filename == "drawn-unmask.json"
+    download.value.save_as(tmp_path / "one.json")
+    assert json.loads((tmp_path / "one.json").read_text())["findings"][0]["path"] == "drawn.jpg"
+
+
+def test_the_print_shows_the_answers_and_leaves_out_the_form(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, pictures["drawn"])
+    answers(page, 1)
+    page.emulate_media(media="print")
+    assert page.locator(".print-only").is_visible()
+    assert page.locator(".verdict").is_visible()
+    for selector in ("#form", ".slider", ".tools >> nth=0", ".about"):
+        assert not page.locator(selector).first.is_visible()
+    assert page.pdf()[:4] == b"%PDF"
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(visit: Open) -> None:
+    page = visit().page
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    drop(page, Picture("huge.jpg", size=25_100_001))
+    assert "too large: 25.1 MB, at most 25 MB" in answers(page, 1).inner_text()
+    assert not sent
+
+
+def test_a_file_that_is_no_picture_says_so(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, pictures["text"])
+    assert "not a picture" in answers(page, 1).inner_text()
+
+
+def test_a_busy_server_is_asked_again(visit: Open, pictures: dict[str, Picture], server: Server) -> None:
+    page = visit().page
+    pool = server.services.pool
+    places = pool.workers + pool.waiting
+    for _ in range(places):
+        assert pool._places.acquire(blocking=False)
+    drop(page, pictures["drawn"])
+    page.get_by_text("The server is busy; trying again in 1 s").wait_for()
+    for _ in range(places):
+        pool._places.release()
+    answers(page, 1).locator(".verdict").wait_for()
+
+
+def test_a_server_that_is_gone_leaves_a_way_to_try_again(visit: Open, pictures: dict[str, Picture]) -> None:
+    opened = visit()
+    page = opened.page
+    page.route("**/card", lambda route: route.abort())
+    drop(page, pictures["drawn"])
+    assert "The server could not be reached" in answers(page, 1).inner_text()
+    page.unroute("**/card")
+    page.get_by_role("button", name="Try again").click()
+    page.locator("article.answer").wait_for()
+    opened.complaints_are_meant = True  # of the aborted request
+
+
+def test_clear_begins_anew(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, pictures["drawn"])
+    answers(page, 1)
+    page.click("#clear")
+    assert page.locator("article.card").count() == 0
+    assert not page.locator("#results").is_visible()
+    drop(page, pictures["drawn"])
+    answers(page, 1)
+
+
+def test_the_token_is_asked_for_and_used(visit: Open, guarded_server: Server, pictures: dict[str, Picture]) -> None:
+    page = visit(at=guarded_server).page
+    drop(page, pictures["drawn"])
+    assert "A token is needed" in answers(page, 1).inner_text()
+    page.get_by_label("Access token").fill("secret")
+    page.get_by_role("button", name="Try again").click()
+    page.locator("article.answer").wait_for()
+
+
+def test_names_and_words_of_a_stranger_stay_text(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    name = '<img src=x onerror="document.title=1">.jpg'
+    drop(page, Picture(name, pictures["drawn"].data))
+    assert answers(page, 1).locator("h3").inner_text() == name
+    assert page.title() == "Unmask: is this face real?"
+
+
+def test_without_script_a_picture_gets_its_answer(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit(script=False).page
+    page.set_input_files("#files", pictures["drawn"].payload)
+    page.get_by_role("button", name="Check", exact=True).click()
+    card = page.locator("article.answer")
+    card.wait_for()
+    assert card.locator(".verdict").is_visible()
+    assert not page.locator("#copy-all").is_visible()
+    page.click("button[value=two-faces]")
+    page.get_by_text("two-faces.jpg").first.wait_for()
+    page.locator("a.face").nth(1).click()
+    assert page.url.endswith("#picture-1-face-2")
+
+
+def test_motion_is_left_out_where_that_is_asked_for(visit: Open) -> None:
+    page = visit(reduced_motion="reduce").page
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    assert page.evaluate("getComputedStyle(document.querySelector('#drop')).transitionProperty") in ("none", "all")
