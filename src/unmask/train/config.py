@@ -67,7 +67,7 @@ class TrainConfig(BaseModel):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    # auto: mixed_bfloat16 where the processor computes in bfloat16, else float32.
+    # auto: mixed_bfloat16 where the processor computes in bfloat16 and the model gains by it, else float32.
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     # Steps between two checkpoints inside an epoch. What a kill -9 can cost, at most, is this many steps.
     checkpoint_every: Positive = 200

@@ -76,7 +76,7 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
         update={
             "data": str(Path(config.data).resolve()),
             "size": source.size,
-            "precision": choose_precision(config.precision),
+            "precision": choose_precision(config.precision, config.model),
         }
     )
     folder.mkdir(parents=True, exist_ok=True)

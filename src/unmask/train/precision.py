@@ -9,15 +9,22 @@ from typing import Literal
 _NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
-def choose_precision(wanted: Literal["auto", "float32", "mixed_bfloat16"]) -> str:
-    """`wanted`, or for ``auto`` the faster of the two on this machine.
+# On a processor these are slower in bfloat16: depthwise convolutions have few products to save, and every map is converted
+# on its way (`benchmarks/fused_norm.py`).
+_SLOWER_ON_CPU = {"mobilenetv2"}
+
+
+def choose_precision(wanted: Literal["auto", "float32", "mixed_bfloat16"], architecture: str) -> str:
+    """`wanted`, or for ``auto`` the faster of the two for this architecture on this machine.
 
     In `mixed_bfloat16` products are bfloat16, while weights, sums over a batch and the logit stay float32
     (Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training", 2019).
     """
     if wanted != "auto":
         return wanted
-    return "mixed_bfloat16" if _has_gpu() or _cpu_flags() & _NATIVE else "float32"
+    if _has_gpu():
+        return "mixed_bfloat16"
+    return "mixed_bfloat16" if _cpu_flags() & _NATIVE and architecture not in _SLOWER_ON_CPU else "float32"
 
 
 def _cpu_flags() -> set[str]:
