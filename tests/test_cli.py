@@ -192,6 +192,20 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(toy_bundle, face_file
     assert b"Exception" not in result.stderr
 
 
+def test_nothing_is_searched_for_garbage_when_a_check_ends(toy_bundle, face_file):
+    arguments = ["check", str(face_file), "--bundle", str(toy_bundle), "--json"]
+    # Handlers run last in, first out: this one sees what those of the check have done.
+    code = f"""
+import atexit, gc, sys
+atexit.register(lambda: print("frozen", gc.get_freeze_count() > 0, file=sys.stderr))
+from unmask.cli import main
+main({arguments!r})
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "frozen True\n")
+    assert json.loads(result.stdout)["summary"]["pictures"] == 1
+
+
 def test_a_report_in_the_folder_that_is_checked_is_no_picture(run, in_folder, face_file):
     shutil.copy(face_file, "face.png")
     for _ in range(2):
