@@ -192,6 +192,25 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(toy_bundle, face_file
     assert b"Exception" not in result.stderr
 
 
+@pytest.mark.parametrize("threads", [None, "3"])
+def test_a_check_loads_numpy_with_one_thread_unless_told_otherwise(toy_bundle, face_file, threads):
+    arguments = ["check", str(face_file), "--bundle", str(toy_bundle), "--json"]
+    code = f"""
+import os, sys
+class Witness:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("numpy", "cv2"):
+            print(name, os.environ.get("OPENBLAS_NUM_THREADS"), file=sys.stderr)
+sys.meta_path.insert(0, Witness())
+from unmask.cli import main
+main({arguments!r})
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    environment |= {"OPENBLAS_NUM_THREADS": threads} if threads else {}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert result.stderr.split("\n")[:2] == [f"numpy {threads or 1}", f"cv2 {threads or 1}"]
+
+
 def test_nothing_is_searched_for_garbage_when_a_check_ends(toy_bundle, face_file):
     arguments = ["check", str(face_file), "--bundle", str(toy_bundle), "--json"]
     # Handlers run last in, first out: this one sees what those of the check have done.
