@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from unmask.errors import UnmaskError
 from tests.serve.conftest import QUIET
+from unmask.errors import UnmaskError
 from unmask.serve import Server, Settings, create_app
 
 Reply = tuple[int, dict[str, str], bytes]

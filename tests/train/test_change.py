@@ -13,7 +13,9 @@ def batch():
 
 def changed(batch, **settings):
     images, labels = batch
-    return change_of(make_config(data="here", **settings))(images, labels, np.arange(len(labels)), np.random.default_rng(1))
+    return change_of(make_config(data="here", **settings))(
+        images, labels, np.arange(len(labels)), np.random.default_rng(1)
+    )
 
 
 def test_without_a_wish_nothing_is_done():

@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 
-class FusedBatchNormalization(layers.BatchNormalization):
+class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` over the last axis, with the same weights; differs in training mode only."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
