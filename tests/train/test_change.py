@@ -40,3 +40,21 @@ def test_blending_makes_fakes_of_some_real_pictures_and_leaves_the_fakes(batch):
 def test_the_same_draw_gives_the_same_batch(batch):
     for settings in ({"augment": "delivery"}, {"augment": "light", "blend": 0.3}):
         np.testing.assert_array_equal(changed(batch, **settings)[0], changed(batch, **settings)[0])
+
+
+def test_blends_follow_the_landmarks_of_each_picture_where_the_source_knows_them(batch):
+    from unmask.train.source import Source
+
+    images, labels = batch
+    points = np.full((90, 5, 2), np.nan, np.float32)
+    points[50:] = np.array([[8, 8], [14, 8], [11, 11], [9, 14], [13, 14]], np.float32)
+    names = np.full(90, "")
+    source = Source("Train", 48, ("",) * 90, np.zeros(90, np.int64), names, names, lambda _: images, lambda: points)
+    change = change_of(make_config(data="here", blend=1.0), source)
+
+    def touched(first):
+        found, _ = change(images, labels, np.arange(first, first + 40), np.random.default_rng(1))
+        return (found != images).any(axis=3)[labels == 0].mean(axis=0)
+
+    # The small face sits in the upper left; the average one fills the middle.
+    assert touched(50)[30:, 30:].max() < touched(0)[30:, 30:].max()
