@@ -142,8 +142,9 @@ def page(arguments: argparse.Namespace) -> str:
     return f"""# Methods that were never seen
 
 Written by `benchmarks/unseen_methods.py` on {today()}, {hardware()}. MobileNetV2 at {SIZE} px, {arguments.epochs} epochs,
-one seed, trained without any fake of {", ".join(UNSEEN)}; with self-blending, half of each batch's real pictures become fakes made
-of themselves (Shiraishi and Yamasaki, CVPR 2022). Each method's fakes against the real pictures of the same source, all of Test.
+one seed, trained without any fake of {", ".join(UNSEEN)}; with self-blending, half of each batch's real
+pictures become fakes made of themselves (Shiraishi and Yamasaki, CVPR 2022). Each method's fakes against the real pictures of
+the same source, all of Test.
 
 {table(head, lines)}
 Intervals are 95 %, by {REPLICATES:,} bootstrap resamples over groups; of the difference, on the same resamples. The best epoch by
