@@ -112,6 +112,34 @@ def test_faces_that_disagree_are_pointed_out(tmp_path, two_halves):
     assert "faces-disagree" in codes(detector_with(folder, LEFT, RIGHT).check(two_halves))
 
 
+def strict(tmp_path, *faces, bias=5.0):
+    """Calls all fake, and white faces outside training."""
+    return detector_with(write_toy_bundle(tmp_path / "strict", weight=0.1, bias=bias, outside_above=128.0), *faces)
+
+
+def test_a_face_outside_training_is_not_called_fake_and_the_note_says_why(tmp_path, two_halves):
+    inside, outside = (strict(tmp_path, face).check(two_halves) for face in (LEFT, RIGHT))
+    assert (inside.verdict, outside.verdict) == (Verdict.FAKE, Verdict.UNSURE)
+    assert outside.score > 0.9
+    assert not inside.faces[0].outside_training
+    assert outside.faces[0].outside_training
+    assert "outside-training" in codes(outside)
+    assert "outside-training" not in codes(inside)
+
+
+def test_a_face_outside_training_can_still_be_called_real_with_the_note(tmp_path, two_halves):
+    finding = strict(tmp_path, RIGHT, bias=-5.0).check(two_halves)
+    assert finding.verdict is Verdict.REAL
+    assert "outside-training" in codes(finding)
+
+
+def test_a_face_outside_training_hides_no_other_that_is_called_fake(tmp_path, two_halves):
+    detector = strict(tmp_path, LEFT, RIGHT)
+    finding = detector.check(two_halves)
+    assert [face.verdict for face in finding.faces] == [Verdict.FAKE, Verdict.UNSURE]
+    assert (finding.verdict, finding.score) == (Verdict.FAKE, finding.faces[0].score)
+
+
 def test_only_the_largest_faces_are_judged_when_asked(toy_bundle, two_halves):
     finding = detector_with(toy_bundle, LEFT, RIGHT).check(two_halves, max_faces=1)
     assert [face.box.left for face in finding.faces] == [120]

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.toy_bundle import toy_info, write_toy_bundle
+from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 from unmask.bundle import write_bundle
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
@@ -112,3 +112,50 @@ def test_the_shipped_detector_loads_and_answers(drawn_face):
 def test_two_loads_give_the_same_scores(tmp_path, crops):
     folder = write_toy_bundle(tmp_path / "b")
     np.testing.assert_array_equal(Detector.load(folder).logits(crops), Detector.load(folder, threads=1).logits(crops))
+
+
+@pytest.fixture
+def black_and_white():
+    """Two crops, of which the toy detector takes the second for strange."""
+    return np.stack([np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)])
+
+
+def test_a_crop_beyond_the_bundles_limit_is_outside_training(tmp_path, black_and_white):
+    detector = Detector.load(write_toy_bundle(tmp_path / "b", outside_above=128.0), threads=1)
+    for maps in (False, True):
+        found = detector.outputs(black_and_white, maps=maps)
+        assert found.outside_training.tolist() == [False, True]
+        np.testing.assert_array_equal(found.logits, detector.logits(black_and_white))
+        assert (found.maps is None) is not maps
+
+
+def test_a_distance_of_exactly_the_limit_is_inside(tmp_path, black_and_white):
+    detector = Detector.load(write_toy_bundle(tmp_path / "b", outside_above=255.0), threads=1)
+    assert not detector.outputs(black_and_white).outside_training.any()
+
+
+def test_a_bundle_without_a_distance_calls_nothing_outside(toy_detector, black_and_white):
+    assert toy_detector.outputs(black_and_white).outside_training.tolist() == [False, False]
+
+
+def test_a_distance_without_a_limit_is_not_used(tmp_path, black_and_white):
+    write_bundle(tmp_path / "b", toy_info(), toy_graph(with_distance=True), "# card")
+    assert not Detector.load(tmp_path / "b").outputs(black_and_white).outside_training.any()
+
+
+def test_a_distance_that_is_no_number_is_outside(tmp_path, black_and_white):
+    detector = Detector.load(write_toy_bundle(tmp_path / "b", outside_above=300.0), threads=1)
+    whole = detector._session
+
+    def without_numbers(crops, outputs):
+        found = dict(zip(outputs, whole(crops, outputs), strict=True))
+        return [found[name] * (np.nan if name == "distance" else 1) for name in outputs]
+
+    detector._session = without_numbers
+    assert detector.outputs(black_and_white).outside_training.all()
+
+
+def test_a_limit_without_the_output_that_it_is_about_is_refused(tmp_path):
+    write_bundle(tmp_path / "b", toy_info(outside_above=1.0), toy_graph(), "# card")
+    with pytest.raises(UnmaskError, match="no output distance"):
+        Detector.load(tmp_path / "b")

@@ -44,3 +44,12 @@ def test_thresholds_out_of_order_or_range_are_refused(low, high):
         Thresholds(low, high)
     assert caught.value.code == "bad-thresholds"
     assert caught.value.hint
+
+
+def test_nobody_is_accused_outside_training_and_the_other_answers_stay():
+    thresholds = Thresholds(0.3, 0.8)
+    assert [decide(p, thresholds, outside_training=True) for p in (0.1, 0.5, 0.99)] == [
+        Verdict.REAL,
+        Verdict.UNSURE,
+        Verdict.UNSURE,
+    ]

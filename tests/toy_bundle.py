@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 TERMS = "Made by a test; for nothing else."
 
 
-def toy_graph(side: int = 64, *, weight: float = 3.0, bias: float = 0.1, seed: int = 0) -> bytes:
-    """The graph. Weight 0 makes every logit equal to the bias."""
+def toy_graph(
+    side: int = 64, *, weight: float = 3.0, bias: float = 0.1, seed: int = 0, with_distance: bool = False
+) -> bytes:
+    """The graph. Weight 0 makes every logit equal to the bias; the distance, if any, is the mean brightness, 0..255."""
     rng = np.random.default_rng(seed)
     kernel = rng.normal(0.0, 0.05, (8, 3, 8, 8)).astype(np.float32)
     dense = (rng.normal(0.0, 1.0, 8) * weight).astype(np.float32)
@@ -44,14 +46,18 @@ def toy_graph(side: int = 64, *, weight: float = 3.0, bias: float = 0.1, seed: i
         helper.make_node("ReduceSum", ["weighted", "axis"], ["summed"], keepdims=0),
         helper.make_node("Relu", ["summed"], ["cam"]),
     ]
+    outputs = [
+        helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["N"]),
+        helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", side // 8, side // 8]),
+    ]
+    if with_distance:
+        nodes.append(helper.make_node("ReduceMean", ["float"], ["distance"], axes=[1, 2, 3], keepdims=0))
+        outputs.append(helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["N"]))
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", side, side, 3])],
-        [
-            helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["N"]),
-            helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", side // 8, side // 8]),
-        ],
+        outputs,
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -79,6 +85,9 @@ def toy_info(side: int = 64, **changes: object) -> BundleInfo:
     return BundleInfo.model_validate({**values, **changes})
 
 
-def write_toy_bundle(folder: Path, side: int = 64, *, weight: float = 3.0, bias: float = 0.1) -> Path:
-    """A whole bundle on disk."""
-    return write_bundle(folder, toy_info(side), toy_graph(side, weight=weight, bias=bias), "# toy\n")
+def write_toy_bundle(
+    folder: Path, side: int = 64, *, weight: float = 3.0, bias: float = 0.1, outside_above: float | None = None
+) -> Path:
+    """A whole bundle on disk. With a limit, crops brighter than that are outside training."""
+    graph = toy_graph(side, weight=weight, bias=bias, with_distance=outside_above is not None)
+    return write_bundle(folder, toy_info(side, outside_above=outside_above), graph, "# toy\n")

@@ -93,6 +93,8 @@ class BundleInfo(_Strict):
         temperature: Divides the logit before the sigmoid.
         policies: Thresholds by name.
         default_policy: The one in use unless told otherwise.
+        outside_above: A crop whose `distance` (an output of the graph) is above this is unlike those that the detector
+            learned from; None, as in bundles without that output, for no such warning.
         metrics: Measured numbers with intervals.
         training_data: Pictures and terms.
         made_with: Package versions.
@@ -110,6 +112,7 @@ class BundleInfo(_Strict):
     temperature: Annotated[float, Field(gt=0.0)]
     policies: dict[str, Policy]
     default_policy: str
+    outside_above: Annotated[float, Field(ge=0.0)] | None = None
     metrics: list[Metric] = []
     training_data: TrainingData
     made_with: dict[str, str] = {}

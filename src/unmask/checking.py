@@ -15,7 +15,7 @@ import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.face import Face, crop_square, cut, is_already_cropped
-from unmask.finding import Box, FaceFinding, Failure, Finding, Note, Status, Verdict
+from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Failure, Finding, Note, Status, Verdict
 from unmask.heatmap import normalise
 from unmask.image import Image, read_image, resize
 from unmask.verdict import decide, probability
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SMALLEST_FACE = 32
 # Below this the answer stands, with a warning: the detector learned from faces of about 100 px and more.
 SMALL_FACE = 80
+# The more suspicious verdict of two.
+SUSPICION = {Verdict.REAL: 0, Verdict.UNSURE: 1, Verdict.FAKE: 2}
 # A box that the face finder itself doubts does not decide for the whole picture where a surer one is there.
 CONFIDENT_FACE = 0.6
 # More of the crop than this was mirrored at the picture's border.
@@ -263,19 +265,15 @@ def _judge_crops(
         return ()
     side = detector.info.input_size
     batch = np.stack([resize(cut(pixels, crop.crop), side) for crop in crops])
-    heatmaps: list[NDArray[np.float32] | None] = [None] * len(crops)
-    if heatmap:
-        logits, maps = detector.logits_and_maps(batch)
-        heatmaps = [normalise(one) for one in maps]
-    else:
-        logits = detector.logits(batch)
-    if not np.isfinite(logits).all():
+    found = detector.outputs(batch, maps=heatmap)
+    if not np.isfinite(found.logits).all():
         raise UnmaskError(
             f"the detector {detector.label} gave no number for this picture",
             hint="The bundle is damaged or was badly trained; export it again or use another.",
             code="no-score",
         )
-    scores = probability(logits, detector.info.temperature)
+    heatmaps = [None] * len(crops) if found.maps is None else [normalise(one) for one in found.maps]
+    scores = probability(found.logits, detector.info.temperature)
     return tuple(
         FaceFinding(
             box=crop.box,
@@ -283,17 +281,20 @@ def _judge_crops(
             face_score=round(crop.face.score, 4) if crop.face else None,
             logit=float(logit),
             score=float(score),
-            verdict=decide(float(score), detector.thresholds),
-            notes=crop.notes,
+            verdict=decide(float(score), detector.thresholds, outside_training=bool(outside)),
+            notes=(*crop.notes, OUTSIDE_TRAINING) if outside else crop.notes,
             heatmap=one,
         )
-        for crop, logit, score, one in zip(crops, logits, scores, heatmaps, strict=True)
+        for crop, logit, score, outside, one in zip(
+            crops, found.logits, scores, found.outside_training, heatmaps, strict=True
+        )
     )
 
 
 def _most_suspicious(faces: tuple[FaceFinding, ...]) -> FaceFinding | None:
     confident = [face for face in faces if face.face_score is None or face.face_score >= CONFIDENT_FACE]
-    return max(confident or faces, key=lambda face: face.score, default=None)
+    # A face outside training can have the higher score, but must not hide another that is called fake.
+    return max(confident or faces, key=lambda face: (SUSPICION[face.verdict], face.score), default=None)
 
 
 def _no_face(too_small: bool) -> Failure:

@@ -1,11 +1,13 @@
 """Crops -> logits and activation maps, in batches, with no training framework.
 
-One graph does all of it: uint8 crops in, the logit of *fake* and the Grad-CAM map out. Scaling is inside the graph.
+One graph does all of it: uint8 crops in, the logit of *fake* and the Grad-CAM map out; in most bundles also how far a
+crop is from the training pictures. Scaling is inside the graph.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -29,6 +31,22 @@ BATCH_SIZE = 32
 
 class _Session(Protocol):
     def __call__(self, crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one run of the graph says of some crops.
+
+    Attributes:
+        logits: float32 (N,); positive is fake.
+        outside_training: bool (N,), whether a crop is unlike those that the detector learned from; all False where the
+            bundle does not know.
+        maps: float32 (N, h, w) Grad-CAM, after ReLU, not normalised; None if not asked for.
+    """
+
+    logits: NDArray[np.float32]
+    outside_training: NDArray[np.bool_]
+    maps: NDArray[np.float32] | None = None
 
 
 class Detector:
@@ -143,6 +161,23 @@ class Detector:
         logits, maps = self._run(crops, ["logit", "cam"])
         return logits, maps
 
+    def outputs(self, crops: NDArray[np.uint8], *, maps: bool = False) -> Outputs:
+        """All that a verdict needs, in one run.
+
+        Args:
+            crops: uint8 (N, S, S, 3), RGB, S = `info.input_size`.
+            maps: Whether the Grad-CAM maps come along.
+
+        Raises:
+            UnmaskError: If shape or dtype are not these.
+        """
+        limit = self.info.outside_above
+        names = ["logit", *(["cam"] if maps else []), *(["distance"] if limit is not None else [])]
+        found = dict(zip(names, self._run(crops, names), strict=True))
+        # Written so that a distance that is no number is outside.
+        outside = np.zeros(len(crops), bool) if limit is None else ~(found["distance"] <= limit)
+        return Outputs(found["logit"], outside, found.get("cam"))
+
     def check(
         self,
         source: str | Path | bytes | NDArray[np.uint8],
@@ -232,7 +267,8 @@ def _start_openvino(bundle: Bundle, threads: int) -> _Session:
 
 
 def _expect_outputs(bundle: Bundle, found: set[str]) -> None:
-    missing = {"logit", "cam"} - found
+    promised = {"logit", "cam"} if bundle.info.outside_above is None else {"logit", "cam", "distance"}
+    missing = promised - found
     if missing:
         raise _unusable(bundle, f"the graph has no output {', '.join(sorted(missing))}")
 

@@ -40,6 +40,12 @@ class Note:
     message: str
 
 
+OUTSIDE_TRAINING = Note(
+    "outside-training",
+    "This face is unlike those that the detector learned from: its score says little, and it is not called fake for it.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle in pixels of the upright picture; left and top may be negative, where a crop is mirrored."""
@@ -60,7 +66,8 @@ class FaceFinding:
         face_score: The face finder's confidence, 0..1; None where no face was searched for.
         logit: The detector's raw output; positive is fake.
         score: Calibrated P(fake), 0..1.
-        verdict: real, unsure or fake, by the thresholds of the detector's policy.
+        verdict: real, unsure or fake, by the thresholds of the detector's policy; with the note `outside-training`, a
+            score above the upper threshold is *unsure*, too.
         notes: What to keep in mind about this face.
         heatmap: Grad-CAM over `crop`, float32 (h, w), 0..1 relative to the map's own maximum; None if not asked for.
     """
@@ -73,6 +80,11 @@ class FaceFinding:
     verdict: Verdict
     notes: tuple[Note, ...] = ()
     heatmap: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def outside_training(self) -> bool:
+        """Whether this face is unlike those that the detector learned from; False, too, where the bundle cannot tell."""
+        return OUTSIDE_TRAINING in self.notes
 
 
 @dataclass(frozen=True, slots=True)

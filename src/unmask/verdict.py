@@ -57,10 +57,17 @@ def probability(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)))
 
 
-def decide(score: float, thresholds: Thresholds) -> Verdict:
-    """The answer for one calibrated P(fake); exactly on a threshold is *unsure*."""
+def decide(score: float, thresholds: Thresholds, *, outside_training: bool = False) -> Verdict:
+    """The answer for one calibrated P(fake); exactly on a threshold is *unsure*.
+
+    Args:
+        score: P(fake), 0..1.
+        thresholds: Where *unsure* begins and ends.
+        outside_training: Whether the picture is unlike those that the detector learned from. Nobody is accused by what
+            a detector says of such a picture: *fake* becomes *unsure*.
+    """
     if score < thresholds.real_below:
         return Verdict.REAL
-    if score > thresholds.fake_above:
+    if score > thresholds.fake_above and not outside_training:
         return Verdict.FAKE
     return Verdict.UNSURE

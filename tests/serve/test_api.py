@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.serve import Settings, create_app
 from unmask.serve.schema import AboutReply, CheckReply, HealthReply, ProblemReply
@@ -48,6 +49,14 @@ def test_a_raw_body_gets_the_same_answer_without_a_name(client: FlaskClient, fac
 
 def test_a_raw_body_needs_no_content_type(client: FlaskClient, face: bytes) -> None:
     assert client.post(CHECK, data=face).json["summary"]["pictures"] == 1
+
+
+def test_a_face_outside_training_comes_with_its_note_in_the_promised_shape(tmp_path: Path, face: bytes) -> None:
+    folder = write_toy_bundle(tmp_path / "strict", weight=0.1, bias=5.0, outside_above=0.0)
+    client = create_app(Detector.load(folder, threads=1), Settings(port=0, workers=1)).test_client()
+    (finding,) = CheckReply.model_validate_json(client.post(CHECK, data=face).data).findings
+    assert finding.verdict == "unsure"
+    assert "outside-training" in [note.code for note in finding.faces[0].notes]
 
 
 def test_every_picture_of_a_call_gets_a_finding_in_their_order(

@@ -2,10 +2,13 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from tests.serve.conftest import QUIET
+from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.serve import Settings, create_app
 from unmask.serve.samples import SAMPLES, sample_jpeg
@@ -74,6 +77,15 @@ def test_the_gauge_s_zones_meet_at_the_bundle_s_thresholds(
     assert zones["unsure"][0] == pytest.approx(left + wide * detector.thresholds.real_below, abs=0.01)
     assert zones["fake"][0] == pytest.approx(left + wide * detector.thresholds.fake_above, abs=0.01)
     assert sum(width for _, width in zones.values()) == pytest.approx(wide, abs=0.03)
+
+
+def test_a_face_outside_training_is_shown_as_unsure_with_its_score_and_the_reason(tmp_path: Path, face: bytes) -> None:
+    folder = write_toy_bundle(tmp_path / "strict", weight=0.1, bias=5.0, outside_above=0.0)
+    card = card_of(create_app(Detector.load(folder, threads=1), QUIET).test_client(), face)
+    assert 'data-verdict="unsure"' in card
+    assert "in the zone fake" in card
+    # In the list of what to keep in mind, and in the text to copy.
+    assert card.count("unlike those that the detector learned from") == 2
 
 
 def test_the_card_s_json_is_the_api_s(client: FlaskClient, face: bytes) -> None:
