@@ -11,6 +11,7 @@ from tests.evaluate.conftest import make_table
 from unmask.evaluate.evaluation import compare_tables, evaluate_scores
 from unmask.evaluate.inputs import UndefinedMeasureError
 from unmask.evaluate.metrics import MEASURES
+from unmask.evaluate.words import summary
 
 
 def test_every_measure_is_there_with_an_interval() -> None:
@@ -26,6 +27,19 @@ def test_counts_tell_pictures_from_answers() -> None:
     assert counts.failed == {"truncated": 3}
     assert counts.groups == 20
     assert counts.effective_groups == pytest.approx(20)
+
+
+def test_pictures_outside_training_are_counted_and_accused_of_nothing() -> None:
+    table = make_table(60, failed=3)
+    assert evaluate_scores(table, replicates=20).counts.outside_training == 0
+    strange = replace(table, rows=tuple(replace(row, outside_training=row.score is not None) for row in table.rows))
+    found = evaluate_scores(strange, replicates=20)
+    assert found.counts.outside_training == 60
+    assert found.measures["false_accusation_rate"].value == 0
+    before = evaluate_scores(table, replicates=20).measures
+    for name in ("missed_fake_rate", "accuracy", "roc_auc"):
+        assert found.measures[name].value == before[name].value
+    assert "60 of 60 answered pictures are unlike" in " ".join(summary(found))
 
 
 def test_sources_and_methods_are_told_apart() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.evaluate.conftest import draw, make_table
+from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
 from unmask.evaluate.inputs import UndefinedMeasureError
@@ -77,6 +78,18 @@ def test_a_degradation_that_turns_every_verdict_has_a_flip_rate_of_one(
         toy_detector, pictures, table, degradations=(Degradation("swap", "", lambda *_: surely_fake),), replicates=20
     )
     assert found[1].measures["flip_rate"].value == 1
+
+
+def test_a_verdict_outside_training_does_not_flip_to_fake(split_folder: Path, tmp_path: Path) -> None:
+    detector = Detector.load(
+        write_toy_bundle(tmp_path / "strict", weight=0.1, bias=5.0, outside_above=254.0), threads=1
+    )
+    pictures = open_pictures(split_folder)
+    table = score_pictures(detector, pictures)
+    table = replace(table, rows=tuple(row if row.score is None else replace(row, score=0.0) for row in table.rows))
+    white, black = (Degradation("paint", "", lambda pixels, _, v=value: np.full_like(pixels, v)) for value in (255, 0))
+    found = measure_robustness(detector, pictures, table, degradations=(white, black), replicates=20)
+    assert [one.measures["flip_rate"].value for one in found] == [0, 0, 1]
 
 
 def _picture_called_fake(detector: Detector) -> Pixels:

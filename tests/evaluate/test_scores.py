@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,16 @@ def test_a_table_survives_the_file_bit_for_bit(tmp_path: Path) -> None:
         )  # fmt: skip
         assert (one.source, one.method, one.group) == (other.source, other.method, other.group)
         assert one.logit is other.logit is None or np.float32(one.logit) == np.float32(other.logit)
+
+
+def test_what_is_outside_training_survives_the_file_and_is_not_called_fake(tmp_path: Path) -> None:
+    table = make_table(40)
+    table = replace(table, rows=tuple(replace(row, outside_training=row.label == 1) for row in table.rows))
+    write_scores(table, tmp_path / "scores.csv")
+    back = read_scores(tmp_path / "scores.csv")
+    assert [row.outside_training for row in back.rows] == [row.outside_training for row in table.rows]
+    assert Verdict.FAKE not in {row.verdict for row in back.rows if row.outside_training}
+    assert back.judged().called_fake.tolist() == [row.verdict is Verdict.FAKE for row in back.rows]
 
 
 def test_failed_pictures_are_rows_with_a_reason(tmp_path: Path) -> None:

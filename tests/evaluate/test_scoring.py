@@ -16,7 +16,7 @@ from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.scoring import score_pictures, score_some
-from unmask.finding import Status
+from unmask.finding import Status, Verdict
 
 
 def test_scores_equal_those_of_unmask_check(split_folder: Path, toy_bundle: Path, toy_detector: Detector) -> None:
@@ -36,6 +36,25 @@ def test_scores_equal_those_of_unmask_check(split_folder: Path, toy_bundle: Path
             assert row.logit == pytest.approx(finding["faces"][0]["logit"], abs=1e-5)
             assert row.score == pytest.approx(finding["score"], abs=1e-6)
             assert row.verdict == finding["verdict"]
+
+
+def test_verdicts_outside_training_equal_those_of_unmask_check(split_folder: Path, tmp_path: Path) -> None:
+    # All are called fake, the brighter ones only if they are like those that the detector learned from.
+    folder = write_toy_bundle(tmp_path / "strict", weight=0.1, bias=5.0, outside_above=128.0)
+    table = score_pictures(Detector.load(folder, threads=1), open_pictures(split_folder))
+    arguments = ["check", str(split_folder), "--json", "--no-face-search", "--bundle", str(folder)]
+    found = {
+        finding["path"]: finding
+        for finding in json.loads(CliRunner().invoke(main, arguments).stdout)["findings"]
+        if finding["faces"]
+    }
+    assert {row.verdict for row in table.answered} == {Verdict.FAKE, Verdict.UNSURE}
+    for row in table.answered:
+        finding = found[str(split_folder.parent / row.path)]
+        noted = "outside-training" in [note["code"] for note in finding["faces"][0]["notes"]]
+        assert (row.verdict, row.outside_training) == (finding["verdict"], noted)
+    called_fake = sum(row.verdict is Verdict.FAKE for row in table.answered)
+    assert table.judged().called_fake.sum() == called_fake
 
 
 def test_files_that_are_no_pictures_are_failed_rows(split_folder: Path, toy_detector: Detector) -> None:

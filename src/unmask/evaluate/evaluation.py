@@ -44,7 +44,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was there to judge, and what became of it."""
+    """What was there to judge, and what became of it.
+
+    `outside_training` counts answered pictures that are unlike those that the detector learned from.
+    """
 
     pictures: int
     reals: int
@@ -53,6 +56,7 @@ class Counts:
     failed: dict[str, int]
     groups: int | None
     effective_groups: float | None
+    outside_training: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ def _counts(table: ScoreTable) -> Counts:
         failed=dict(Counter(row.failure.code if row.failure else row.status.value for row in table.failed)),
         groups=None if index is None else int(index.max()) + 1,
         effective_groups=None if index is None else effective_groups(index),
+        outside_training=sum(row.outside_training for row in table.answered),
     )
 
 

@@ -32,16 +32,26 @@ class Judged:
         labels: int64 (N,), 0 or 1.
         scores: float64 (N,), calibrated P(fake), 0..1.
         thresholds: Where *unsure* begins and ends.
+        outside: bool (N,), unlike the training pictures, so never called fake; None where no detector says so.
     """
 
     labels: Labels
     scores: Floats
     thresholds: Thresholds = EVEN
+    outside: NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, labels: ArrayLike, probabilities: ArrayLike, thresholds: Thresholds = EVEN) -> Judged:
-        """Checks the two arrays; raises what `inputs.checked_pair` raises."""
-        return cls(*checked_pair(labels, probabilities, probabilities=True), thresholds)
+    def of(
+        cls,
+        labels: ArrayLike,
+        probabilities: ArrayLike,
+        thresholds: Thresholds = EVEN,
+        *,
+        outside: ArrayLike | None = None,
+    ) -> Judged:
+        """Checks the arrays; raises what `inputs.checked_pair` raises."""
+        pair = checked_pair(labels, probabilities, probabilities=True)
+        return cls(*pair, thresholds, None if outside is None else np.asarray(outside, bool))
 
     @property
     def real(self) -> NDArray[np.bool_]:
@@ -57,7 +67,8 @@ class Judged:
 
     @property
     def called_fake(self) -> NDArray[np.bool_]:
-        return self.scores > self.thresholds.fake_above
+        above = self.scores > self.thresholds.fake_above
+        return above if self.outside is None else above & ~self.outside
 
     @property
     def answered(self) -> NDArray[np.bool_]:

@@ -15,8 +15,7 @@ from unmask.evaluate.intervals import Estimate, estimate, mean_estimate
 from unmask.evaluate.metrics import Judged
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import ScoreTable
-from unmask.evaluate.scoring import score_some
-from unmask.finding import Failure
+from unmask.evaluate.scoring import Raw, score_some
 from unmask.verdict import probability
 
 if TYPE_CHECKING:
@@ -48,6 +47,14 @@ class Robust:
     @property
     def name(self) -> str:
         return f"{self.family} {self.level}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Calibrated scores (N,), NaN where there is none, and what is outside training (N,)."""
+
+    scores: NDArray[np.float64]
+    outside: NDArray[np.bool_]
 
 
 def choose_some(table: ScoreTable, limit: int | None, seed: int = 0) -> list[int]:
@@ -100,14 +107,18 @@ def measure_robustness(
         raise UndefinedMeasureError(
             "not one picture was answered", hint="See the failed rows of scores.csv.", code="no-rows"
         )
-    clean = np.array([table.rows[index].score for index in chosen], dtype=np.float64)
+    clean = _Answers(
+        np.array([table.rows[index].score for index in chosen], dtype=np.float64),
+        np.array([table.rows[index].outside_training for index in chosen]),
+    )
     results = [_measured(CLEAN, "", table, chosen, clean, clean, replicates, seed)]
     for degradation in degradations:
         on_step(degradation.name)
         found = score_some(detector, pictures, chosen, change=degradation.change)
-        logits = np.array([np.nan if isinstance(one, Failure) else one for one in found])
-        scores = probability(logits, detector.info.temperature)
-        results.append(_measured(degradation.family, degradation.level, table, chosen, clean, scores, replicates, seed))
+        logits = np.array([one.logit if isinstance(one, Raw) else np.nan for one in found])
+        outside = np.array([isinstance(one, Raw) and one.outside_training for one in found])
+        now = _Answers(probability(logits, detector.info.temperature), outside)
+        results.append(_measured(degradation.family, degradation.level, table, chosen, clean, now, replicates, seed))
     return tuple(results)
 
 
@@ -116,12 +127,12 @@ def _measured(
     level: str,
     table: ScoreTable,
     chosen: list[int],
-    clean: NDArray[np.float64],
-    scores: NDArray[np.float64],
+    clean: _Answers,
+    degraded: _Answers,
     replicates: int,
     seed: int,
 ) -> Robust:
-    kept = np.isfinite(scores)
+    kept = np.isfinite(degraded.scores)
     rows = [table.rows[index] for index, keep in zip(chosen, kept, strict=True) if keep]
     failed = int((~kept).sum())
     names = (*MEASURES, "flip_rate")
@@ -130,8 +141,9 @@ def _measured(
         return Robust(family, level, 0, failed, {name: Estimate(name, None, None, None, 0, reason) for name in names})
     labels = [row.label for row in rows]
     groups = [row.group for row in rows]
-    now = Judged.of(labels, scores[kept], table.thresholds)
-    before = Judged.of(labels, clean[kept], table.thresholds)
+    before, now = (
+        Judged.of(labels, one.scores[kept], table.thresholds, outside=one.outside[kept]) for one in (clean, degraded)
+    )
     measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
     flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
     measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)

@@ -18,7 +18,7 @@ from unmask.verdict import Thresholds, decide, probability
 
 COLUMNS: Final = (
     "path", "label", "status", "verdict", "score", "logit", "source", "method", "group", "failure", "message",
-    "detector", "policy", "real_below", "fake_above",
+    "detector", "policy", "real_below", "fake_above", "outside_training",
 )  # fmt: skip
 
 
@@ -37,6 +37,7 @@ class Score:
         method: Likewise.
         group: Likewise.
         failure: Why there is no answer.
+        outside_training: Whether the picture is unlike those that the detector learned from, so that it is not called fake.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Score:
     method: str = ""
     group: str = ""
     failure: Failure | None = None
+    outside_training: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ class ScoreTable:
         Raises:
             UndefinedMeasureError: Not one picture was answered.
         """
-        known = [(row.label, row.score) for row in self.rows if row.score is not None]
-        return Judged.of([label for label, _ in known], [score for _, score in known], self.thresholds)
+        known = [(row.label, row.score, row.outside_training) for row in self.rows if row.score is not None]
+        labels, scores, outside = zip(*known, strict=True) if known else ((), (), ())
+        return Judged.of(labels, scores, self.thresholds, outside=outside)
 
     def groups(self) -> list[str] | None:
         """Group names of the answered rows; None where no row has one."""
@@ -134,6 +137,7 @@ def _cells(table: ScoreTable, row: Score) -> tuple[object, ...]:
         table.policy,
         repr(table.thresholds.real_below),
         repr(table.thresholds.fake_above),
+        int(row.outside_training),
     )
 
 
@@ -199,6 +203,7 @@ def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
         score = float(probability(logit, 1.0))
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"score {score:g} is outside 0 to 1; a raw output belongs into a column named logit")
+    outside = (cells.get("outside_training") or "").strip() == "1"
     failure = None
     if score is None:
         status = Status.NO_FACE if cells.get("status") == Status.NO_FACE else Status.UNREADABLE
@@ -212,11 +217,12 @@ def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
         status=status,
         logit=logit if failure is None else None,
         score=score,
-        verdict=None if score is None else decide(score, thresholds),
+        verdict=None if score is None else decide(score, thresholds, outside_training=outside),
         source=cells.get("source") or "",
         method=cells.get("method") or "",
         group=cells.get("group") or "",
         failure=failure,
+        outside_training=outside,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
 # Pictures a task: few enough to keep every core busy to the end, and of one input each in the detector's batches.
 BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What the detector gives for one picture, before any thresholds.
+
+    Attributes:
+        logit: Positive is fake.
+        outside_training: Whether the picture is unlike those that the detector learned from.
+    """
+
+    logit: float
+    outside_training: bool
+
 
 Change = Callable[[Pixels, int], Pixels]
 """Pixels and index of a picture -> pixels; what happens to a picture on its way to the detector."""
@@ -57,8 +72,8 @@ def score_some(
     *,
     change: Change | None = None,
     workers: int | None = None,
-) -> list[float | Failure]:
-    """Logits of some pictures, whole pictures as crops, or why one has none.
+) -> list[Raw | Failure]:
+    """What the detector gives for some pictures, whole pictures as crops, or why one has nothing.
 
     Args:
         detector: Loaded with one thread.
@@ -68,17 +83,17 @@ def score_some(
         workers: Blocks under way at once; None for one a core.
     """
 
-    def block(part: Sequence[int]) -> list[float | Failure]:
-        result: list[float | Failure] = []
+    def block(part: Sequence[int]) -> list[Raw | Failure]:
+        result: list[Failure | None] = []
         crops = []
         for index in part:
             try:
                 crops.append(read_crop(detector, pictures, index, change))
-                result.append(np.nan)
+                result.append(None)
             except UnmaskError as error:
                 result.append(Failure(error.code, error.message, error.hint))
-        logits = iter(detector.logits(np.stack(crops)) if crops else ())
-        return [one if isinstance(one, Failure) else _finite(float(next(logits))) for one in result]
+        answers = iter(_raw(detector, crops))
+        return [one or next(answers) for one in result]
 
     parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
     with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="evaluate") as pool:
@@ -98,22 +113,28 @@ def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change
     return resize(change(pixels, index) if change else pixels, detector.info.input_size)
 
 
-def _finite(logit: float) -> float | Failure:
-    if np.isfinite(logit):
-        return logit
-    return Failure("no-score", "the detector gave no number for this picture", "Export the detector again.")
+def _raw(detector: Detector, crops: list[NDArray[np.uint8]]) -> list[Raw | Failure]:
+    if not crops:
+        return []
+    found = detector.outputs(np.stack(crops))
+    nothing = Failure("no-score", "the detector gave no number for this picture", "Export the detector again.")
+    return [
+        Raw(float(logit), bool(outside)) if np.isfinite(logit) else nothing
+        for logit, outside in zip(found.logits, found.outside_training, strict=True)
+    ]
 
 
-def _row(detector: Detector, picture: Picture, one: float | Failure) -> Score:
+def _row(detector: Detector, picture: Picture, one: Raw | Failure) -> Score:
     if isinstance(one, Failure):
         return Score(
             picture.path, picture.label, Status.UNREADABLE, None, None, None,
             picture.source, picture.method, picture.group, one,
         )  # fmt: skip
-    score = float(probability(one, detector.info.temperature))
+    score = float(probability(one.logit, detector.info.temperature))
+    verdict = decide(score, detector.thresholds, outside_training=one.outside_training)
     return Score(
-        picture.path, picture.label, Status.ANSWERED, one, score, decide(score, detector.thresholds),
-        picture.source, picture.method, picture.group,
+        picture.path, picture.label, Status.ANSWERED, one.logit, score, verdict,
+        picture.source, picture.method, picture.group, outside_training=one.outside_training,
     )  # fmt: skip
 
 
@@ -132,7 +153,8 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
 
 def _row_of(finding: Finding, picture: Picture) -> Score:
     face = next((face for face in finding.faces if face.score == finding.score), None)
+    outside = face is not None and face.outside_training
     return Score(
         picture.path, picture.label, finding.status, face.logit if face else None, finding.score, finding.verdict,
-        picture.source, picture.method, picture.group, finding.failure,
+        picture.source, picture.method, picture.group, finding.failure, outside,
     )  # fmt: skip

@@ -45,6 +45,12 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[s
             f"The most harmful delivery is {hardest.name}: {change}, and {_percent(flips)} of verdicts change between "
             "real and fake."
         )
+    strange = evaluation.counts.outside_training
+    if strange:
+        sentences.append(
+            f"{strange:,} of {evaluation.counts.answered:,} answered pictures are unlike those that the detector learned "
+            "from; none of them is called fake, whatever its score."
+        )
     failed = evaluation.counts.pictures - evaluation.counts.answered
     if failed:
         sentences.append(f"{failed:,} of {evaluation.counts.pictures:,} pictures got no answer; they are listed below.")
