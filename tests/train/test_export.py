@@ -98,9 +98,55 @@ def test_a_graph_that_differs_from_the_model_is_refused(finished_run, tmp_path, 
 
     def shifted(graph):
         run = whole(graph)
-        return lambda source: run(source) + 0.01
+        return lambda source: {name: values + 0.01 for name, values in run(source).items()}
 
     monkeypatch.setattr(export, "_session", shifted)
     with pytest.raises(UnmaskError, match="does not agree"):
         export.export_run(finished_run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def distances(bundle, images):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(bundle / "model.onnx", providers=["CPUExecutionProvider"])
+    return session.run(["distance"], {"image": images})[0]
+
+
+def test_at_most_one_in_a_hundred_validation_pictures_is_outside_training(bundle, prepared):
+    limit = info_of(bundle)["outside_above"]
+    found = distances(bundle, np.load(prepared / "Validation.npy"))
+    assert found.shape == (16,)
+    # With 16 pictures the limit is the farthest of them.
+    assert found.max() == pytest.approx(limit, rel=1e-5)
+    assert (found > limit * (1 + 1e-5)).sum() == 0
+
+
+def test_pictures_like_none_in_training_are_outside(bundle):
+    from unmask.detector import Detector
+
+    # The training pictures are noise; these are flat, and striped.
+    strange = np.zeros((3, 32, 32, 3), np.uint8)
+    strange[1], strange[2, ::2] = 255, 255
+    assert Detector.load(bundle).outputs(strange).outside_training.all()
+
+
+def test_the_card_says_how_often_a_picture_is_outside_training(bundle):
+    card = (bundle / "MODEL_CARD.md").read_text()
+    limit = info_of(bundle)["outside_above"]
+    assert f"above {limit:.2f}" in card
+    assert "0.0% of Validation" in card
+
+
+def test_without_pictures_there_is_no_distance(finished_run, tmp_path):
+    import keras
+
+    from unmask.detector import Detector
+    from unmask.train.export import Label, export_model
+
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    details = {"architecture": "cnn", "settings": {}}
+    bundle = export_model(model, tmp_path / "bundle", data=None, label=Label(), details=details)
+    assert info_of(bundle)["outside_above"] is None
+    assert "unlike" not in (bundle / "MODEL_CARD.md").read_text()
+    assert not Detector.load(bundle).outputs(np.zeros((1, 32, 32, 3), np.uint8)).outside_training.any()

@@ -69,6 +69,7 @@ def model_card(
             (MEASURES[name].title, [_with_interval(numbers.get((split, name))) for split in judged]) for name in SHOWN
         ],
         origins=_origins(judged["Test"], sources["Test"]) if "Test" in judged else [],
+        outside=[(split, float(one.outside.mean())) for split, one in judged.items() if one.outside is not None],
         learned_from=_origin_counts(sources.get("Train")),
         settings=settings,
     )

@@ -24,8 +24,10 @@ from unmask.evaluate.metrics import Judged, roc_auc
 from unmask.train.adopt import adopt
 from unmask.train.card import model_card
 from unmask.train.config import CONFIG_FILE, read_config
+from unmask.train.gradcam import find_head
 from unmask.train.graph import to_onnx
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
+from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
 from unmask.verdict import Thresholds, probability
 
@@ -121,12 +123,15 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
         details: `architecture` and `settings`, for bundle and card.
     """
     size = int(model.inputs[0].shape[1])
-    graph = to_onnx(model)
     splits = _splits(data, size)
+    graph = to_onnx(model, _statistics(model, splits.get("Train")))
     run_graph = _session(graph)
     _check_parity(model, run_graph, splits.get("Validation"), size)
 
-    logits = {split: run_graph(source) for split, source in splits.items()}
+    outputs = {split: run_graph(source) for split, source in splits.items() if split != "Train"}
+    logits = {split: found["logit"] for split, found in outputs.items()}
+    distances = {split: found["distance"] for split, found in outputs.items() if "distance" in found}
+    outside_above = outside_limit(distances["Validation"]) if "Validation" in distances else None
     temperature, policies = 1.0, {DEFAULT_POLICY: _policy(UNCALIBRATED, "nothing: no Validation pictures were given")}
     if "Validation" in splits:
         truth = splits["Validation"].labels
@@ -134,9 +139,13 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
         temperature = fit_temperature(logits["Validation"], truth)
         policies = _policies(probability(logits["Validation"], temperature), truth)
     judged = {
-        split: Judged.of(source.labels, probability(logits[split], temperature), policies[DEFAULT_POLICY].thresholds)
-        for split, source in splits.items()
-        if split != "Train"
+        split: Judged.of(
+            splits[split].labels,
+            probability(logits[split], temperature),
+            policies[DEFAULT_POLICY].thresholds,
+            outside=None if outside_above is None else distances[split] > outside_above,
+        )
+        for split in outputs
     }
     info = BundleInfo(
         name=label.name or f"{details['architecture']}-{size}",
@@ -147,6 +156,7 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
         temperature=temperature,
         policies=policies,
         default_policy=DEFAULT_POLICY,
+        outside_above=outside_above,
         metrics=[metric for split in judged for metric in _metrics(split, judged[split], splits[split])],
         training_data=TrainingData(
             name=label.data_name or (Path(data).resolve().name if data else "unknown"),
@@ -172,19 +182,31 @@ def _splits(data: str | None, size: int) -> dict[str, Source]:
     return splits
 
 
+def _statistics(model: Any, train: Source | None) -> FeatureStatistics | None:
+    """Of the training pictures, where there are any and the head is of a form that has features."""
+    head = find_head(model)
+    return measure_features(model, head.spatial_map, train) if head is not None and train is not None else None
+
+
 def _session(graph: bytes) -> Any:
-    """Runs the exported graph: Source -> logits (N,), as the bundle's readers will get them."""
+    """Runs the exported graph: Source -> float64 (N,) by output's name, as the bundle's readers will get them."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs() if output.name != "cam"]
 
-    class _Graph:
-        def predict_on_batch(self, images: NDArray[np.uint8]) -> Any:
-            return session.run(["logit"], {"image": images})[0]
+    def run(source: Source) -> dict[str, NDArray[np.float64]]:
+        starts = range(0, len(source), JUDGE_BATCH)
+        batches = (np.arange(first, min(first + JUDGE_BATCH, len(source))) for first in starts)
+        parts = [session.run(names, {"image": source.read(batch)}) for batch in batches]
+        return {
+            name: np.concatenate(values).astype(np.float64)
+            for name, values in zip(names, zip(*parts, strict=True), strict=True)
+        }
 
-    return lambda source: judge(_Graph(), source)
+    return run
 
 
 def _check_parity(model: Any, run_graph: Any, source: Source | None, size: int) -> None:
@@ -194,7 +216,7 @@ def _check_parity(model: Any, run_graph: Any, source: Source | None, size: int) 
         UnmaskError: They differ by more than `PARITY` somewhere.
     """
     few = _noise(size) if source is None else _first(source, PARITY_PICTURES)
-    difference = float(np.abs(judge(model, few) - run_graph(few)).max())
+    difference = float(np.abs(judge(model, few) - run_graph(few)["logit"]).max())
     if not difference <= PARITY:
         raise UnmaskError(
             f"The exported graph does not agree with the model: logits differ by {difference:.2g}.",

@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from unmask.errors import UnmaskError
+from unmask.train.outside import FeatureStatistics, distance_output
 
 # Side of the grid of grey squares, for a head of another form. 16 squares are 16 more runs of the model.
 OCCLUSION_GRID = 4
@@ -86,8 +87,8 @@ def last_spatial_layer(model: Any) -> Any:
     return head.spatial_map._keras_history[0]
 
 
-def explained(model: Any) -> Any:
-    """The same model with two outputs: logit (N,) and cam (N, h, w).
+def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
+    """The same model with the outputs logit (N,), cam (N, h, w) and, with statistics, distance (N,).
 
     The map explains the logit of *fake*, after ReLU, not normalised. Where the head is not of the known form, it is
     an occlusion map instead (Zeiler and Fergus, ECCV 2014): how far the logit falls when a square of the picture is
@@ -95,11 +96,14 @@ def explained(model: Any) -> Any:
 
     Args:
         model: From uint8 (N, S, S, 3) to logits (N, 1), in float32.
+        statistics: Of the training pictures, for the distance to them; left out where the head is not of the known form.
     """
     logit = model.outputs[0]
     head = find_head(model)
-    cam = _occlusion(model) if head is None else _grad_cam(head)
-    return keras.Model(model.inputs[0], [ops.reshape(logit, (-1,)), cam], name="explained")
+    outputs = [ops.reshape(logit, (-1,)), _occlusion(model) if head is None else _grad_cam(head)]
+    if head is not None and statistics is not None:
+        outputs.append(distance_output(head.spatial_map, statistics))
+    return keras.Model(model.inputs[0], outputs, name="explained")
 
 
 def _grad_cam(head: Head) -> Any:

@@ -9,19 +9,25 @@ from typing import Any
 
 from unmask.errors import UnmaskError
 from unmask.train.gradcam import explained
+from unmask.train.outside import FeatureStatistics
 
 # Old enough for every runtime in use, new enough for all that the architectures need.
 OPSET = 17
 
+# In this order; the last one is there where the distance to the training pictures is known.
+OUTPUTS = ("logit", "cam", "distance")
 
-def to_onnx(model: Any) -> bytes:
+
+def to_onnx(model: Any, statistics: FeatureStatistics | None = None) -> bytes:
     """The graph of a detector.
 
     Args:
         model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+        statistics: Of the training pictures' features; see `unmask.train.outside`.
 
     Returns:
-        An ONNX model with the input `image` and the outputs `logit` (N,) and `cam` (N, h, w), N free.
+        An ONNX model with the input `image` and the outputs `logit` (N,), `cam` (N, h, w) and, with statistics and a head
+        of the known form, `distance` (N,), N free.
 
     Raises:
         UnmaskError: Keras runs on another backend than TensorFlow.
@@ -37,7 +43,7 @@ def to_onnx(model: Any) -> bytes:
         )
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder, warnings.catch_warnings():
         path = Path(folder) / "model.onnx"
-        whole = explained(model)
+        whole = explained(model, statistics)
         signature = [keras.InputSpec(dtype="uint8", shape=whole.inputs[0].shape, name="image")]
         # Keras' converter looks for numpy.object, which numpy warns about.
         warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)
@@ -51,7 +57,8 @@ def to_onnx(model: Any) -> bytes:
 def _make_canonical(model: Any) -> None:
     """Removes what the converter happened to write: names with counters, its version, the order of the weights."""
     graph = model.graph
-    names = {graph.input[0].name: "image", graph.output[0].name: "logit", graph.output[1].name: "cam"}
+    names = {graph.input[0].name: "image"}
+    names |= {output.name: name for output, name in zip(graph.output, OUTPUTS, strict=False)}
     for node in graph.node:
         for name in (*node.input, *node.output):
             if name:
