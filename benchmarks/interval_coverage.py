@@ -39,6 +39,16 @@ def main() -> None:
                 lambda seed, n=per_class, a=area: auc_of(n, a, seed),
             )
         )
+    for reals, fakes, area in ((3, 500, 0.9), (5, 500, 0.9), (10, 1000, 0.9), (20, 2000, 0.9), (20, 2000, 0.97)):
+        rows.append(
+            line(
+                f"AUC {area}",
+                f"{reals} real and {fakes} fake pictures",
+                sets,
+                area,
+                lambda seed, r=reals, f=fakes, a=area: uneven_auc_of(r, f, a, seed),
+            )
+        )
     for clips, frames, area in ((30, 10, 0.85), (100, 5, 0.9)):
         rows.append(
             line(
@@ -103,6 +113,12 @@ def auc_of(per_class: int, area: float, seed: int, frames: int = 1, *, ignore: b
     logits = logits + random.normal(0, np.sqrt(1 - shared), logits.size)
     groups = None if frames == 1 or ignore else [str(clip) for clip in np.repeat(np.arange(2 * per_class), frames)]
     return estimate_one("roc_auc", np.repeat(labels, frames), 1 / (1 + np.exp(-logits)), groups=groups)
+
+
+def uneven_auc_of(reals: int, fakes: int, area: float, seed: int) -> Estimate:
+    labels = np.repeat([0, 1], [reals, fakes])
+    logits = np.random.default_rng(seed).normal(np.sqrt(2) * norm.ppf(area) * labels, 1)
+    return estimate_one("roc_auc", labels, 1 / (1 + np.exp(-logits)))
 
 
 def rate_of(n: int, rate: float, seed: int) -> Estimate:

@@ -15,7 +15,7 @@ from unmask.evaluate.words import summary
 
 
 def test_every_measure_is_there_with_an_interval() -> None:
-    found = evaluate_scores(make_table(), replicates=100)
+    found = evaluate_scores(make_table(600), replicates=100)
     assert list(found.measures) == list(MEASURES)
     assert all(one.low is not None for one in found.measures.values())
     assert found.missing == {}

@@ -7,7 +7,14 @@ import pytest
 from scipy.stats import norm
 
 from unmask.errors import UnmaskError
-from unmask.evaluate.intervals import effective_groups, estimate, estimate_one, group_index, resamplings
+from unmask.evaluate.intervals import (
+    area_interval,
+    effective_groups,
+    estimate,
+    estimate_one,
+    group_index,
+    resamplings,
+)
 from unmask.evaluate.metrics import MEASURES, Judged, value_of
 from unmask.verdict import Thresholds
 
@@ -25,6 +32,52 @@ def test_intervals_hold_the_true_auc_in_93_to_97_of_100_sets() -> None:
         found = estimate_one("roc_auc", *simulated(60, 0.9, seed), replicates=400)
         held += found.low <= 0.9 <= found.high
     assert 0.93 <= held / 500 <= 0.97
+
+
+@pytest.mark.parametrize(("reals", "fakes"), [(5, 200), (20, 400), (400, 20)])
+def test_intervals_hold_the_true_auc_where_one_class_is_rare(reals: int, fakes: int) -> None:
+    labels = np.repeat([0, 1], [reals, fakes])
+    held = 0
+    for seed in range(200):
+        logits = np.random.default_rng(seed).normal(np.sqrt(2) * norm.ppf(0.9) * labels, 1)
+        found = estimate_one("roc_auc", labels, 1 / (1 + np.exp(-logits)), replicates=100)
+        held += found.low <= 0.9 <= found.high
+    assert held / 200 >= 0.93
+
+
+def test_three_real_pictures_prove_little_however_many_fakes_there_are() -> None:
+    labels = np.repeat([0, 1], [3, 500])
+    found = estimate(Judged.of(labels, np.where(labels == 1, 0.9, 0.1)), replicates=200)
+    for name in ("roc_auc", "balanced_accuracy", "average_precision"):
+        assert (found[name].value, found[name].high) == (1, 1)
+        assert found[name].low < 0.75
+    assert found["equal_error_rate"].high > 0.5
+    assert found["missed_fake_rate"].high < 0.01  # of the 500 alone
+
+
+def test_newcombes_interval_is_that_of_the_paper() -> None:
+    low, high = area_interval(0.9, 20, 30)
+    for end in (low, high):
+        variance = end * (1 - end) * (1 + 24 * (1 - end) / (2 - end) + 24 * end / (1 + end)) / 600
+        assert abs(end - 0.9) == pytest.approx(norm.ppf(0.975) * np.sqrt(variance), abs=1e-9)
+    assert area_interval(1, 20, 30)[1] == 1
+    assert area_interval(0, 20, 30)[0] == 0
+
+
+def test_a_share_of_false_alarms_needs_as_many_real_pictures() -> None:
+    labels = np.repeat([0, 1], [60, 60])
+    found = estimate(Judged.of(labels, np.linspace(0, 1, 120)), replicates=50)
+    assert found["tpr_at_fpr_1"].value is None
+    assert found["tpr_at_fpr_1"].reason == "it needs 100 real pictures, and there are 60"
+    assert found["tpr_at_fpr_5"].value is not None
+
+
+def test_frames_of_few_clips_give_no_interval_at_a_small_share_of_false_alarms() -> None:
+    labels, scores = simulated(200, 0.85, 9)
+    clips = [f"clip {row // 10}" for row in range(400)]
+    found = estimate_one("tpr_at_fpr_1", labels, scores, groups=clips)
+    assert found.value is not None
+    assert found.reason == "too few groups for an interval"
 
 
 def test_more_pictures_give_a_shorter_interval() -> None:

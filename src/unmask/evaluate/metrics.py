@@ -99,6 +99,7 @@ class Measure:
         nothing: Why there may be no value, in words.
         both_classes: Whether it compares real with fake and does not exist for one class.
         lower_is_better: For colours and for naming the worst.
+        least_reals: With fewer real pictures it does not exist, with fewer groups of them it has no interval.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Measure:
     nothing: str = "there are no rows"
     both_classes: bool = False
     lower_is_better: bool = False
+    least_reals: int = 0
 
 
 def _share(name: str, title: str, hits: Rows, of: Rows, nothing: str, *, lower_is_better: bool = False) -> Measure:
@@ -126,6 +128,17 @@ def _ranked(
         lambda judged: of(judged.labels, judged.scores),
         both_classes=True,
         lower_is_better=lower_is_better,
+    )
+
+
+def _found_at(percent: int) -> Measure:
+    return Measure(
+        f"tpr_at_fpr_{percent}",
+        f"fakes found at {percent} % false alarms",
+        lambda judged: weighted.true_positive_rate_at(judged.labels, judged.scores, percent / 100),
+        both_classes=True,
+        # A share of 1 % cannot be told from none at all among fewer than 100.
+        least_reals=100 // percent,
     )
 
 
@@ -167,16 +180,8 @@ _LIST: Final = (
     _ranked("roc_auc", "area under the ROC curve (AUC)", weighted.roc_auc),
     _ranked("average_precision", "average precision (AP)", weighted.average_precision),
     _ranked("equal_error_rate", "equal error rate (EER)", weighted.equal_error_rate, lower_is_better=True),
-    _ranked(
-        "tpr_at_fpr_1",
-        "fakes found at 1 % false alarms",
-        lambda labels, scores: weighted.true_positive_rate_at(labels, scores, 0.01),
-    ),
-    _ranked(
-        "tpr_at_fpr_5",
-        "fakes found at 5 % false alarms",
-        lambda labels, scores: weighted.true_positive_rate_at(labels, scores, 0.05),
-    ),
+    _found_at(1),
+    _found_at(5),
     Measure(
         "brier",
         "Brier score",
@@ -204,6 +209,13 @@ def value_of(name: str, judged: Judged) -> float:
     measure = MEASURES[name]
     if measure.both_classes:
         checked_pair(judged.labels, judged.scores, both_classes=True)
+    reals = int(judged.real.sum())
+    if reals < measure.least_reals:
+        raise UndefinedMeasureError(
+            f"it needs {measure.least_reals} real pictures, and there are {reals}",
+            hint="Add real pictures.",
+            code="too-few-reals",
+        )
     if not measure.counted(judged).any():
         raise UndefinedMeasureError(
             measure.nothing, hint=f"Add pictures that {name} can be measured on.", code="nothing-to-measure"
