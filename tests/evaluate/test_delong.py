@@ -76,6 +76,20 @@ def test_a_detector_equals_itself() -> None:
     assert (found.difference, found.z, found.p_value) == (0, 0, 1)
 
 
+def test_a_difference_that_does_not_vary_is_no_luck_and_no_test() -> None:
+    labels = [0] * 20 + [1] * 20
+    right = [0.1] * 20 + [0.9] * 20
+    with pytest.raises(UnmaskError) as caught:
+        compare_auc(labels, right, [0.5] * 40)
+    assert caught.value.code == "nothing-varies"
+
+
+def test_the_interval_of_a_difference_stays_within_what_is_possible() -> None:
+    found = compare_auc([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [6, 5, 3, 4, 2, 1])
+    assert found.difference > 0.5
+    assert found.high == 1
+
+
 def test_swapping_the_detectors_turns_the_sign() -> None:
     labels, one, other = two_detectors(60, 0.4, 6)
     forth, back = compare_auc(labels, one, other), compare_auc(labels, other, one)

@@ -12,6 +12,9 @@ from unmask.evaluate.inputs import UndefinedMeasureError, checked_pair
 from unmask.evaluate.intervals import group_index
 from unmask.evaluate.weighted import Floats
 
+# Below this a spread is rounding.
+_NO_SPREAD = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -22,7 +25,7 @@ class Comparison:
         second: AUC of the second.
         difference: first - second.
         standard_error: Of the difference.
-        low: Lower end of the difference's 95 % interval.
+        low: Lower end of the difference's 95 % interval, within -1..1.
         high: Upper end.
         z: difference / standard_error; 0 where neither varies.
         p_value: Two-sided; how often luck alone would differ as much.
@@ -59,7 +62,8 @@ def compare_auc(
         groups: (N,), names of what belongs together; empty where a picture stands alone.
 
     Raises:
-        UndefinedMeasureError: One class only, fewer than two groups of a class, or scores that are no numbers.
+        UndefinedMeasureError: One class only, fewer than two groups of a class, scores that are no numbers, or a
+            difference beside no variance at all.
         UnmaskError: Lengths that differ.
     """
     from scipy.stats import norm
@@ -87,15 +91,22 @@ def compare_auc(
     contrast = np.array([1.0, -1.0])
     difference = float(areas @ contrast)
     error = float(np.sqrt(max(0.0, contrast @ covariance @ contrast)))
-    z = difference / error if error > 0 else 0.0
+    if error <= _NO_SPREAD < abs(difference):
+        # Such as no error by one of them: a test would divide by a spread that nothing here shows.
+        raise UndefinedMeasureError(
+            "their AUCs differ, but do not vary between these pictures, so there is nothing to test the difference by",
+            hint="Add pictures that the better of the two gets wrong as well.",
+            code="nothing-varies",
+        )
+    z = difference / error if error > _NO_SPREAD else 0.0
     reach = float(norm.ppf(0.975)) * error
     return Comparison(
         first=float(areas[0]),
         second=float(areas[1]),
         difference=difference,
         standard_error=error,
-        low=difference - reach,
-        high=difference + reach,
+        low=max(-1.0, difference - reach),
+        high=min(1.0, difference + reach),
         z=z,
         p_value=float(2 * norm.sf(abs(z))),
         clustered=groups is not None,
