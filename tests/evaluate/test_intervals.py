@@ -8,11 +8,13 @@ from scipy.stats import norm
 
 from unmask.errors import UnmaskError
 from unmask.evaluate.intervals import (
+    NOTHING_VARIES,
     area_interval,
     effective_groups,
     estimate,
     estimate_one,
     group_index,
+    mean_estimate,
     resamplings,
 )
 from unmask.evaluate.metrics import MEASURES, Judged, value_of
@@ -156,6 +158,15 @@ def test_equal_scores_give_finite_numbers_or_reasons() -> None:
         for number in (found.value, found.low, found.high):
             assert number is None or np.isfinite(number)
         assert found.value is not None or found.reason
+
+
+def test_what_no_resampling_changes_has_a_reason_and_no_interval_of_no_width() -> None:
+    found = estimate(Judged.of([0, 1] * 40, [0.5] * 80), replicates=100)
+    for name in ("roc_auc", "balanced_accuracy", "equal_error_rate", "brier"):
+        assert found[name].value is not None
+        assert found[name].low is None
+        assert found[name].reason == NOTHING_VARIES
+    assert mean_estimate("gain", [0.25] * 10, replicates=20).reason == NOTHING_VARIES
 
 
 def test_n_counts_the_pictures_that_a_measure_is_about() -> None:

@@ -167,6 +167,15 @@ def test_the_summary_names_the_worst_and_the_failed() -> None:
     assert "2 of 202 pictures got no answer" in sentences
 
 
+def test_the_summary_says_that_all_scores_are_the_same() -> None:
+    table = make_table(40)
+    rows = tuple(replace(row, score=0.5, logit=0.0) for row in table.rows)
+    assert "Every picture got the same score, 0.500" in " ".join(
+        summary(evaluate_scores(replace(table, rows=rows), replicates=20))
+    )
+    assert "same score" not in " ".join(summary(evaluate_scores(table, replicates=20)))
+
+
 def test_what_is_not_known_names_what_was_judged() -> None:
     sentences = " ".join(not_known(evaluate_scores(make_table(), replicates=20)))
     assert "paint and swap only" in sentences

@@ -25,11 +25,14 @@ REPLICATES: Final = 1000
 # Weights are (replicates, rows); this keeps them at a few megabytes.
 _CHUNK = 200
 _LEAST_USABLE = 0.9
+# Below this a spread is rounding.
+_NO_SPREAD = 1e-12
 # With fewer groups of one class than this, and more than so many times as many of the other, the bootstrap's intervals
 # of AUC hold the truth in 80 to 92 of 100 sets only (`benchmarks/interval_coverage.py`).
 _ONE_SIDED_BELOW = 200
 _ONE_SIDED = 2
 TOO_FEW: Final = "too few groups for an interval"
+NOTHING_VARIES: Final = "no resampling changes it, so there is no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ def interval(
     # Resampling n groups gives (n - 1) / n of the variance (Efron and Tibshirani, An Introduction to the Bootstrap,
     # 1993, section 5.3), which matters for few.
     error = float(usable.std()) * np.sqrt(size / (size - 1))
+    if error <= _NO_SPREAD:
+        return NOTHING_VARIES
     reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * error / (value * (1 - value))
     centre = float(np.log(value / (1 - value)))
     low, high = (0.5 * (1 + np.tanh(0.5 * (centre + sign * reach))) for sign in (-1, 1))
@@ -277,6 +282,8 @@ def mean_estimate(
         ends = interval(value, drawn, everything, index)
     elif (size := effective_groups(index)) < 2:
         ends = TOO_FEW
+    elif drawn.std() <= _NO_SPREAD:
+        ends = NOTHING_VARIES
     else:
         reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std())
         ends = value - reach, value + reach

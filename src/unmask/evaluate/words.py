@@ -23,6 +23,11 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[s
     sentences.append(_share("Of {n} fake pictures, {share} were called real.", missed))
     sentences.append(_share("{share} of all pictures were answered unsure.", unsure))
     sentences.append(_share("Where there was an answer, it was right in {share} of cases.", right))
+    scores = {row.score for row in evaluation.table.answered}
+    if len(scores) == 1 and evaluation.counts.answered > 1:
+        sentences.append(
+            f"Every picture got the same score, {scores.pop():.3f}: the detector told no picture from another."
+        )
     area = measures["roc_auc"]
     if area.value is not None:
         sentences.append(f"The area under the ROC curve is {area.value:.3f}{_ends(area, 1, 3)}.")
