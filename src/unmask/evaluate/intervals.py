@@ -3,7 +3,8 @@
 The bootstrap gives the standard error; the interval is symmetric on the logit scale, where rates and areas near 0
 or 1 are close to normal (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2), with Student's t for
 few groups. Where there is far less of one class than of the other, resampling the few shows too little of what others
-like them would do, and intervals that assume how errors spread take over. `benchmarks/interval_coverage.py` shows how often it holds the truth.
+like them would do, and intervals that assume how errors spread take over. `benchmarks/interval_coverage.py` shows how
+often they hold the truth.
 """
 
 from __future__ import annotations
