@@ -85,3 +85,47 @@ def test_a_split_that_is_not_there_is_refused(split_folder: Path) -> None:
     with pytest.raises(UnmaskError) as caught:
         open_pictures(split_folder.parent, "Validation")
     assert caught.value.code == "no-split"
+
+
+def write_pictures(root: Path, *folders: str) -> None:
+    for number, folder in enumerate(folders):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / "one.jpg").write_bytes(encode_jpeg(draw(number)))
+
+
+@pytest.mark.parametrize("split", ["train", "Train", "training"])
+def test_a_dataset_turned_inside_out_gives_the_wanted_split_only(tmp_path: Path, split: str) -> None:
+    write_pictures(tmp_path, f"real/{split}", f"fake/{split}", "real/test", "fake/test")
+    pictures = open_pictures(tmp_path, "Test")
+    assert [picture.path for picture in pictures.items] == ["real/test/one.jpg", "fake/test/one.jpg"]
+    assert pictures.split == "Test"
+
+
+def test_two_folders_for_one_class_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "Test/Real", "Test/real", "Test/Fake")
+    for folder in (tmp_path, tmp_path / "Test"):
+        with pytest.raises(UnmaskError) as caught:
+            open_pictures(folder)
+        assert caught.value.code == "ambiguous-layout"
+
+
+def test_a_dataset_of_one_class_is_enough(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "Test/Real")
+    assert open_pictures(tmp_path).items == open_pictures(tmp_path / "Test").items
+    assert [picture.label for picture in open_pictures(tmp_path).items] == [0]
+
+
+def test_only_the_wanted_split_has_to_be_whole(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "Test/Real", "Test/Fake", "Train/Real")
+    (tmp_path / "Validation").mkdir()
+    assert len(open_pictures(tmp_path)) == 2
+    with pytest.raises(UnmaskError) as caught:
+        open_pictures(tmp_path, "Validation")
+    assert caught.value.code == "class-missing"
+
+
+def test_the_split_is_known_from_the_folders_name(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "val/Real", "val/Fake", "mine/Real")
+    assert open_pictures(tmp_path / "val").split == "Validation"
+    assert open_pictures(tmp_path, "validation").split == "Validation"
+    assert open_pictures(tmp_path / "mine").split is None

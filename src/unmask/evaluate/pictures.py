@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.layout import LABELS, SPLITS, files_in, find_layout
+from unmask.data.layout import _CLASS_NAMES, _SPLIT_NAMES, LABELS, SPLITS, _known, _match, _subfolders, files_in
+from unmask.data.layout import _wrong as wrong_layout
 from unmask.data.manifest import read_origins
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
@@ -17,8 +18,6 @@ from unmask.finding import Failure
 from unmask.image import read_image
 
 Pixels = NDArray[np.uint8]
-
-_CLASS_OF_FOLDER = {name: label for word, label in LABELS.items() for name in (word, f"{word}s")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class Pictures:
 
     Attributes:
         name: Of the split or folder, for the report.
+        split: `Train`, `Validation` or `Test`; None where the folder does not say.
         items: Real before fake, in the order of the files.
         read: Index of a picture -> its pixels, uint8 (H, W, 3), RGB; raises `UnmaskError` where it cannot be read.
         files: The files themselves, one for each picture; None for a prepared folder.
@@ -59,6 +59,7 @@ class Pictures:
     read: Callable[[int], Pixels]
     files: tuple[Path, ...] | None = None
     notes: tuple[str, ...] = ()
+    split: str | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,12 +71,14 @@ def open_pictures(data: str | Path, split: str = "Test") -> Pictures:
     Args:
         data: A split's folder (``Dataset/Test`` with ``Real`` and ``Fake`` in it), a dataset's folder, or a folder
             written by `unmask prepare`. A `manifest.csv` beside the folders adds source, method and group.
-        split: Which split of a dataset or prepared folder; a split's own folder needs none.
+        split: Which split of a dataset or prepared folder; a split's own folder needs none. The other splits are not
+            looked at. One class is enough.
 
     Raises:
-        UnmaskError: There is no such folder, split or picture.
+        UnmaskError: There is no such folder, split or picture, or two folders for one class.
     """
     folder = Path(data)
+    split = _split_called(split) or split
     if not folder.is_dir():
         raise UnmaskError(
             f"{folder} is not a folder",
@@ -109,6 +112,7 @@ def _from_prepared(folder: Path, split: str) -> Pictures:
         tuple(items),
         lambda index: np.ascontiguousarray(images[index]),
         notes=(f"Read from a prepared folder of {prepared.size} px (crop: {prepared.crop}).",),
+        split=split,
     )
 
 
@@ -120,28 +124,48 @@ def _rejected(reason: str) -> Failure:
     )
 
 
+def _split_called(name: str) -> str | None:
+    return _SPLIT_NAMES.get(name.casefold())
+
+
 def _from_split_folder(folder: Path) -> Pictures | None:
-    inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    classes = [(path, _CLASS_OF_FOLDER[path.name.lower()]) for path in inside if path.name.lower() in _CLASS_OF_FOLDER]
-    # Real/Train is a dataset turned inside out, which `find_layout` understands.
-    if not classes or any((path / split).is_dir() for path, _ in classes for split in SPLITS):
+    classes = _match(folder, folder, _CLASS_NAMES, [])
+    # Real/Train is a dataset turned inside out.
+    if not classes or any(_known(path, _SPLIT_NAMES) for path in classes.values()):
         return None
-    return _from_folders(folder.name, folder.resolve().parent, sorted(classes, key=lambda found: found[1]))
+    name = folder.resolve().name
+    return _from_folders(name, _split_called(name), folder.resolve().parent, classes)
 
 
 def _from_dataset(folder: Path, split: str) -> Pictures:
-    layout = find_layout(folder)
-    if split not in layout.splits:
+    root = folder
+    if not (_known(root, _SPLIT_NAMES) or _known(root, _CLASS_NAMES)):
+        inner = _subfolders(root)
+        root = inner[0] if len(inner) == 1 else root
+    if _known(root, _SPLIT_NAMES):
+        splits = {
+            name: _match(root, path, _CLASS_NAMES, []) for name, path in _match(root, root, _SPLIT_NAMES, []).items()
+        }
+    else:
+        splits = {}
+        for name, path in _match(root, root, _CLASS_NAMES, []).items():
+            for inside, deeper in _match(root, path, _SPLIT_NAMES, []).items():
+                splits.setdefault(inside, {})[name] = deeper
+    if not splits:
+        raise wrong_layout(root, "no Train, Validation or Test folder with Real and Fake in it")
+    if split not in splits:
         raise UnmaskError(
-            f"{folder} has no split {split}, only {', '.join(layout.splits)}",
+            f"{folder} has no split {split}, only {', '.join(name for name in SPLITS if name in splits)}",
             hint="Name another with --split, or give the folder of the split itself.",
             code="no-split",
         )
-    folders = [(found.folder, found.label) for found in layout.folders if found.split == split]
-    return _from_folders(split, layout.root, folders)
+    if not splits[split]:
+        raise wrong_layout(root, f"{split} has neither Real nor Fake in it", code="class-missing")
+    return _from_folders(split, split, root, splits[split])
 
 
-def _from_folders(name: str, root: Path, folders: list[tuple[Path, int]]) -> Pictures:
+def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, Path]) -> Pictures:
+    folders = sorted(((path, LABELS[which]) for which, path in classes.items()), key=lambda found: found[1])
     origins = read_origins(root)
     # A manifest in the split's own folder names its files from there.
     nearer = read_origins(folders[0][0].parent) if folders[0][0].parent.resolve() != root.resolve() else {}
@@ -161,4 +185,11 @@ def _from_folders(name: str, root: Path, folders: list[tuple[Path, int]]) -> Pic
             "show one clip or person.",
         )
     )
-    return Pictures(name, tuple(items), lambda index: read_image(files[index]).pixels, files=tuple(files), notes=notes)
+    return Pictures(
+        name,
+        tuple(items),
+        lambda index: read_image(files[index]).pixels,
+        files=tuple(files),
+        notes=notes,
+        split=split,
+    )
