@@ -176,6 +176,22 @@ def test_the_summary_says_that_all_scores_are_the_same() -> None:
     assert "same score" not in " ".join(summary(evaluate_scores(table, replicates=20)))
 
 
+@pytest.mark.parametrize(("label", "word"), [(0, "real"), (1, "fake")])
+def test_a_report_of_one_class_says_so_and_measures_no_calibration(label: int, word: str) -> None:
+    report = report_of(make_table(40, labels=np.full(40, label)))
+    assert summary(report.evaluation)[0].startswith(f"These are {word} pictures only")
+    assert report.evaluation.measures["calibration_error"].reason == f"all 40 pictures are {word}"
+    assert report.evaluation.reliability is None
+    drawn = draw(report)
+    assert "reliability" not in {plot.name for plot in drawn}
+    assert f"Not measured: all 40 pictures are {word}" in as_html(report, drawn)
+
+
+def test_nothing_is_said_of_how_fakes_were_made_where_there_are_none() -> None:
+    table = make_table(40, labels=np.zeros(40, dtype=int))
+    assert "fakes were made" not in " ".join(not_known(evaluate_scores(table, replicates=20)))
+
+
 def test_what_is_not_known_names_what_was_judged() -> None:
     sentences = " ".join(not_known(evaluate_scores(make_table(), replicates=20)))
     assert "paint and swap only" in sentences

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from unmask.evaluate import curves
 from unmask.evaluate.curves import ClassRow, Curve, ReliabilityBin
 from unmask.evaluate.delong import Comparison, compare_auc
-from unmask.evaluate.inputs import UndefinedMeasureError
+from unmask.evaluate.inputs import UndefinedMeasureError, require_both_classes
 from unmask.evaluate.intervals import Estimate, effective_groups, estimate, group_index
 from unmask.evaluate.metrics import MEASURES, Judged, expected_calibration_error
 from unmask.evaluate.scores import Score, ScoreTable
@@ -140,7 +140,7 @@ def evaluate_scores(table: ScoreTable, *, replicates: int = 1000, seed: int = 0)
         roc=attempt("roc", lambda: curves.roc_curve(judged)),
         precision_recall=attempt("precision_recall", lambda: curves.precision_recall_curve(judged)),
         risk_coverage=curves.risk_coverage_curve(judged),
-        reliability=_reliability(table, judged),
+        reliability=attempt("reliability", lambda: _reliability(table, judged)),
         slices=slices,
         worst=_worst(slices),
         missing=missing,
@@ -195,6 +195,7 @@ def _counts(table: ScoreTable) -> Counts:
 
 
 def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
+    require_both_classes(judged.labels)
     logits = table.logits()
     before = None if logits is None else Judged.of(judged.labels, probability(logits, 1.0))
     return Reliability(

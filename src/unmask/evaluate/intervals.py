@@ -241,7 +241,7 @@ def estimate(
             drawn[name],
             counted,
             index,
-            labels=judged.labels if measure.both_classes else None,
+            labels=judged.labels if measure.compares else None,
             area=name == "roc_auc",
             least=max(2, measure.least_reals),
         )

@@ -97,7 +97,8 @@ class Measure:
         statistic: Makes the arithmetic for the pictures given.
         counted: The rows that the measure is about; their number is its n.
         nothing: Why there may be no value, in words.
-        both_classes: Whether it compares real with fake and does not exist for one class.
+        both_classes: Whether it does not exist for one class.
+        compares: Whether it compares real with fake, so that the rarer class says how sure it is.
         lower_is_better: For colours and for naming the worst.
         least_reals: With fewer real pictures it does not exist, with fewer groups of them it has no interval.
     """
@@ -108,6 +109,7 @@ class Measure:
     counted: Rows = _everything
     nothing: str = "there are no rows"
     both_classes: bool = False
+    compares: bool = False
     lower_is_better: bool = False
     least_reals: int = 0
 
@@ -127,6 +129,7 @@ def _ranked(
         title,
         lambda judged: of(judged.labels, judged.scores),
         both_classes=True,
+        compares=True,
         lower_is_better=lower_is_better,
     )
 
@@ -137,6 +140,7 @@ def _found_at(percent: int) -> Measure:
         f"fakes found at {percent} % false alarms",
         lambda judged: weighted.true_positive_rate_at(judged.labels, judged.scores, percent / 100),
         both_classes=True,
+        compares=True,
         # A share of 1 % cannot be told from none at all among fewer than 100.
         least_reals=100 // percent,
     )
@@ -176,7 +180,7 @@ _LIST: Final = (
         "every picture was answered unsure",
     ),
     _share("accuracy", "accuracy at 0.5", _correct, _everything, "no rows"),
-    Measure("balanced_accuracy", "balanced accuracy at 0.5", _balanced, both_classes=True),
+    Measure("balanced_accuracy", "balanced accuracy at 0.5", _balanced, both_classes=True, compares=True),
     _ranked("roc_auc", "area under the ROC curve (AUC)", weighted.roc_auc),
     _ranked("average_precision", "average precision (AP)", weighted.average_precision),
     _ranked("equal_error_rate", "equal error rate (EER)", weighted.equal_error_rate, lower_is_better=True),
@@ -192,6 +196,8 @@ _LIST: Final = (
         "calibration_error",
         f"expected calibration error (ECE, {CALIBRATION_BINS} equal-mass bins)",
         lambda j: weighted.calibration_error(j.labels, j.scores, CALIBRATION_BINS),
+        # Among reals only every score above 0 would count as an error.
+        both_classes=True,
         lower_is_better=True,
     ),
 )

@@ -11,12 +11,18 @@ from unmask.evaluate.robustness import CLEAN, Robust, worst
 
 _FEW: Final = 20
 _FEW_GROUPS: Final = 30
+_ONLY: Final = {
+    "real": "These are real pictures only: how many fakes it finds is not measured here.",
+    "fake": "These are fake pictures only: how many real pictures it accuses is not measured here.",
+}
 
 
 def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[str]:
     """The findings, wrong accusations first, each with its interval."""
     measures = evaluation.measures
     sentences = []
+    if (only := _one_class(evaluation)) is not None:
+        sentences.append(_ONLY[only])
     accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
     unsure, right = measures["share_unsure"], measures["accuracy_answered"]
     sentences.append(_share("Of {n} real pictures, {share} were called fake.", accused))
@@ -74,7 +80,7 @@ def not_known(
             f"It was judged on fakes made by {_list(methods)} only. How it does on fakes made in any other way, such as "
             "by newer face swaps or by image generators, is not known from this report."
         )
-    else:
+    elif evaluation.counts.fakes:
         sentences.append(
             "No manifest says how the fakes were made, so nothing is known of how it does on one kind or another."
         )
@@ -103,6 +109,13 @@ def not_known(
     if detector and detector.get("terms"):
         sentences.append(f"Terms of its training pictures: {detector['terms']}")
     return sentences
+
+
+def _one_class(evaluation: Evaluation) -> str | None:
+    """``real`` or ``fake`` where all pictures are that."""
+    if evaluation.counts.pictures == 0 or (evaluation.counts.reals and evaluation.counts.fakes):
+        return None
+    return "real" if evaluation.counts.reals else "fake"
 
 
 def _share(sentence: str, one: Estimate) -> str:
