@@ -81,6 +81,7 @@ def test_the_page_leads_with_wrong_accusations(written: Path) -> None:
     text = (written / "report.html").read_text(encoding="utf-8")
     assert text.index("real pictures, ") < text.index("area under the ROC curve")
     assert "does not know" in text
+    assert "Over all deliveries together" in text
 
 
 def test_the_json_has_no_nan_and_every_measure_or_a_reason(written: Path) -> None:
@@ -88,6 +89,8 @@ def test_the_json_has_no_nan_and_every_measure_or_a_reason(written: Path) -> Non
     assert content["data"]["pictures"] == 18
     assert content["data"]["answered"] == 16
     assert len(content["robustness"]) > 10
+    assert content["robustness_overall"]["flip_rate"]["n"] == 8 * (len(content["robustness"]) - 1)
+    assert content["robustness_overall"]["share_of_clean"] > 0
     assert content["against"]["delong"]["difference"] == 0
     for one in content["measures"].values():
         assert one["value"] is not None or one["reason"]

@@ -12,10 +12,13 @@ from tests.evaluate.conftest import draw, make_table
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
+from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.inputs import UndefinedMeasureError
+from unmask.evaluate.intervals import Estimate
 from unmask.evaluate.pictures import Pixels, open_pictures
-from unmask.evaluate.robustness import choose_some, measure_robustness, worst
+from unmask.evaluate.robustness import Robust, choose_some, measure_robustness, overall, worst
 from unmask.evaluate.scoring import score_pictures
+from unmask.evaluate.words import summary
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS, ids=lambda one: one.name)
@@ -137,11 +140,66 @@ def test_no_answers_cannot_be_degraded(split_folder: Path, toy_detector: Detecto
         measure_robustness(toy_detector, open_pictures(split_folder), make_table(0, failed=18))
 
 
-def test_the_worst_delivery_is_that_with_the_lowest_auc(split_folder: Path, toy_detector: Detector) -> None:
-    pictures = open_pictures(split_folder)
-    table = score_pictures(toy_detector, pictures)
-    found = measure_robustness(toy_detector, pictures, table, degradations=DEGRADATIONS[:4], replicates=20)
-    hardest = worst(found)
-    assert hardest is not None
-    assert hardest.measures["roc_auc"].value == min(one.measures["roc_auc"].value for one in found[1:])
+def delivered(family: str, area: float | None, accuracy: float, flips: list[bool], groups: list[str]) -> Robust:
+    numbers = {"roc_auc": area, "accuracy": accuracy, "flip_rate": float(np.mean(flips))}
+    measures = {
+        name: Estimate(name, value, None, None, len(flips), "none" if value is None else None)
+        for name, value in numbers.items()
+    }
+    return Robust(family, "", len(flips), 0, measures, np.array(flips), tuple(groups))
+
+
+FOUR = ["a", "a", "b", "c"]
+UNTOUCHED = delivered("clean", 0.9, 0.8, [False] * 4, FOUR)
+
+
+def test_the_worst_delivery_is_that_with_the_lowest_auc() -> None:
+    found = [UNTOUCHED, delivered("JPEG", 0.85, 0.7, [False] * 4, FOUR), delivered("blur", 0.7, 0.75, [True] * 4, FOUR)]
+    assert worst(found) is found[2]
     assert worst(found[:1]) is None
+
+
+def test_no_delivery_is_called_harmful_that_lowers_nothing() -> None:
+    found = [UNTOUCHED, delivered("JPEG", 0.9, 0.8, [False] * 4, FOUR), delivered("blur", 0.95, 0.9, [True] * 4, FOUR)]
+    assert worst(found) is None
+    sentences = " ".join(summary(evaluate_scores(make_table(40), replicates=20), found))
+    assert "most harmful" not in sentences
+    assert "No delivery lowered the AUC of 0.900" in sentences
+
+
+def test_pictures_of_one_class_are_told_apart_by_accuracy() -> None:
+    found = [
+        delivered("clean", None, 0.8, [False] * 4, FOUR),
+        delivered("JPEG", None, 0.9, [False] * 4, FOUR),
+        delivered("blur", None, 0.6, [False] * 4, FOUR),
+    ]
+    assert worst(found) is found[2]
+    sentences = " ".join(summary(evaluate_scores(make_table(40), replicates=20), found))
+    assert "accuracy at 0.5 falls from 0.800 to 0.600" in sentences
+
+
+def test_flips_of_all_deliveries_are_counted_together() -> None:
+    found = [
+        UNTOUCHED,
+        delivered("JPEG", 0.9, 0.8, [True, False, False, False], FOUR),
+        delivered("blur", 0.9, 0.6, [True, True, False, False], FOUR),
+        delivered("lost", None, 0.9, [False], ["c"]),
+    ]
+    together = overall(found)
+    assert together is not None
+    assert together.flip_rate.value == pytest.approx(3 / 9)
+    assert together.flip_rate.n == 9
+    assert together.flip_rate.low is not None
+    assert together.lowest == "blur"
+    assert together.share_of_clean == pytest.approx(0.75)
+    assert overall(found[:1]) is None
+
+
+def test_more_deliveries_of_the_same_pictures_bring_no_certainty() -> None:
+    names = [str(number) for number in range(40)]
+    one = delivered("JPEG", 0.9, 0.8, [number < 8 for number in range(40)], names)
+    clean = delivered("clean", 0.9, 0.8, [False] * 40, names)
+    once, often = overall([clean, one]), overall([clean, *[one] * 9])
+    assert once is not None
+    assert often is not None
+    assert often.flip_rate.low == pytest.approx(once.flip_rate.low, abs=1e-9)

@@ -20,7 +20,7 @@ from unmask.evaluate.figure import Plot
 from unmask.evaluate.gallery import Shown
 from unmask.evaluate.intervals import Estimate
 from unmask.evaluate.metrics import MEASURES
-from unmask.evaluate.robustness import Robust, worst
+from unmask.evaluate.robustness import Robust, overall, worst
 from unmask.evaluate.scores import write_scores
 from unmask.evaluate.words import not_known, summary
 
@@ -137,7 +137,17 @@ def as_dict(report: Report) -> dict[str, Any]:
         "reliability": asdict(evaluation.reliability) if evaluation.reliability else None,
         "slices": [{**asdict(one), "measures": _estimates(one.measures)} for one in evaluation.slices],
         "worst_slice": _name(evaluation.worst),
-        "robustness": [{**asdict(one), "measures": _estimates(one.measures)} for one in report.robustness],
+        "robustness": [
+            {
+                "family": one.family,
+                "level": one.level,
+                "n": one.n,
+                "failed": one.failed,
+                "measures": _estimates(one.measures),
+            }
+            for one in report.robustness
+        ],
+        "robustness_overall": asdict(together) if (together := overall(report.robustness)) else None,
         "worst_degradation": _name(worst(report.robustness)),
         "explanations": asdict(report.explanations) if report.explanations else None,
         "against": _against(report.against),
@@ -184,6 +194,7 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
         measures=[(MEASURES[name], one) for name, one in evaluation.measures.items()],
         plots={plot.name: plot for plot in drawn},
         worst_degradation=worst(report.robustness),
+        together=overall(report.robustness),
         failed=evaluation.table.failed[:_FAILED_SHOWN],
         failed_left_out=max(0, len(evaluation.table.failed) - _FAILED_SHOWN),
         what_it_is=WHAT_IT_IS,

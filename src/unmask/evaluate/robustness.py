@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
 from unmask.evaluate.inputs import UndefinedMeasureError
-from unmask.evaluate.intervals import Estimate, estimate, mean_estimate
+from unmask.evaluate.intervals import Estimate, estimate, interval, mean_estimate, replicate
 from unmask.evaluate.metrics import Judged
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import ScoreTable
 from unmask.evaluate.scoring import Raw, score_some
+from unmask.evaluate.weighted import ratio
 from unmask.verdict import probability
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Robust:
         failed: Pictures that got no answer once degraded.
         measures: accuracy, roc_auc, false_accusation_rate, missed_fake_rate, and flip_rate, the share of pictures
             whose verdict went from real to fake or from fake to real.
+        flipped: (n,), whether the verdict of each of them did.
+        groups: (n,), what each of them belongs together with; its own path where it stands alone.
     """
 
     family: str
@@ -43,6 +46,8 @@ class Robust:
     n: int
     failed: int
     measures: dict[str, Estimate]
+    flipped: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False, compare=False)
+    groups: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -147,15 +152,79 @@ def _measured(
     measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
     flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
     measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
-    return Robust(family, level, len(rows), failed, measures)
+    together = tuple(row.group or row.path for row in rows)
+    return Robust(family, level, len(rows), failed, measures, flipped, together)
 
 
-def worst(results: tuple[Robust, ...]) -> Robust | None:
-    """The degradation with the lowest AUC, or the lowest accuracy where there is no AUC."""
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """All deliveries together.
 
-    def quality(one: Robust) -> float | None:
-        area = one.measures["roc_auc"].value
-        return one.measures["accuracy"].value if area is None else area
+    Attributes:
+        flip_rate: Share of all deliveries of all pictures whose verdict went from real to fake or back; the deliveries
+            of one picture, and those of one group, count as belonging together.
+        lowest: The delivery with the lowest accuracy at 0.5; None where there is none.
+        accuracy: Its accuracy.
+        share_of_clean: Its accuracy as a share of that of the untouched pictures.
+    """
 
-    degraded = [one for one in results if one.family != CLEAN and quality(one) is not None]
-    return min(degraded, key=lambda one: quality(one) or 0.0, default=None)
+    flip_rate: Estimate
+    lowest: str | None
+    accuracy: Estimate | None
+    share_of_clean: float | None
+
+
+def overall(results: Sequence[Robust], *, replicates: int = 500, seed: int = 0) -> Overall | None:
+    """What all deliveries together do; None where there were none."""
+    clean, degraded = _parts(results)
+    if clean is None or not degraded:
+        return None
+    flipped = np.concatenate([one.flipped for one in degraded])
+    name = "flip_rate"
+    if flipped.size:
+        _, index = np.unique([group for one in degraded for group in one.groups], return_inverse=True)
+        flips, all_of_them = np.bincount(index, flipped), np.bincount(index)
+        drawn = replicate(
+            {name: ratio(flips, all_of_them)}, np.arange(flips.size), replicates=replicates, seed=seed
+        )[name]  # fmt: skip
+        value = float(flipped.mean())
+        ends = interval(value, drawn, np.ones(flipped.size, dtype=bool), index)
+        low_high = (None, None, flipped.size, ends) if isinstance(ends, str) else (*ends, flipped.size)
+        rate = Estimate(name, value, *low_high)
+    else:
+        rate = Estimate(name, None, None, None, 0, "no picture could be read any more")
+    known = [one for one in degraded if one.measures["accuracy"].value is not None]
+    lowest = min(known, key=lambda one: one.measures["accuracy"].value or 0.0, default=None)
+    before = clean.measures["accuracy"].value
+    after = None if lowest is None else lowest.measures["accuracy"].value
+    return Overall(
+        flip_rate=rate,
+        lowest=None if lowest is None else lowest.name,
+        accuracy=None if lowest is None else lowest.measures["accuracy"],
+        share_of_clean=after / before if after is not None and before else None,
+    )
+
+
+def worst(results: Sequence[Robust]) -> Robust | None:
+    """The delivery that lowers the AUC most, or the accuracy where there is no AUC; None where none lowers it."""
+    clean, degraded = _parts(results)
+    if clean is None:
+        return None
+    measure = ranked_by(clean)
+    before = clean.measures[measure].value
+    lower = [
+        (value, one)
+        for one in degraded
+        if (value := one.measures[measure].value) is not None and before is not None and value < before
+    ]
+    return min(lower, key=lambda found: found[0])[1] if lower else None
+
+
+def ranked_by(clean: Robust) -> str:
+    """The measure by which deliveries are told apart: AUC where it exists."""
+    return "accuracy" if clean.measures["roc_auc"].value is None else "roc_auc"
+
+
+def _parts(results: Sequence[Robust]) -> tuple[Robust | None, list[Robust]]:
+    clean = next((one for one in results if one.family == CLEAN), None)
+    return clean, [one for one in results if one.family != CLEAN]

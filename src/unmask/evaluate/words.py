@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.intervals import Estimate
-from unmask.evaluate.robustness import CLEAN, Robust, worst
+from unmask.evaluate.robustness import CLEAN, Robust, overall, ranked_by, worst
 
 _FEW: Final = 20
 _FEW_GROUPS: Final = 30
+_DELIVERED: Final = {"roc_auc": "AUC", "accuracy": "accuracy at 0.5"}
 _ONLY: Final = {
     "real": "These are real pictures only: how many fakes it finds is not measured here.",
     "fake": "These are fake pictures only: how many real pictures it accuses is not measured here.",
@@ -43,19 +44,7 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[s
             f"The hardest {evaluation.worst.kind} is {evaluation.worst.name}: AUC {of_worst.value:.3f}"
             f"{_ends(of_worst, 1, 3)}."
         )
-    hardest = worst(tuple(robustness))
-    if hardest is not None:
-        clean = next(one for one in robustness if one.family == CLEAN)
-        before, after, flips = clean.measures["roc_auc"], hardest.measures["roc_auc"], hardest.measures["flip_rate"]
-        change = (
-            f"AUC falls from {before.value:.3f} to {after.value:.3f}"
-            if before.value is not None and after.value is not None
-            else "accuracy is lowest"
-        )
-        sentences.append(
-            f"The most harmful delivery is {hardest.name}: {change}, and {_percent(flips)} of verdicts change between "
-            "real and fake."
-        )
+    sentences += _deliveries(robustness)
     strange = evaluation.counts.outside_training
     if strange:
         sentences.append(
@@ -108,6 +97,34 @@ def not_known(
     )
     if detector and detector.get("terms"):
         sentences.append(f"Terms of its training pictures: {detector['terms']}")
+    return sentences
+
+
+def _deliveries(robustness: Sequence[Robust]) -> list[str]:
+    together = overall(robustness)
+    if together is None:
+        return []
+    clean, hardest = next(one for one in robustness if one.family == CLEAN), worst(robustness)
+    measure = ranked_by(clean)
+    title, before = _DELIVERED[measure], clean.measures[measure].value
+    sentences = []
+    if hardest is not None:
+        after, flips = hardest.measures[measure].value, hardest.measures["flip_rate"]
+        sentences.append(
+            f"The most harmful delivery is {hardest.name}: {title} falls from {before:.3f} to {after:.3f}, and "
+            f"{_percent(flips)} of verdicts change between real and fake."
+        )
+    elif before is not None and any(one.n for one in robustness if one is not clean):
+        sentences.append(f"No delivery lowered the {title} of {before:.3f}.")
+    if together.flip_rate.value is not None:
+        sentences.append(
+            f"Over all deliveries together, {_percent(together.flip_rate)} of verdicts change between real and fake."
+        )
+    if together.share_of_clean is not None:
+        sentences.append(
+            f"The lowest accuracy at 0.5 of any delivery, that of {together.lowest}, is "
+            f"{100 * together.share_of_clean:.1f} % of the accuracy on untouched pictures."
+        )
     return sentences
 
 
