@@ -24,7 +24,7 @@ from unmask.evaluate.plots import scores_plot
 from unmask.evaluate.report import Report, as_dict, as_html, draw, estimate_text, write_report
 from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
-from unmask.evaluate.words import not_known, summary
+from unmask.evaluate.words import how_chosen, not_known, summary
 
 
 def report_of(table: ScoreTable) -> Report:
@@ -188,6 +188,39 @@ def test_a_report_of_one_class_says_so_and_measures_no_calibration(label: int, w
     drawn = draw(report)
     assert "reliability" not in {plot.name for plot in drawn}
     assert f"Not measured: all 40 pictures are {word}" in as_html(report, drawn)
+
+
+@pytest.mark.parametrize("split", ["Train", "Validation"])
+def test_a_report_on_pictures_that_choices_were_made_on_warns_in_its_headline(split: str) -> None:
+    report = replace(report_of(make_table(40)), split=split)
+    page = as_html(report, ())
+    assert summary(report.evaluation, split=split)[0].startswith(f"Warning: these are {split} pictures")
+    assert page.index(f"Warning: these are {split} pictures") < page.index("were called fake")
+    assert "chooses nothing" not in page
+
+
+def test_a_report_on_test_does_not_warn() -> None:
+    report = replace(report_of(make_table(40)), split="Test", chosen_by="Validation (40 pictures)")
+    page = as_html(report, ())
+    assert "Warning" not in page
+    assert "a Test split, on which Unmask chooses nothing" in page
+    assert "How its thresholds were chosen: Validation (40 pictures)." in page
+    assert "Nothing says that" not in page
+
+
+def test_a_report_claims_no_calibration_that_was_not_made(split_folder: Path, toy_bundle: Path) -> None:
+    report = evaluate(toy_bundle, split_folder, plan=Plan(robustness=False, gallery=False, replicates=20))
+    page = as_html(report, ())
+    assert (report.split, report.chosen_by) == ("Test", "hand")
+    assert "How its thresholds were chosen: hand. Nothing says that" in page
+    assert "fitted on Validation" not in page
+    assert "a temperature of 1, which changes nothing" in page
+    assert "(20 resamplings)" in page
+
+
+def test_a_bundle_without_validation_pictures_is_not_called_calibrated() -> None:
+    said = " ".join(how_chosen("Test", "nothing: no Validation pictures were given"))
+    assert "chosen: nothing: no Validation pictures were given. Nothing says that" in said
 
 
 def test_nothing_is_said_of_how_fakes_were_made_where_there_are_none() -> None:

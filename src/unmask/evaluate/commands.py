@@ -58,7 +58,7 @@ def evaluate(
     with _steps() as step:
         report = judge(bundle, data, plan=Plan(split=split, policy=policy, **wanted), against=against, on_step=step)
         page = write_report(report, out)
-    for sentence in summary(report.evaluation, report.robustness):
+    for sentence in summary(report.evaluation, report.robustness, report.split):
         console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"The report: {page}", markup=False, highlight=False, soft_wrap=True)
 

@@ -18,11 +18,12 @@ from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
 from unmask.evaluate.figure import Plot
 from unmask.evaluate.gallery import Shown
-from unmask.evaluate.intervals import Estimate
+from unmask.evaluate.intervals import REPLICATES, Estimate
 from unmask.evaluate.metrics import MEASURES
+from unmask.evaluate.robustness import REPLICATES as ROBUSTNESS_REPLICATES
 from unmask.evaluate.robustness import Robust, overall, worst
 from unmask.evaluate.scores import write_scores
-from unmask.evaluate.words import not_known, summary
+from unmask.evaluate.words import how_chosen, not_known, on_validation, summary
 
 # Everything else is a share and shown in per cent.
 _PLAIN: Final = frozenset({"roc_auc", "average_precision", "brier", "calibration_error"})
@@ -55,6 +56,9 @@ class Report:
         explanations: Tests of the heatmaps; None if not made.
         against: Another detector on the same pictures.
         gallery: Pictures; empty if left out.
+        split: `Train`, `Validation` or `Test`; None where it is not known.
+        chosen_by: How the thresholds were chosen, as the bundle says; None for a table of another tool.
+        replicates: Resamplings behind each interval, those of the deliveries aside.
     """
 
     evaluation: Evaluation
@@ -68,6 +72,9 @@ class Report:
     explanations: ExplanationTests | None = None
     against: Against | None = None
     gallery: tuple[Shown, ...] = ()
+    split: str | None = None
+    chosen_by: str | None = None
+    replicates: int = REPLICATES
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -125,10 +132,12 @@ def as_dict(report: Report) -> dict[str, Any]:
         "made": report.made,
         "hardware": report.hardware,
         "seconds": report.seconds,
-        "data": {"name": report.data, **asdict(counts), "notes": list(report.notes)},
+        "data": {"name": report.data, "split": report.split, **asdict(counts), "notes": list(report.notes)},
         "detector": report.detector or {"name": evaluation.table.detector},
         "policy": {"name": evaluation.table.policy, **asdict(evaluation.table.thresholds)},
-        "summary": summary(report.evaluation, report.robustness),
+        "how_chosen": how_chosen(report.split, report.chosen_by),
+        "resamplings": report.replicates,
+        "summary": summary(report.evaluation, report.robustness, report.split),
         "not_known": not_known(report.evaluation, report.robustness, report.detector),
         "measures": _estimates(evaluation.measures),
         "classification_report": [asdict(row) for row in evaluation.classes] if evaluation.classes else None,
@@ -189,8 +198,11 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
         evaluation=evaluation,
         table=evaluation.table,
         counts=evaluation.counts,
-        summary=summary(evaluation, report.robustness),
+        summary=summary(evaluation, report.robustness, report.split),
         not_known=not_known(evaluation, report.robustness, report.detector),
+        how_chosen=how_chosen(report.split, report.chosen_by),
+        on_validation=on_validation(report.chosen_by),
+        robustness_replicates=ROBUSTNESS_REPLICATES,
         measures=[(MEASURES[name], one) for name, one in evaluation.measures.items()],
         plots={plot.name: plot for plot in drawn},
         worst_degradation=worst(report.robustness),

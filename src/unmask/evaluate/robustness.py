@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
 
 MEASURES: Final = ("accuracy", "roc_auc", "false_accusation_rate", "missed_fake_rate")
+# Fewer than for the rest of a report: there are more than twenty deliveries.
+REPLICATES: Final = 500
 CLEAN: Final = "clean"
 
 
@@ -85,7 +87,7 @@ def measure_robustness(
     *,
     limit: int | None = 1000,
     degradations: tuple[Degradation, ...] = DEGRADATIONS,
-    replicates: int = 500,
+    replicates: int = REPLICATES,
     seed: int = 0,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> tuple[Robust, ...]:
@@ -174,7 +176,7 @@ class Overall:
     share_of_clean: float | None
 
 
-def overall(results: Sequence[Robust], *, replicates: int = 500, seed: int = 0) -> Overall | None:
+def overall(results: Sequence[Robust], *, replicates: int = REPLICATES, seed: int = 0) -> Overall | None:
     """What all deliveries together do; None where there were none."""
     clean, degraded = _parts(results)
     if clean is None or not degraded:

@@ -108,6 +108,9 @@ def evaluate(
         else None,
         against=_against(evaluation, score_any(against, data, plan, on_step), plan) if against is not None else None,
         gallery=gallery(detector, pictures, table) if plan.gallery and again else (),
+        split=pictures.split,
+        chosen_by=detector.info.policies[detector.policy].chosen_by,
+        replicates=plan.replicates,
     )
 
 

@@ -12,16 +12,27 @@ from unmask.evaluate.robustness import CLEAN, Robust, overall, ranked_by, worst
 _FEW: Final = 20
 _FEW_GROUPS: Final = 30
 _DELIVERED: Final = {"roc_auc": "AUC", "accuracy": "accuracy at 0.5"}
+_FLATTERING: Final = {
+    "Train": "Warning: these are Train pictures, which detectors learn from. On new pictures it will do worse.",
+    "Validation": "Warning: these are Validation pictures, on which epochs, temperature and thresholds are chosen. On new "
+    "pictures it may do worse.",
+}
 _ONLY: Final = {
     "real": "These are real pictures only: how many fakes it finds is not measured here.",
     "fake": "These are fake pictures only: how many real pictures it accuses is not measured here.",
 }
 
 
-def summary(evaluation: Evaluation, robustness: Sequence[Robust] = ()) -> list[str]:
-    """The findings, wrong accusations first, each with its interval."""
+def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: str | None = None) -> list[str]:
+    """The findings, wrong accusations first, each with its interval; a warning before them where they flatter.
+
+    Args:
+        evaluation: The numbers.
+        robustness: Clean and degraded; empty if not measured.
+        split: `Train`, `Validation` or `Test`; None where it is not known.
+    """
     measures = evaluation.measures
-    sentences = []
+    sentences = [_FLATTERING[split]] if split in _FLATTERING else []
     if (only := _one_class(evaluation)) is not None:
         sentences.append(_ONLY[only])
     accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
@@ -133,6 +144,35 @@ def _one_class(evaluation: Evaluation) -> str | None:
     if evaluation.counts.pictures == 0 or (evaluation.counts.reals and evaluation.counts.fakes):
         return None
     return "real" if evaluation.counts.reals else "fake"
+
+
+def how_chosen(split: str | None, chosen_by: str | None) -> list[str]:
+    """How the detector came by its thresholds, and whether these pictures had a part in it.
+
+    Args:
+        split: As for `summary`.
+        chosen_by: What the bundle says of its policy; None for a table of another tool.
+    """
+    sentences = []
+    if chosen_by:
+        sentences.append(f"How its thresholds were chosen: {chosen_by.rstrip('.')}.")
+    if not on_validation(chosen_by):
+        sentences.append("Nothing says that its temperature and thresholds were chosen on Validation.")
+    if split in _FLATTERING:
+        sentences.append(_FLATTERING[split])
+    elif split == "Test":
+        sentences.append("These pictures are a Test split, on which Unmask chooses nothing.")
+    else:
+        sentences.append(
+            "These pictures are of no known split: whether the detector learned from them, or anything was chosen on "
+            "them, is not known here."
+        )
+    return sentences
+
+
+def on_validation(chosen_by: str | None) -> bool:
+    """Whether a bundle says that it was calibrated on Validation."""
+    return (chosen_by or "").startswith("Validation")
 
 
 def _share(sentence: str, one: Estimate) -> str:
