@@ -61,6 +61,13 @@ def test_groups_of_one_table_serve_all() -> None:
     assert found.evaluations[0].counts.groups == 20
 
 
+def test_each_table_adds_what_the_others_do_not_know() -> None:
+    sources = make_table(60, seed=1, name="sources")
+    sources = replace(sources, rows=tuple(replace(row, group="", method="") for row in sources.rows))
+    found = compare_scores([sources, make_table(60)], replicates=20)
+    assert all(one.counts.groups == 20 for one in found.evaluations)
+
+
 def test_detectors_of_one_name_are_told_apart() -> None:
     found = compare_scores([make_table(40), make_table(40, seed=1)], replicates=20)
     assert [one.table.detector for one in found.evaluations] == ["invented 1 (1)", "invented 1 (2)"]

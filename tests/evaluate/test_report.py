@@ -146,6 +146,40 @@ def test_a_detector_without_numbers_gets_a_report(split_folder: Path, tmp_path: 
     assert "Not one picture was answered" in as_html(report, draw(report))
 
 
+def test_a_table_against_counts_only_what_both_answered(split_folder: Path, toy_bundle: Path, tmp_path: Path) -> None:
+    # A table of another tool: no groups, no answer for one picture, and one picture more than ours.
+    lines = ["path,label,score", "Test/Real/elsewhere.jpg,0,0.1", "Test/Real/real_00.jpg,0,"]
+    for label, name in enumerate(("Real", "Fake")):
+        lines += [f"Test/{name}/{name.lower()}_{number:02}.jpg,{label},0.{number + label}" for number in range(1, 8)]
+    (tmp_path / "peer.csv").write_text("\n".join(lines) + "\n")
+    plan = Plan(robustness=False, gallery=False, replicates=20)
+    report = evaluate(toy_bundle, split_folder, plan=plan, against=tmp_path / "peer.csv")
+    against = report.against
+    assert against is not None
+    assert (against.pictures, against.rows, against.unanswered) == (14, (18, 16), (2, 1))
+    assert against.ours is not None
+    assert against.other is not None
+    for one in (against.ours, against.other):
+        assert one.counts.pictures == 14
+        assert one.counts.groups == report.evaluation.counts.groups
+    assert report.evaluation.counts.answered == 16
+    drawn = draw(report)
+    assert "against_curves" in {plot.name for plot in drawn}
+    page = as_html(report, drawn)
+    assert "14 pictures were answered by both" in page
+    assert "was given 16 and left 1 unanswered" in page
+
+
+def test_a_table_of_other_pictures_leaves_the_rest_of_the_report(
+    split_folder: Path, toy_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "peer.csv").write_text("path,label,score\nelsewhere.jpg,0,0.1\n")
+    plan = Plan(robustness=False, gallery=False, replicates=20)
+    report = evaluate(toy_bundle, split_folder, plan=plan, against=tmp_path / "peer.csv")
+    page = write_report(report, tmp_path / "out").read_text()
+    assert "no picture was answered by all of them" in page
+
+
 def test_names_of_files_cannot_break_the_page() -> None:
     table = make_table(6, failed=1)
     rows = tuple(replace(row, path="<script>alert(1)</script>", source="<b>") for row in table.rows)

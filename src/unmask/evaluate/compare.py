@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.evaluate import plots
+from unmask.evaluate.aligned import align
 from unmask.evaluate.delong import Comparison
 from unmask.evaluate.evaluation import Evaluation, compare_tables, evaluate_scores
 from unmask.evaluate.figure import Plot
@@ -77,21 +77,8 @@ def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = 1000) -> S
     """As `compare`, for tables that are there already."""
     import datetime
 
-    shared = set.intersection(*({row.path for row in table.answered} for table in tables))
-    if not shared:
-        raise UnmaskError(
-            "no picture was answered by all of them",
-            hint="Use the same paths in every table, relative to the dataset: Test/Real/one.jpg.",
-            code="no-shared-pictures",
-        )
-    for path, labels in _labels(tables).items():
-        if len(labels) > 1:
-            raise UnmaskError(
-                f"{path} is real in one table and fake in another",
-                hint="Labels are 0 for real and 1 for fake.",
-                code="labels-differ",
-            )
-    kept = [_aligned(table, shared, _origins(tables)) for table in _named(tables)]
+    kept = align(tables)
+    shared = len(kept[0].rows)
     evaluations = tuple(evaluate_scores(table, replicates=replicates) for table in kept)
     tests: list[Comparison | None] = []
     reasons = {}
@@ -105,8 +92,8 @@ def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = 1000) -> S
         evaluations=evaluations,
         tests=(None, *tests),
         reasons=reasons,
-        shared=len(shared),
-        left_out={new.detector: len(old.rows) - len(shared) for new, old in zip(kept, tables, strict=True)},
+        shared=shared,
+        left_out={new.detector: len(old.rows) - shared for new, old in zip(kept, tables, strict=True)},
         made=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         hardware=hardware(),
     )
@@ -174,41 +161,3 @@ def as_html(found: SideBySide, drawn: Sequence[Plot]) -> str:
         version=__version__,
     )  # fmt: skip
     return page
-
-
-def _labels(tables: Sequence[ScoreTable]) -> dict[str, set[int]]:
-    labels: dict[str, set[int]] = {}
-    for table in tables:
-        for row in table.rows:
-            labels.setdefault(row.path, set()).add(row.label)
-    return labels
-
-
-def _origins(tables: Sequence[ScoreTable]) -> dict[str, tuple[str, str, str]]:
-    """Source, method and group by path, from whichever table has them."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for table in tables:
-        for row in table.rows:
-            if row.source or row.method or row.group:
-                found.setdefault(row.path, (row.source, row.method, row.group))
-    return found
-
-
-def _aligned(table: ScoreTable, shared: set[str], origins: dict[str, tuple[str, str, str]]) -> ScoreTable:
-    rows = []
-    for row in sorted((row for row in table.rows if row.path in shared), key=lambda row: row.path):
-        source, method, group = origins.get(row.path, ("", "", ""))
-        rows.append(replace(row, source=source, method=method, group=group))
-    return replace(table, rows=tuple(rows))
-
-
-def _named(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
-    """Detectors of the same name get a number, so that a reader can tell them apart."""
-    times = Counter(table.detector for table in tables)
-    seen: Counter[str] = Counter()
-    named = []
-    for table in tables:
-        seen[table.detector] += 1
-        number = f" ({seen[table.detector]})" if times[table.detector] > 1 else ""
-        named.append(replace(table, detector=table.detector + number))
-    return named

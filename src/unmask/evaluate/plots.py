@@ -70,7 +70,7 @@ def confusion_plot(evaluation: Evaluation) -> Plot | None:
         )  # fmt: skip
 
 
-def curves_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+def curves_plot(evaluations: Sequence[Evaluation], *, name: str = "curves") -> Plot | None:
     """ROC and precision-recall curves, of one detector or several."""
     drawn = [one for one in evaluations if one.roc is not None and one.precision_recall is not None]
     if not drawn:
@@ -91,7 +91,7 @@ def curves_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
         right.set(xlabel="fakes found (recall)", ylabel="precision", title="Precision and recall", xlim=(0, 1.01))
         right.set_ylim(max(0.0, right.get_ylim()[0] - 0.02), 1.01)
         figure.legend(handles=lines, loc="outside lower center")
-        return finished(figure, "curves", "ROC and precision-recall curves", "ROC on the left, PR on the right.")
+        return finished(figure, name, "ROC and precision-recall curves", "ROC on the left, PR on the right.")
 
 
 def reliability_plot(evaluation: Evaluation) -> Plot | None:
@@ -119,7 +119,7 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
         )  # fmt: skip
 
 
-def risk_coverage_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_coverage") -> Plot | None:
     """How many mistakes remain when only the surest pictures are answered."""
     drawn = [one for one in evaluations if one.risk_coverage is not None]
     if not drawn:
@@ -141,7 +141,7 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
             axis.set_major_formatter(percent())
         figure.legend(loc="outside lower center", ncols=2)
         return finished(
-            figure, "risk_coverage", "Mistakes against answers", "Share of wrong answers as more pictures are answered."
+            figure, name, "Mistakes against answers", "Share of wrong answers as more pictures are answered."
         )
 
 

@@ -32,11 +32,26 @@ _FAILED_SHOWN: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The other detector of `--against` and the test between the two; `reason` where there is none."""
+    """The other detector of `--against`, on the pictures that both answered, and the test between the two.
 
-    evaluation: Evaluation
+    Attributes:
+        detector: Name of the other.
+        ours: Of the detector judged, on the shared pictures; None where there are none.
+        other: Of the other, likewise.
+        comparison: DeLong's test; None where there is none.
+        pictures: How many pictures both answered.
+        rows: How many pictures each of the two was given, ours first.
+        unanswered: To how many of them each gave no answer.
+        reason: Why comparison or both evaluations are missing.
+    """
+
+    detector: str
+    ours: Evaluation | None
+    other: Evaluation | None
     comparison: Comparison | None
     pictures: int
+    rows: tuple[int, int]
+    unanswered: tuple[int, int]
     reason: str | None = None
 
 
@@ -106,15 +121,18 @@ def write_report(report: Report, folder: Path) -> Path:
 def draw(report: Report) -> tuple[Plot, ...]:
     """All plots for which there are numbers."""
     evaluation = report.evaluation
-    several = [evaluation, *([report.against.evaluation] if report.against else [])]
+    against = report.against
+    both = [against.ours, against.other] if against and against.ours and against.other else []
     drawn = [
         plots.scores_plot(evaluation.table) if evaluation.counts.answered else None,
         plots.confusion_plot(evaluation),
-        plots.curves_plot(several),
+        plots.curves_plot([evaluation]),
         plots.reliability_plot(evaluation),
-        plots.risk_coverage_plot(several),
+        plots.risk_coverage_plot([evaluation]),
         plots.slices_plot(evaluation.slices),
         plots.robustness_plot(report.robustness),
+        plots.curves_plot(both, name="against_curves"),
+        plots.risk_coverage_plot(both, name="against_risk_coverage"),
     ]
     if report.explanations and report.explanations.removal:
         removal = report.explanations.removal
@@ -172,10 +190,13 @@ def _against(against: Against | None) -> dict[str, Any] | None:
     if against is None:
         return None
     return {
-        "detector": against.evaluation.table.detector,
-        "measures": _estimates(against.evaluation.measures),
+        "detector": against.detector,
+        "measures": _estimates(against.other.measures) if against.other else None,
+        "ours": _estimates(against.ours.measures) if against.ours else None,
         "delong": asdict(against.comparison) if against.comparison else None,
         "pictures": against.pictures,
+        "rows": list(against.rows),
+        "unanswered": list(against.unanswered),
         "reason": against.reason,
     }
 

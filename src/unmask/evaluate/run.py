@@ -13,7 +13,8 @@ from typing import Final
 
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.evaluate.evaluation import Evaluation, compare_tables, evaluate_scores
+from unmask.evaluate.aligned import align
+from unmask.evaluate.evaluation import compare_tables, evaluate_scores
 from unmask.evaluate.explanation import try_explanations
 from unmask.evaluate.gallery import gallery
 from unmask.evaluate.inputs import UndefinedMeasureError
@@ -106,7 +107,7 @@ def evaluate(
         explanations=try_explanations(detector, pictures, table, on_step=on_step)
         if plan.explanations and again
         else None,
-        against=_against(evaluation, score_any(against, data, plan, on_step), plan) if against is not None else None,
+        against=_against(table, score_any(against, data, plan, on_step), plan) if against is not None else None,
         gallery=gallery(detector, pictures, table) if plan.gallery and again else (),
         split=pictures.split,
         chosen_by=detector.info.policies[detector.policy].chosen_by,
@@ -134,13 +135,22 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
     return score_pictures(detector, open_pictures(data, plan.split), face_search=plan.face_search)
 
 
-def _against(evaluation: Evaluation, table: ScoreTable, plan: Plan) -> Against:
-    other = evaluate_scores(table, replicates=plan.replicates)
+def _against(ours: ScoreTable, other: ScoreTable, plan: Plan) -> Against:
+    rows = len(ours.rows), len(other.rows)
+    unanswered = len(ours.failed), len(other.failed)
     try:
-        comparison, shared = compare_tables(evaluation.table, table)
+        first, second = align([ours, other])
+    except UnmaskError as error:
+        # The rest of the report is made and stands; this part says why it is missing.
+        reason = f"{error.message}. {error.hint}"
+        return Against(other.detector, None, None, None, 0, rows, unanswered, reason)
+    judged = [evaluate_scores(table, replicates=plan.replicates) for table in (first, second)]
+    comparison, missing = None, None
+    try:
+        comparison = compare_tables(first, second)[0]
     except UndefinedMeasureError as error:
-        return Against(other, None, 0, error.message)
-    return Against(other, comparison, shared)
+        missing = error.message
+    return Against(second.detector, judged[0], judged[1], comparison, len(first.rows), rows, unanswered, missing)
 
 
 def hardware() -> str:
