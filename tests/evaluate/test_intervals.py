@@ -82,6 +82,12 @@ def test_frames_of_few_clips_give_no_interval_at_a_small_share_of_false_alarms()
     assert found.reason == "too few groups for an interval"
 
 
+def test_one_long_clip_among_many_pictures_leaves_an_interval_at_a_small_share_of_false_alarms() -> None:
+    labels, scores = simulated(200, 0.85, 9)
+    clips = ["long" if row < 60 else f"clip {row}" for row in range(400)]
+    assert estimate_one("tpr_at_fpr_1", labels, scores, groups=clips).low is not None
+
+
 def test_more_pictures_give_a_shorter_interval() -> None:
     lengths = []
     for per_class in (50, 200, 800):

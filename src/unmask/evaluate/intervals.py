@@ -105,7 +105,7 @@ def interval(
     *,
     labels: Labels | None = None,
     area: bool = False,
-    least: int = 2,
+    least_reals: int = 0,
 ) -> tuple[float, float] | str:
     """The 95 % interval of a value between 0 and 1, or the reason why there is none.
 
@@ -117,7 +117,7 @@ def interval(
         labels: (N,), truth of each row where the measure compares real with fake: then the class of which there is
             less says how much is known, however many there are of the other. None for all other measures.
         area: Whether the value is an area under the ROC curve.
-        least: Fewer groups than this give no interval.
+        least_reals: Fewer groups of real pictures than this give no interval; counts only with `labels`.
     """
     from scipy.stats import t
 
@@ -125,7 +125,7 @@ def interval(
     parts = [counted] if labels is None else [counted & (labels == label) for label in (0, 1)]
     sizes = [effective_groups(index[part]) for part in parts]
     size = min(sizes)
-    if size < least:
+    if size < 2 or (labels is not None and np.unique(index[parts[0]]).size < least_reals):
         return TOO_FEW
     if usable.size < _LEAST_USABLE * replicates.size:
         return TOO_FEW
@@ -243,7 +243,7 @@ def estimate(
             index,
             labels=judged.labels if measure.compares else None,
             area=name == "roc_auc",
-            least=max(2, measure.least_reals),
+            least_reals=measure.least_reals,
         )
         if isinstance(ends, str):
             result[name] = Estimate(name, values[name], None, None, count, ends)
