@@ -60,6 +60,26 @@ def test_the_worst_slice_is_named() -> None:
     assert worst.name in ("street", "paint")
 
 
+def test_fakes_of_sources_without_real_pictures_stand_beside_all_of_them() -> None:
+    table = make_table(400)
+    rows = []
+    for number, row in enumerate(table.rows):
+        source = ("camera", ("sdxl", "dalle")[number // 2 % 2])[row.label]
+        rows.append(replace(row, source=source, method=source if row.label else "", group=""))
+    random = np.random.default_rng(0)
+    rows = [replace(row, score=float(random.random())) if row.source == "dalle" else row for row in rows]
+    found = evaluate_scores(replace(table, rows=tuple(rows)), replicates=20)
+    slices = {(one.kind, one.name): one for one in found.slices}
+    for kind in ("source", "method"):
+        one = slices[kind, "sdxl"]
+        assert (one.reals, one.fakes, one.beside_all) == (200, 100, True)
+        assert one.measures["roc_auc"].value is not None
+    assert not slices["source", "camera"].beside_all
+    assert found.worst is not None
+    assert found.worst.name == "dalle"
+    assert "beside all real pictures" in " ".join(summary(found))
+
+
 def test_calibration_stands_beside_what_it_was_before() -> None:
     reliability = evaluate_scores(make_table(), replicates=20).reliability
     assert reliability is not None

@@ -27,12 +27,16 @@ _T = TypeVar("_T")
 class Slice:
     """The pictures of one source, or the fakes of one method beside the reals of the same sources.
 
+    Where those sources have no reals, as where fakes come from generators and reals from a camera, the fakes stand
+    beside all reals.
+
     Attributes:
         kind: ``source`` or ``method``.
         name: As in the manifest.
         reals: Answered real pictures.
         fakes: Answered fake pictures.
         measures: `SLICE_MEASURES`.
+        beside_all: Whether the reals are those of all sources, for want of its own.
     """
 
     kind: str
@@ -40,6 +44,7 @@ class Slice:
     reals: int
     fakes: int
     measures: dict[str, Estimate]
+    beside_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,22 +212,27 @@ def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
 
 
 def _slices(table: ScoreTable, replicates: int, seed: int) -> tuple[Slice, ...]:
-    found = []
-    sources = sorted({row.source for row in table.answered if row.source})
-    for source in sources:
-        keep = [row.source == source for row in table.rows]
-        found.append(_slice("source", source, table.subset(keep), replicates, seed))
+    wanted: list[tuple[str, str, set[str]]] = []
+    for source in sorted({row.source for row in table.answered if row.source}):
+        wanted.append(("source", source, {source}))
     for method in sorted({row.method for row in table.answered if row.method and row.label == 1}):
-        beside = {row.source for row in table.rows if row.method == method}
-        keep = [row.method == method if row.label == 1 else row.source in beside for row in table.rows]
-        found.append(_slice("method", method, table.subset(keep), replicates, seed))
+        beside = {row.source for row in table.answered if row.method == method and row.label == 1}
+        wanted.append(("method", method, beside))
+    with_reals = {row.source for row in table.answered if row.label == 0}
+    found = []
+    for kind, name, sources in wanted:
+        beside_all = bool(with_reals) and not sources & with_reals
+        keep = [
+            getattr(row, kind) == name if row.label == 1 else beside_all or row.source in sources for row in table.rows
+        ]
+        found.append(_slice(kind, name, table.subset(keep), replicates, seed, beside_all=beside_all))
     return tuple(found)
 
 
-def _slice(kind: str, name: str, table: ScoreTable, replicates: int, seed: int) -> Slice:
+def _slice(kind: str, name: str, table: ScoreTable, replicates: int, seed: int, *, beside_all: bool) -> Slice:
     judged = table.judged()
     measures = estimate(judged, groups=table.groups(), names=SLICE_MEASURES, replicates=replicates, seed=seed)
-    return Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures)
+    return Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures, beside_all)
 
 
 def _worst(slices: tuple[Slice, ...]) -> Slice | None:

@@ -151,7 +151,7 @@ def slices_plot(slices: Sequence[Slice]) -> Plot | None:
     if not drawn:
         return None
     with new_figure(7.2, 1.1 + 0.34 * len(drawn), 1, 2) as (figure, axes):
-        names = [f"{one.kind}: {one.name}" for one in drawn]
+        names = [f"{one.kind}: {one.name}{' *' if one.beside_all else ''}" for one in drawn]
         for place, measure, title, colour in (
             (axes[0], "roc_auc", "AUC", REAL),
             (axes[1], "missed_fake_rate", "fakes called real", FAKE),

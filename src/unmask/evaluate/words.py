@@ -53,7 +53,8 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
         of_worst = evaluation.worst.measures["roc_auc"]
         sentences.append(
             f"The hardest {evaluation.worst.kind} is {evaluation.worst.name}: AUC {of_worst.value:.3f}"
-            f"{_ends(of_worst, 1, 3)}."
+            f"{_ends(of_worst, 1, 3)}"
+            f"{', beside all real pictures, since it has none of its own' if evaluation.worst.beside_all else ''}."
         )
     sentences += _deliveries(robustness)
     strange = evaluation.counts.outside_training
