@@ -191,6 +191,13 @@ def test_plots_are_the_same_every_time() -> None:
     assert scores_plot(table).svg == scores_plot(table).svg
 
 
+def test_the_hatching_of_the_fakes_is_as_opaque_in_the_svg_as_its_lines() -> None:
+    svg = scores_plot(make_table(60)).svg.decode()
+    hatched = re.findall(r'style="([^"]*fill: url[^"]*)"', svg)
+    assert hatched
+    assert not any("opacity" in style for style in hatched)
+
+
 def test_numbers_are_shown_with_their_interval_or_reason() -> None:
     assert estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10)) == "91.0 % (88.0 to 93.5)"
     assert estimate_text(Estimate("roc_auc", 0.91, 0.88, 0.935, 10)) == "0.910 (0.880 to 0.935)"

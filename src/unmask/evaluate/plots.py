@@ -21,18 +21,20 @@ def scores_plot(table: ScoreTable) -> Plot:
     edges = np.linspace(0, 1, 41)
     with new_figure(7.2, 2.9) as (figure, axes):
         low, high = table.thresholds.real_below, table.thresholds.fake_above
-        axes.axvspan(low, high, color=UNSURE, alpha=0.15, linewidth=0, label="unsure")
+        handles: list[Any] = [axes.axvspan(low, high, color=UNSURE, alpha=0.15, linewidth=0)]
+        names = ["unsure"]
         for label, name, colour, hatch in ((0, "real pictures", REAL, None), (1, "fake pictures", FAKE, "////")):
             scores = np.array([row.score for row in table.answered if row.label == label], dtype=np.float64)
             if scores.size:
                 shares = np.histogram(scores, edges)[0] / scores.size
-                axes.stairs(
-                    shares, edges, fill=True, facecolor=colour + "55", edgecolor=colour, hatch=hatch,
-                    linewidth=1.4, label=f"{name} ({scores.size:,})",
-                )  # fmt: skip
+                # Two artists: in an SVG the opacity of a fill is that of its hatch too, which then cannot be seen.
+                fill = axes.stairs(shares, edges, fill=True, facecolor=colour, alpha=0.33, linewidth=0)
+                outline = axes.stairs(shares, edges, facecolor="none", edgecolor=colour, hatch=hatch, linewidth=1.4)
+                handles.append((fill, outline))
+                names.append(f"{name} ({scores.size:,})")
         axes.set(xlim=(0, 1), xlabel="score, P(fake)", ylabel="share of the class")
         axes.yaxis.set_major_formatter(percent())
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+        axes.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return finished(
             figure, "scores", "Scores of real and of fake pictures",
             f"Two histograms of scores. Below {low:.2f} the answer is real, above {high:.2f} fake.",
