@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from tests.evaluate.conftest import make_table
 from unmask.cli import main
 from unmask.errors import UnmaskError
 from unmask.evaluate.compare import compare, compare_scores, write_comparison
+from unmask.evaluate.plots import risk_coverage_plot
 from unmask.evaluate.scores import write_scores
 
 
@@ -71,6 +73,22 @@ def test_each_table_adds_what_the_others_do_not_know() -> None:
 def test_detectors_of_one_name_are_told_apart() -> None:
     found = compare_scores([make_table(40), make_table(40, seed=1)], replicates=20)
     assert [one.table.detector for one in found.evaluations] == ["invented 1 (1)", "invented 1 (2)"]
+
+
+def test_the_legend_names_the_detector_of_each_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    named: list[str] = []
+    draw_legend = Figure.legend
+
+    def remember(figure: Figure, *arguments: Any, **settings: Any) -> Any:
+        named.extend(figure.axes[0].get_legend_handles_labels()[1])
+        return draw_legend(figure, *arguments, **settings)
+
+    monkeypatch.setattr(Figure, "legend", remember)
+    found = compare_scores([make_table(40), make_table(40, seed=1, name="peer")], replicates=20)
+    assert risk_coverage_plot(found.evaluations) is not None
+    assert named == ["invented 1", "invented 1, policy balanced", "peer", "peer, policy balanced"]
 
 
 def test_a_test_that_does_not_exist_has_a_reason() -> None:

@@ -135,7 +135,7 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_c
             if unsure is not None and right is not None:
                 axes.plot(
                     1 - unsure, 1 - right, marker=MARKERS[number % len(MARKERS)], color=colour, markersize=8,
-                    markeredgecolor="white", linestyle="none", label=f"policy {one.table.policy}",
+                    markeredgecolor="white", linestyle="none", label=f"{one.table.detector}, policy {one.table.policy}",
                 )  # fmt: skip
         axes.set(xlim=(0, 1.01), xlabel="share of pictures answered, surest first", ylabel="wrong among answered")
         axes.set_ylim(bottom=0)
