@@ -103,6 +103,24 @@ def test_classification_report_is_scikit_learns(pair: tuple[np.ndarray, np.ndarr
         assert row.support == expected[name]["support"]
 
 
+def test_averages_of_the_classes_are_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, scores = pair
+    expected = reference.classification_report(labels, scores > 0.5, output_dict=True)
+    rows = curves.averages(curves.classification_report(Judged.of(labels, scores)))
+    for row, name in zip(rows, ("macro avg", "weighted avg"), strict=True):
+        assert row.precision == pytest.approx(expected[name]["precision"], abs=EXACT)
+        assert row.recall == pytest.approx(expected[name]["recall"], abs=EXACT)
+        assert row.f1 == pytest.approx(expected[name]["f1-score"], abs=EXACT)
+        assert row.support == expected[name]["support"]
+
+
+def test_an_average_of_what_does_not_exist_does_not_exist() -> None:
+    macro, weighted = curves.averages(curves.classification_report(Judged.of([0, 1], [0.1, 0.2])))
+    assert macro.precision is None
+    assert weighted.precision is None
+    assert macro.recall == 0.5
+
+
 def test_confusion_matrix_is_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
     labels, scores = pair
     matrix = curves.confusion_matrix(Judged.of(labels, scores))

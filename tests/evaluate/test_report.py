@@ -82,12 +82,15 @@ def test_the_page_leads_with_wrong_accusations(written: Path) -> None:
     assert text.index("real pictures, ") < text.index("area under the ROC curve")
     assert "does not know" in text
     assert "Over all deliveries together" in text
+    assert "weighted average" in text
 
 
 def test_the_json_has_no_nan_and_every_measure_or_a_reason(written: Path) -> None:
     content = json.loads((written / "report.json").read_text(), parse_constant=pytest.fail)
     assert content["data"]["pictures"] == 18
     assert content["data"]["answered"] == 16
+    names = [row["name"] for row in content["classification_report"]]
+    assert names == ["real", "fake", "macro average", "weighted average"]
     assert len(content["robustness"]) > 10
     assert content["robustness_overall"]["flip_rate"]["n"] == 8 * (len(content["robustness"]) - 1)
     assert content["robustness_overall"]["share_of_clean"] > 0

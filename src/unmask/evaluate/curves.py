@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,29 @@ def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
             )
         )
     return rows[0], rows[1]
+
+
+def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
+    """The mean of the classes, and the mean weighted by support, as scikit-learn's macro and weighted average.
+
+    scikit-learn counts what does not exist as 0; here such a mean does not exist either.
+    """
+    support = sum(row.support for row in rows)
+
+    def mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+        known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+        if len(known) < len(values) or not sum(weights):
+            return None
+        return sum(value * weight for value, weight in known) / sum(weights)
+
+    made = []
+    for name, weights in (("macro average", [1] * len(rows)), ("weighted average", [row.support for row in rows])):
+        precision, recall, f1 = (
+            mean(column, weights)
+            for column in ([row.precision for row in rows], [row.recall for row in rows], [row.f1 for row in rows])
+        )
+        made.append(ClassRow(name, precision, recall, f1, support))
+    return made[0], made[1]
 
 
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:

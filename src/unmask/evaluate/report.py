@@ -13,6 +13,7 @@ from typing import Any, Final
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.evaluate import plots
+from unmask.evaluate.curves import averages
 from unmask.evaluate.delong import Comparison
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
@@ -158,7 +159,9 @@ def as_dict(report: Report) -> dict[str, Any]:
         "summary": summary(report.evaluation, report.robustness, report.split),
         "not_known": not_known(report.evaluation, report.robustness, report.detector),
         "measures": _estimates(evaluation.measures),
-        "classification_report": [asdict(row) for row in evaluation.classes] if evaluation.classes else None,
+        "classification_report": [asdict(row) for row in (*evaluation.classes, *averages(evaluation.classes))]
+        if evaluation.classes
+        else None,
         "confusion_matrix": evaluation.confusion,
         "answers": evaluation.answers,
         "reliability": asdict(evaluation.reliability) if evaluation.reliability else None,
@@ -221,6 +224,7 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
         counts=evaluation.counts,
         summary=summary(evaluation, report.robustness, report.split),
         not_known=not_known(evaluation, report.robustness, report.detector),
+        averages=averages(evaluation.classes) if evaluation.classes else (),
         how_chosen=how_chosen(report.split, report.chosen_by),
         on_validation=on_validation(report.chosen_by),
         robustness_replicates=ROBUSTNESS_REPLICATES,
