@@ -201,6 +201,15 @@ def test_the_hatching_of_the_fakes_is_as_opaque_in_the_svg_as_its_lines() -> Non
     assert not any("opacity" in style for style in hatched)
 
 
+def test_a_reason_in_a_wide_table_may_take_several_lines() -> None:
+    table = make_table(60)
+    rows = tuple(replace(row, group=row.source) for row in table.rows)
+    page = as_html(report_of(replace(table, rows=rows)), ())
+    slices = page[page.index('id="slices"') :]
+    assert '<td class="why">0.951 (too few groups for an interval)</td>' in slices
+    assert ".wide td.why { white-space: normal;" in page
+
+
 def test_numbers_are_shown_with_their_interval_or_reason() -> None:
     assert estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10)) == "91.0 % (88.0 to 93.5)"
     assert estimate_text(Estimate("roc_auc", 0.91, 0.88, 0.935, 10)) == "0.910 (0.880 to 0.935)"
