@@ -210,6 +210,13 @@ def test_a_reason_in_a_wide_table_may_take_several_lines() -> None:
     assert ".wide td.why { white-space: normal;" in page
 
 
+def test_what_is_wider_than_a_phone_says_so() -> None:
+    page = as_html(report_of(make_table(60)), ())
+    phone = page[page.index("@media screen and (max-width: 40rem)") :]
+    assert '.plot::before, .wide::before { content: "Swipe sideways' in phone
+    assert ".wide tbody th, .wide thead th:first-child { position: sticky;" in phone
+
+
 def test_numbers_are_shown_with_their_interval_or_reason() -> None:
     assert estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10)) == "91.0 % (88.0 to 93.5)"
     assert estimate_text(Estimate("roc_auc", 0.91, 0.88, 0.935, 10)) == "0.910 (0.880 to 0.935)"
