@@ -87,33 +87,64 @@ def find_layout(dataset: Path) -> Layout:
             hint="Name the folder that holds Train, Validation and Test.",
             code="no-dataset",
         )
+    root, found, notes = find_splits(dataset)
+    folders = []
+    for split in SPLITS:
+        present = found.get(split, {})
+        for name, label in LABELS.items():
+            if present and name not in present:
+                raise wrong_layout(root, f"{split} has no {name.capitalize()} folder", code="class-missing")
+            if present:
+                folders.append(ClassFolder(split, label, present[name]))
+    for folder in folders:
+        if next(files_in(folder.folder), None) is None:
+            raise wrong_layout(root, f"{folder.folder.relative_to(root)} is empty", code="empty-folder")
+    notes += [f"There is no {split} split." for split in SPLITS if split not in {folder.split for folder in folders}]
+    return Layout(root, tuple(folders), tuple(notes))
+
+
+def find_splits(dataset: Path) -> tuple[Path, dict[str, dict[str, Path]], list[str]]:
+    """As `find_layout`, for whoever needs one split only: a class may be missing or empty.
+
+    Returns:
+        The folder that holds the splits; split -> class (`real`, `fake`) -> folder; what a person should know.
+
+    Raises:
+        UnmaskError: No splits, or two folders for one thing.
+    """
     root, notes = dataset, list[str]()
     if not (_known(root, _SPLIT_NAMES) or _known(root, _CLASS_NAMES)):
         inner = _subfolders(root)
         if len(inner) == 1 and (_known(inner[0], _SPLIT_NAMES) or _known(inner[0], _CLASS_NAMES)):
             root = inner[0]
             notes.append(f"The dataset was found one folder further in, in {root.name}.")
+    found: dict[str, dict[str, Path]] = {}
     if _known(root, _SPLIT_NAMES):
-        found = _two_levels(root, _SPLIT_NAMES, _CLASS_NAMES, notes)
+        for split, folder in _match(root, root, _SPLIT_NAMES, notes).items():
+            found[split] = _match(root, folder, _CLASS_NAMES, notes)
     else:
-        found = {
-            (split, name): path for (name, split), path in _two_levels(root, _CLASS_NAMES, _SPLIT_NAMES, notes).items()
-        }
-    if not found:
-        raise _wrong(root, "no Train, Validation or Test folder with Real and Fake in it")
-    folders = []
-    for split in SPLITS:
-        present = {name for other, name in found if other == split}
-        for name, label in LABELS.items():
-            if present and name not in present:
-                raise _wrong(root, f"{split} has no {name.capitalize()} folder", code="class-missing")
-            if present:
-                folders.append(ClassFolder(split, label, found[split, name]))
-    for folder in folders:
-        if next(files_in(folder.folder), None) is None:
-            raise _wrong(root, f"{folder.folder.relative_to(root)} is empty", code="empty-folder")
-    notes += [f"There is no {split} split." for split in SPLITS if split not in {folder.split for folder in folders}]
-    return Layout(root, tuple(folders), tuple(notes))
+        for name, folder in _match(root, root, _CLASS_NAMES, notes).items():
+            for split, path in _match(root, folder, _SPLIT_NAMES, notes).items():
+                found.setdefault(split, {})[name] = path
+    if not any(found.values()):
+        raise wrong_layout(root, "no Train, Validation or Test folder with Real and Fake in it")
+    return root, found, notes
+
+
+def find_classes(folder: Path) -> dict[str, Path]:
+    """The class folders (`real`, `fake`) of one split's own folder; none where it is something else.
+
+    Raises:
+        UnmaskError: Two folders for one class.
+    """
+    classes = _match(folder, folder, _CLASS_NAMES, [])
+    # Real/Train is a dataset turned inside out.
+    return {} if any(_known(path, _SPLIT_NAMES) for path in classes.values()) else classes
+
+
+def split_called(name: str) -> str | None:
+    """`Train`, `Validation` or `Test` for a folder's name in any spelling that is understood."""
+    return _SPLIT_NAMES.get(name.casefold())
 
 
 def files_in(folder: Path) -> Iterator[str]:
@@ -129,16 +160,6 @@ def files_in(folder: Path) -> Iterator[str]:
                 yield (inside / name).as_posix()
 
 
-def _two_levels(
-    root: Path, outer: dict[str, str], inner: dict[str, str], notes: list[str]
-) -> dict[tuple[str, str], Path]:
-    found = {}
-    for first, folder in _match(root, root, outer, notes).items():
-        for second, path in _match(root, folder, inner, notes).items():
-            found[first, second] = path
-    return found
-
-
 def _match(root: Path, folder: Path, names: dict[str, str], notes: list[str]) -> dict[str, Path]:
     """The subfolders that `names` knows, by their proper name."""
     matched: dict[str, Path] = {}
@@ -148,7 +169,9 @@ def _match(root: Path, folder: Path, names: dict[str, str], notes: list[str]) ->
             notes.append(f"{path.relative_to(root)} was left aside: neither a split nor a class.")
         elif proper in matched:
             other = matched[proper].relative_to(root)
-            raise _wrong(root, f"{other} and {path.relative_to(root)} both look like {proper}", code="ambiguous-layout")
+            raise wrong_layout(
+                root, f"{other} and {path.relative_to(root)} both look like {proper}", code="ambiguous-layout"
+            )
         else:
             matched[proper] = path
             if path.name.casefold() != proper.casefold():
@@ -164,7 +187,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _wrong(root: Path, what: str, code: str = "wrong-layout") -> UnmaskError:
+def wrong_layout(root: Path, what: str, code: str = "wrong-layout") -> UnmaskError:
+    """An error that shows what was found and what is expected."""
     return UnmaskError(
         f"The dataset {root} cannot be read: {what}.\nFound:\n{_tree(root)}\nExpected:\n{_EXPECTED}",
         hint="Rename or move the folders so that they look as expected; labels come from folder names only.",

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.layout import _CLASS_NAMES, _SPLIT_NAMES, LABELS, SPLITS, _known, _match, _subfolders, files_in
-from unmask.data.layout import _wrong as wrong_layout
+from unmask.data.layout import LABELS, SPLITS, files_in, find_classes, find_splits, split_called, wrong_layout
 from unmask.data.manifest import read_origins
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
@@ -78,7 +77,7 @@ def open_pictures(data: str | Path, split: str = "Test") -> Pictures:
         UnmaskError: There is no such folder, split or picture, or two folders for one class.
     """
     folder = Path(data)
-    split = _split_called(split) or split
+    split = split_called(split) or split
     if not folder.is_dir():
         raise UnmaskError(
             f"{folder} is not a folder",
@@ -124,35 +123,16 @@ def _rejected(reason: str) -> Failure:
     )
 
 
-def _split_called(name: str) -> str | None:
-    return _SPLIT_NAMES.get(name.casefold())
-
-
 def _from_split_folder(folder: Path) -> Pictures | None:
-    classes = _match(folder, folder, _CLASS_NAMES, [])
-    # Real/Train is a dataset turned inside out.
-    if not classes or any(_known(path, _SPLIT_NAMES) for path in classes.values()):
+    classes = find_classes(folder)
+    if not classes:
         return None
     name = folder.resolve().name
-    return _from_folders(name, _split_called(name), folder.resolve().parent, classes)
+    return _from_folders(name, split_called(name), folder.resolve().parent, classes)
 
 
 def _from_dataset(folder: Path, split: str) -> Pictures:
-    root = folder
-    if not (_known(root, _SPLIT_NAMES) or _known(root, _CLASS_NAMES)):
-        inner = _subfolders(root)
-        root = inner[0] if len(inner) == 1 else root
-    if _known(root, _SPLIT_NAMES):
-        splits = {
-            name: _match(root, path, _CLASS_NAMES, []) for name, path in _match(root, root, _SPLIT_NAMES, []).items()
-        }
-    else:
-        splits = {}
-        for name, path in _match(root, root, _CLASS_NAMES, []).items():
-            for inside, deeper in _match(root, path, _SPLIT_NAMES, []).items():
-                splits.setdefault(inside, {})[name] = deeper
-    if not splits:
-        raise wrong_layout(root, "no Train, Validation or Test folder with Real and Fake in it")
+    root, splits, _ = find_splits(folder)
     if split not in splits:
         raise UnmaskError(
             f"{folder} has no split {split}, only {', '.join(name for name in SPLITS if name in splits)}",
