@@ -213,6 +213,8 @@ def _refused() -> dict[str, tuple[bytes, str]]:
         "camera-raw.dng": (camera_raw, "unsupported-format"),
         "infinite.tif": (encode(Image.fromarray(infinite), "TIFF"), "unsupported-format"),
         "line.png": (png(100_000, 1, 8, 0, bytes(100_001)), "too-small"),
+        "strip.png": (png(60_000, 70, 8, 0, bytes(60_001 * 70)), "too-long"),
+        "tower.png": (png(70, 60_000, 8, 0, bytes(71 * 60_000)), "too-long"),
         "dot.gif": (encode(Image.new("L", (1, 1)), "GIF"), "too-small"),
         "thumbnail.jpg": (encode(picture.resize((63, 400)), "JPEG"), "too-small"),
         "bomb.png": (bomb_png(), "too-many-pixels"),

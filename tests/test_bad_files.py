@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.bad_files import make_bad_files
+from tests.bad_files import make_bad_files, png
 
 ONE_GIGABYTE = 1_000_000_000
 
@@ -24,20 +24,19 @@ finally:
 """
 
 
+def check(files, toy_bundle, *options):
+    paths = "\0".join(os.fspath(path) for path in files)
+    command = ["check", "-", "--bundle", str(toy_bundle), "--json", "--no-face-search", *map(str, options)]
+    return subprocess.run(
+        [sys.executable, "-c", MEASURED, *command], input=paths, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory, toy_bundle):
     """The bad files, the JSON document about them, and what was printed to standard error."""
-    folder = tmp_path_factory.mktemp("bad")
-    files = make_bad_files(folder)
-    paths = "\0".join(os.fspath(file.path) for file in files if not file.path.is_dir())
-    result = subprocess.run(
-        [sys.executable, "-c", MEASURED, "check", "-", "--bundle", str(toy_bundle), "--json", "--no-face-search"],
-        input=paths,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return files, result
+    files = make_bad_files(tmp_path_factory.mktemp("bad"))
+    return files, check([file.path for file in files if not file.path.is_dir()], toy_bundle)
 
 
 def test_there_are_at_least_forty_kinds(outcome):
@@ -77,3 +76,16 @@ def test_there_is_no_traceback_and_no_warning(outcome):
 def test_the_peak_of_memory_stays_under_a_gigabyte(outcome):
     _, result = outcome
     assert int(result.stderr.rsplit("PEAK ", 1)[1]) < ONE_GIGABYTE
+
+
+def test_the_page_and_the_heatmaps_get_through_every_bad_file_too(outcome, toy_bundle, tmp_path):
+    files, _ = outcome
+    longest_allowed = tmp_path / "panorama.png"
+    longest_allowed.write_bytes(png(7_000, 70, 8, 0, bytes(7_001 * 70)))
+    paths = [longest_allowed, *(file.path for file in files if not file.path.is_dir())]
+    result = check(paths, toy_bundle, "--html", tmp_path / "page.html", "--heatmap", tmp_path / "maps")
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 1
+    answered = sum(finding["status"] == "answered" for finding in json.loads(result.stdout)["findings"])
+    assert (tmp_path / "page.html").read_text().count("<article") == len(paths)
+    assert len(os.listdir(tmp_path / "maps")) == answered

@@ -84,6 +84,12 @@ def test_without_face_search_the_whole_picture_is_the_face(toy_bundle, two_halve
     assert finding.faces[0].face_score is None
 
 
+@pytest.mark.parametrize(("width", "squeezed"), [(4000, True), (500, False)])
+def test_a_long_picture_taken_whole_comes_with_a_warning(toy_detector, width, squeezed):
+    finding = toy_detector.check(np.zeros((400, width, 3), np.uint8), face_search=False)
+    assert ("squeezed" in codes(finding)) is squeezed
+
+
 def test_the_picture_gets_the_verdict_of_its_most_suspicious_face(toy_bundle, two_halves):
     finding = detector_with(toy_bundle, LEFT, RIGHT).check(two_halves)
     scores = [face.score for face in finding.faces]

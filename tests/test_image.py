@@ -22,7 +22,7 @@ from tests.bad_files import COLOURS, SIDE, BadFile, encode, make_bad_files, quar
 from unmask import image as image_module
 from unmask import image_file
 from unmask.errors import UnmaskError
-from unmask.image import LIMITS, Limits, encode_jpeg, encode_png, read_image, resize
+from unmask.image import LIMITS, Limits, encode_jpeg, encode_png, read_image, resize, shrink
 
 GREYS = tuple((round(0.299 * red + 0.587 * green + 0.114 * blue),) * 3 for red, green, blue in COLOURS)
 FORMATS = {
@@ -534,3 +534,25 @@ def test_limits_have_the_published_values() -> None:
     assert (LIMITS.max_bytes, LIMITS.max_pixels, LIMITS.min_side, LIMITS.small_file_bytes) == (
         25_000_000, 50_000_000, 64, 2_500,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((60, 1000), (22, 360)), ((1000, 2), (360, 1)), ((5, 60_000), (1, 360)), ((100, 360), (100, 360))],
+)
+def test_a_copy_to_look_at_keeps_its_shape_and_at_least_a_pixel(
+    shape: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert shrink(np.zeros((*shape, 3), np.uint8), 360).shape == (*expected, 3)
+
+
+@pytest.mark.parametrize(("width", "refused"), [(6400, False), (6401, True)])
+def test_a_strip_without_room_for_a_face_is_refused(width: int, refused: bool) -> None:
+    strip = np.zeros((64, width, 3), np.uint8)
+    for source in (strip, encode_png(strip)):
+        if refused:
+            with pytest.raises(UnmaskError) as caught:
+                read_image(source)
+            assert caught.value.code == "too-long"
+        else:
+            assert read_image(source).facts.width == width

@@ -39,6 +39,8 @@ SUSPICION = {Verdict.REAL: 0, Verdict.UNSURE: 1, Verdict.FAKE: 2}
 CONFIDENT_FACE = 0.6
 # More of the crop than this was mirrored at the picture's border.
 CUT_OFF = 0.15
+# A picture taken whole, its shorter side under this share of the longer, has no likeness to a face once squeezed square.
+SQUEEZED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,10 @@ def _crops(
     height, width = image.pixels.shape[:2]
     whole = Box(0, 0, width, height)
     if not face_search:
+        if min(width, height) < SQUEEZED * max(width, height):
+            notes.append(
+                Note("squeezed", "This picture is far from square, and was squeezed to be taken for one face.")
+            )
         return [_Crop(None, whole, whole, ())], None
     found = detector.face_finder.find(image.pixels)
     large = [face for face in found if max(face.width, face.height) >= SMALLEST_FACE]

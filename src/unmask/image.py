@@ -43,6 +43,8 @@ class Limits:
         min_side: Shortest side in pixels. A smaller picture holds no face large enough to judge.
         small_file_bytes: Below this a picture is answered with a warning: 2,500 bytes of JPEG at 256 x 256 is so
             little that most of what a detector looks for is gone.
+        max_side_ratio: Longest side over shortest. The longest panoramas and page captures are near 50; in a strip beyond
+            this no face has room, and squeezed into a square nothing of it is left.
         max_parts: Most pieces (segments, chunks, blocks) that a file may be chopped into. Real files have tens, big
             PNGs a few thousand; a million empty ones keep a decoder busy for minutes.
     """
@@ -50,6 +52,7 @@ class Limits:
     max_bytes: int = 25_000_000
     max_pixels: int = 50_000_000
     min_side: int = 64
+    max_side_ratio: float = 100.0
     small_file_bytes: int = 2_500
     max_parts: int = 10_000
 
@@ -99,7 +102,7 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) 
         UnmaskError: And nothing else. Codes: ``missing``, ``broken-link``, ``is-a-folder``, ``not-a-file``,
             ``no-permission``, ``read-error``, ``empty-file``, ``too-many-bytes``, ``not-a-picture``,
             ``unsupported-format``, ``too-many-pixels``, ``too-many-parts``, ``too-small``, ``truncated``,
-            ``damaged``, ``out-of-memory``, ``wrong-source``.
+            ``too-long``, ``damaged``, ``out-of-memory``, ``wrong-source``.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, limits)
@@ -137,6 +140,26 @@ def resize(pixels: Pixels, side: int) -> Pixels:
 
     method = cv2.INTER_AREA if height * width > side * side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), dtype=np.uint8)
+
+
+def shrink(pixels: Pixels, longer_side: int) -> Pixels:
+    """A copy for looking at: scaled so that its longer side is at most `longer_side`, by area averaging.
+
+    Args:
+        pixels: uint8 (height, width, 3).
+        longer_side: In pixels. A picture that is no larger is given back as it is.
+
+    Returns:
+        uint8, (height, width, 3); no side is ever less than one pixel, however long and thin the picture.
+    """
+    height, width = pixels.shape[:2]
+    scale = longer_side / max(height, width)
+    if scale >= 1.0:
+        return pixels
+    import cv2
+
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -186,6 +209,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
         # The plugin itself, not Image.open, which would warn or raise by a global setting of Pillow's.
         with reader(io.BytesIO(data)) as picture:
             _check_size(picture.size, name, limits)
+            _check_shape(picture.size, name, limits)
             if kind.format == "TIFF":
                 _check_tiff(picture, name, limits)
             with _turn(picture.size):
@@ -277,6 +301,16 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
         )
 
 
+def _check_shape(size: tuple[int, int], name: str, limits: Limits) -> None:
+    width, height = size
+    if max(width, height) > limits.max_side_ratio * min(width, height):
+        raise UnmaskError(
+            f"{name} is too long and thin: {width:,} x {height:,} pixels, at most {limits.max_side_ratio:.0f} to 1 is read",
+            hint="Cut out the part with the face.",
+            code="too-long",
+        )
+
+
 def _check_tiff(picture: Any, name: str, limits: Limits) -> None:
     new_subfile_type, tile_width, tile_length, dng_version = 254, 322, 323, 50706
     tags = picture.tag_v2
@@ -329,6 +363,7 @@ def _from_array(array: NDArray[Any], limits: Limits) -> Image:
         )
     height, width = array.shape[:2]
     _check_size((width, height), "The array", limits)
+    _check_shape((width, height), "The array", limits)
     array = np.ascontiguousarray(array)
     notes: tuple[Note, ...] = ()
     if is_rgb and array.shape[2] == 3:

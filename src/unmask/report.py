@@ -168,13 +168,15 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
 
     def add(self, examined: Examined) -> None:
         """Write one card."""
+        from unmask.image import shrink
+
         finding, pixels = examined.finding, examined.pixels
         self._tally.add(finding)
         self._cards.write(
             self._card.render(
                 finding=finding,
                 number=self._tally.pictures,
-                thumbnail=_jpeg_url(_shrunk(pixels)) if pixels is not None else None,
+                thumbnail=_jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
                 faces=[_face_pictures(face, pixels) for face in finding.faces] if pixels is not None else [],
                 thresholds=self._detector.thresholds,
             )
@@ -254,16 +256,6 @@ def _percent(box: Box, pixels: NDArray[np.uint8]) -> dict[str, float]:
         "width": 100 * (right - left) / width,
         "height": 100 * (bottom - top) / height,
     }
-
-
-def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-    import numpy as np
-
-    scale = THUMBNAIL / max(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
-    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _jpeg_url(pixels: NDArray[np.uint8]) -> str:
