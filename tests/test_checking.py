@@ -206,6 +206,14 @@ def test_a_detector_that_gives_no_number_is_an_error_not_a_verdict(tmp_path, dra
     assert caught.value.code == "no-score"
 
 
+def test_a_detector_that_gives_no_number_ends_a_stream_and_no_picture_is_blamed(tmp_path, face_file):
+    folder = write_toy_bundle(tmp_path / "broken", bias=float("nan"))
+    with pytest.raises(UnmaskError) as caught:
+        list(check_paths([face_file, face_file], Detector.load(folder)))
+    assert caught.value.code == "no-score"
+    assert "bundle" in caught.value.hint
+
+
 def test_a_stream_keeps_its_order_and_survives_bad_files(toy_detector, face_file, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     paths = [face_file, tmp_path / "text.jpg", tmp_path / "missing.jpg", tmp_path, face_file] * 5

@@ -169,6 +169,16 @@ def test_a_wrong_option_ends_with_two_and_a_hint(run, in_folder, face_file, argu
     assert "Traceback" not in result.output
 
 
+def test_a_detector_that_gives_no_number_ends_with_two_and_a_hint(tmp_path, face_file):
+    from tests.toy_bundle import write_toy_bundle
+
+    folder = write_toy_bundle(tmp_path / "broken", bias=float("nan"))
+    result = CliRunner().invoke(main, ["check", str(face_file), "--bundle", str(folder)], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "gives no number" in result.stderr
+    assert "hint: " in result.stderr
+
+
 def test_a_file_name_cannot_write_over_the_terminal(run, in_folder, face_file):
     shutil.copy(face_file, "a\x1b[2Jb.png")
     result = run("check", "a\x1b[2Jb.png", "missing.jpg")

@@ -131,7 +131,8 @@ def check_paths(
         the others. Memory does not grow with the number of paths.
 
     Raises:
-        UnmaskError: If an argument makes no sense; never for a picture.
+        UnmaskError: If an argument makes no sense, or the detector itself is unfit: one that gives no number has no
+            business judging the rest. Never for a picture.
     """
     for examined in examine_paths(
         paths, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
@@ -160,11 +161,10 @@ def examine_paths(
         name = os.fspath(path)
         try:
             image = read_image(path)
-            finding = _judge(
-                detector, image, name, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap
-            )
         except UnmaskError as error:
             return Examined(unreadable(detector, name, error, time.perf_counter() - started), None)
+        # Outside the try: what goes wrong from here on is the detector's fault, and every answer of the run is in doubt.
+        finding = _judge(detector, image, name, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
         # Pictures that wait for their turn would fill the memory; nobody draws on those without a heatmap.
         return Examined(finding, image.pixels if heatmap else None)
 
@@ -274,7 +274,7 @@ def _judge_crops(
     found = detector.outputs(batch, maps=heatmap)
     if not np.isfinite(found.logits).all():
         raise UnmaskError(
-            f"the detector {detector.label} gave no number for this picture",
+            f"the detector {detector.label} gives no number for a picture that can be read",
             hint="The bundle is damaged or was badly trained; export it again or use another.",
             code="no-score",
         )
