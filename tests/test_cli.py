@@ -169,6 +169,21 @@ def test_a_wrong_option_ends_with_two_and_a_hint(run, in_folder, face_file, argu
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--csv", "face.png"], ["--html", "./face.png"], ["--csv", "o", "--html", "o"], ["--csv", "x/o.png"]]
+)
+def test_a_report_never_overwrites_a_picture_or_another_report(run, in_folder, face_file, arguments):
+    shutil.copy(face_file, "face.png")
+    (in_folder / "x").mkdir()
+    shutil.copy(face_file, "x/o.png")
+    result = run("check", "face.png", "x", *arguments)
+    assert result.exit_code == 2
+    assert "hint: " in result.stderr
+    for kept in ("face.png", "x/o.png"):
+        assert (in_folder / kept).read_bytes() == face_file.read_bytes()
+    assert not (in_folder / "o").exists()
+
+
 def test_a_detector_that_gives_no_number_ends_with_two_and_a_hint(tmp_path, face_file):
     from tests.toy_bundle import write_toy_bundle
 

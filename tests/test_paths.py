@@ -1,6 +1,9 @@
 import os
 
-from unmask.paths import Candidate, expand
+import pytest
+
+from unmask.errors import UnmaskError
+from unmask.paths import Candidate, expand, refuse_overwriting
 
 
 def make(folder, *names):
@@ -68,6 +71,34 @@ def test_what_this_run_writes_is_not_looked_at(in_folder):
     found = list(expand(["d"], outputs=[os.path.join("d", "out.csv"), in_folder / "d" / "maps"]))
     assert found == [Candidate(os.path.join("d", "a.jpg")), Candidate(os.path.join("d", "out.csv"), True)]
     assert list(expand(["d/*.*"], outputs=["d/out.csv"])) == [Candidate("d/a.jpg"), Candidate("d/out.csv", True)]
+
+
+def test_what_this_run_writes_is_not_looked_at_even_if_named(in_folder):
+    make(in_folder, "out.csv")
+    assert list(expand(["out.csv"], outputs=["./out.csv"])) == [Candidate("out.csv", True)]
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["list.txt"], ["./list.txt"]),  # named
+        (["d"], ["d/a.png"]),  # a picture in a folder
+        ([], ["link.png"]),  # a link to one
+        ([], ["o.html", "./o.html"]),  # each other
+    ],
+)
+def test_a_report_over_something_else_is_refused(in_folder, names, files):
+    make(in_folder, "list.txt", "d/b.txt")
+    (in_folder / "d" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (in_folder / "link.png").symlink_to("d/a.png")
+    with pytest.raises(UnmaskError) as caught:
+        refuse_overwriting(names, files)
+    assert caught.value.code == "bad-output"
+
+
+def test_a_report_over_an_earlier_one_is_written(in_folder):
+    make(in_folder, "d/out.csv")
+    refuse_overwriting(["d"], ["d/out.csv", "d/out.html", os.devnull])
 
 
 def test_a_folder_that_is_written_to_can_be_searched_itself(in_folder):

@@ -140,10 +140,11 @@ def check(
     """
     _spare_a_short_process()
     from unmask.checking import examine_paths
-    from unmask.paths import expand
+    from unmask.paths import expand, refuse_overwriting
     from unmask.report import CsvWriter, HtmlWriter, JsonWriter, Tally
 
     names = [name for path in paths for name in (_lines_of_stdin() if path == "-" else [path])]
+    refuse_overwriting(names, [file for file in (csv_file, html_file) if file])
     single = len(names) == 1 and not os.path.isdir(names[0]) and len(list(expand(names))) == 1
     detector = _load(options, many=not single)
     tally = Tally()

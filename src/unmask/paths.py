@@ -6,6 +6,9 @@ import glob
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from unmask.errors import UnmaskError
+from unmask.image_header import sniff
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -38,7 +41,7 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
         if os.path.isdir(name):
             yield from _walk(name, own)
         elif os.path.lexists(name) or not glob.has_magic(name):
-            yield Candidate(name)
+            yield Candidate(name, _is_among(name, own))
         else:
             matches = sorted(glob.glob(name, recursive=True))
             if not matches:
@@ -46,6 +49,44 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
             for match in matches:
                 if not os.path.isdir(match):
                     yield Candidate(match, _is_among(match, own))
+
+
+def refuse_overwriting(names: Iterable[str], files: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse a report that would take the place of a picture, of something to be checked, or of another report.
+
+    Args:
+        names: As typed.
+        files: What this run is told to write, in order. A report of an earlier run may be written over.
+
+    Raises:
+        UnmaskError: Code ``bad-output``.
+    """
+    named = {os.path.realpath(name) for name in names if not os.path.isdir(name)}
+    taken: set[str] = set()
+    for file in files:
+        place = os.path.realpath(file)
+        if place in taken:
+            raise _bad_output(f"two reports cannot both be written to {os.fspath(file)}")
+        if place in named:
+            raise _bad_output(f"{os.fspath(file)} is to be checked, and would be overwritten by the report")
+        if _is_picture(place):
+            raise _bad_output(f"{os.fspath(file)} is a picture, and would be overwritten by the report")
+        taken.add(place)
+
+
+def _is_picture(path: str) -> bool:
+    if not os.path.isfile(path):  # a device or a pipe is not to be read from
+        return False
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError:
+        return False
+    return bool(start) and sniff(start).format is not None
+
+
+def _bad_output(message: str) -> UnmaskError:
+    return UnmaskError(message, hint="Give the report a file name of its own.", code="bad-output")
 
 
 def _walk(folder: str, own: set[str]) -> Iterator[Candidate]:
