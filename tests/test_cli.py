@@ -209,8 +209,16 @@ def test_a_file_name_that_is_no_text_is_reported_like_any_other(toy_bundle, in_f
     assert json.loads(result.stdout)["summary"]["unsure"] == 1
 
 
-def test_a_reader_that_has_seen_enough_causes_no_traceback(toy_bundle, face_file):
-    paths = " ".join([str(face_file)] * 60)
+def copies(picture, folder, count):
+    """A folder with the same picture in many files."""
+    folder.mkdir()
+    for number in range(count):
+        shutil.copy(picture, folder / f"{number:02}-face.png")
+    return folder
+
+
+def test_a_reader_that_has_seen_enough_causes_no_traceback(toy_bundle, face_file, tmp_path):
+    paths = copies(face_file, tmp_path / "many", 60)
     command = f"{sys.executable} -m unmask check --bundle {toy_bundle} {paths} --json | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, check=False)
     assert b"Traceback" not in result.stderr
@@ -269,12 +277,24 @@ def test_nothing_to_check_is_no_success(run, in_folder):
         result = run("check", *arguments)
         assert result.exit_code == 2
         assert "nothing to check" in result.stderr
+        assert result.stdout == ""
+
+
+def test_where_everything_is_left_out_the_error_says_so(run, in_folder):
+    (in_folder / ".hidden.jpg").write_bytes(b"x")
+    assert "left out: 1 hidden" in run("check", ".").stderr
+
+
+def test_a_picture_named_twice_is_counted_once(run, in_folder, face_file):
+    shutil.copy(face_file, "face.png")
+    result = run("check", "face.png", "./face.png", ".", "--json")
+    assert json.loads(result.stdout)["summary"]["pictures"] == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_output_that_cannot_show_every_sign_still_gets_the_answer(toy_bundle, face_file, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    for paths in ([face_file], [face_file, face_file]):
+    for paths in ([face_file], [face_file, face_file.parent]):
         command = [sys.executable, "-m", "unmask", "check", "--bundle", toy_bundle, *paths]
         result = subprocess.run(command, capture_output=True, check=False, env=environment)
         assert result.returncode == 0
@@ -291,11 +311,19 @@ def test_a_full_disk_is_an_error_with_a_hint(run, face_file, option):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of its own")
-def test_the_progress_bar_and_the_lines_do_not_run_into_each_other(toy_bundle, face_file):
+def test_the_progress_bar_and_the_lines_do_not_run_into_each_other(toy_bundle, face_file, tmp_path):
     import pty
 
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "unmask", "check", "--bundle", toy_bundle, *[face_file] * 30]
+    command = [
+        sys.executable,
+        "-m",
+        "unmask",
+        "check",
+        "--bundle",
+        toy_bundle,
+        copies(face_file, tmp_path / "many", 30),
+    ]
     environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "200"}
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)

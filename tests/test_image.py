@@ -556,3 +556,17 @@ def test_a_strip_without_room_for_a_face_is_refused(width: int, refused: bool) -
             assert caught.value.code == "too-long"
         else:
             assert read_image(source).facts.width == width
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("https://example.org/a.jpg", "is an address", "Download"),
+        ("nowhere/*.png", "matches nothing", "pattern"),
+        ("nowhere.png", "There is no file", "spelling"),
+    ],
+)
+def test_a_name_that_leads_nowhere_gets_the_hint_for_its_kind(name: str, message: str, hint: str) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        read_image(name)
+    assert (caught.value.code, message in caught.value.message, hint in caught.value.hint) == ("missing", True, True)

@@ -38,9 +38,18 @@ def test_hidden_and_desktop_files_in_folders_are_marked_not_dropped(in_folder):
     ]
 
 
+def test_a_file_that_several_names_lead_to_is_looked_at_once(in_folder):
+    make(in_folder, "d/a.jpg", "d/b.jpg")
+    (in_folder / "again").symlink_to("d")
+    (in_folder / "d" / "link.jpg").symlink_to("a.jpg")
+    first, second, link = (os.path.join("d", name) for name in ("a.jpg", "b.jpg", "link.jpg"))
+    assert paths([second, "d", "./d/*.jpg", "again/a.jpg", str(in_folder / second)]) == [second, first, link]
+
+
 def test_a_hidden_file_that_is_named_is_looked_at(in_folder):
     make(in_folder, ".hidden.jpg")
     assert paths([".hidden.jpg"]) == [".hidden.jpg"]
+    assert paths([".", ".hidden.jpg"]) == [".hidden.jpg"]
 
 
 def test_patterns_are_expanded_also_across_folders(in_folder):

@@ -26,6 +26,7 @@ SENTENCES = {
     Verdict.FAKE: "The detector sees what it learned to see in fakes. That is a hint, not proof.",
 }
 GAUGE_WIDTH = 40
+LEFT_OUT = "hidden files, links to folders or files that this run writes"
 
 
 def card(finding: Finding, thresholds: Thresholds, *, details: str) -> RenderableType:
@@ -95,9 +96,7 @@ def summary(tally: Tally) -> Text:
         parts.append(f"{tally.unreadable} not readable")
     text.append(", ".join(parts))
     if tally.left_out:
-        text.append(
-            f" (left out: {tally.left_out} hidden files, links to folders or files that this run writes)", style="dim"
-        )
+        text.append(f" (left out: {tally.left_out} {LEFT_OUT})", style="dim")
     return text
 
 

@@ -139,6 +139,7 @@ def check(
                  3  an answer named by --fail-on
     """
     _spare_a_short_process()
+    from unmask.card import LEFT_OUT, summary
     from unmask.checking import examine_paths
     from unmask.paths import expand, refuse_overwriting
     from unmask.report import CsvWriter, HtmlWriter, JsonWriter, Tally
@@ -180,14 +181,15 @@ def check(
             step()
         if document:
             document.close(tally)
-    if not as_json and not single:
-        from unmask.card import summary
-
-        out.print(summary(tally))
     if not tally.pictures:
+        others = f"; left out: {tally.left_out} {LEFT_OUT}" if tally.left_out else ""
         raise UnmaskError(
-            "there was nothing to check", hint="Give pictures, or a folder with pictures in it.", code="no-pictures"
+            f"there was nothing to check{others}",
+            hint="Give pictures, or a folder with pictures in it.",
+            code="no-pictures",
         )
+    if not as_json and not single:
+        out.print(summary(tally))
     sys.exit(_exit_status(tally, fail_on))
 
 
@@ -392,9 +394,11 @@ def _show_card(console: Console, detector: Detector) -> Callable[[Any], None]:
 def _show_lines(console: Console) -> Callable[[Any], None]:
     from unmask.card import HEADER, line
 
-    console.print(HEADER)
+    header = [HEADER]  # above the first line: a table of nothing has none
 
     def show(finding: Any) -> None:
+        while header:
+            console.print(header.pop())
         console.print(line(finding), soft_wrap=True)
 
     return show

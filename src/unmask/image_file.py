@@ -6,7 +6,9 @@ Part of the decoder in `image.py`.
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
 import stat
 
 from unmask.errors import UnmaskError
@@ -81,15 +83,22 @@ def _cannot_read(path: str | os.PathLike[str], name: str, failure: Exception) ->
             f"{name} may not be read by this user", hint="Change its permissions, or copy it.", code="no-permission"
         )
     if isinstance(failure, ValueError) or number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
-        return UnmaskError(
-            f"There is no file {name or '(empty name)'}",
-            hint="Check the spelling and the folder you are in.",
-            code="missing",
-        )
+        return _missing(name)
     reason = getattr(failure, "strerror", None) or type(failure).__name__
     return UnmaskError(
         f"{name} could not be read: {reason}", hint="Check the disk, or copy the file and try again.", code="read-error"
     )
+
+
+def _missing(name: str) -> UnmaskError:
+    if re.match(r"[a-z]{2,}://", name, re.IGNORECASE):
+        message, hint = f"{name} is an address, not a file", "Download the picture first, and give that file."
+    elif glob.has_magic(name):
+        message = f"There is no file {name}, and as a pattern it matches nothing"
+        hint = "Check the folder you are in, and the pattern: **/*.jpg looks into folders, too."
+    else:
+        message, hint = f"There is no file {name or '(empty name)'}", "Check the spelling and the folder you are in."
+    return UnmaskError(message, hint=hint, code="missing")
 
 
 def too_many_bytes(name: str, size: int, max_bytes: int) -> UnmaskError:

@@ -32,23 +32,38 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
         outputs: What this run writes itself: files are marked `left_out`, folders inside a folder are not entered.
 
     Yields:
-        Every file, in order. In folders, hidden files, those that a desktop leaves behind and links to other folders
-        (they may lead in circles) are marked `left_out`. A folder that cannot be listed is given back as it is, so that
-        it is reported.
+        Every file once, in order, also where several names lead to it; a link to a file is a file of its own. In
+        folders, hidden files, those that a desktop leaves behind and links to other folders (they may lead in circles)
+        are marked `left_out`. A folder that cannot be listed is given back as it is, so that it is reported.
     """
     own = {os.path.realpath(place) for place in outputs}
-    for name in names:
-        if os.path.isdir(name):
-            yield from _walk(name, own)
-        elif os.path.lexists(name) or not glob.has_magic(name):
-            yield Candidate(name, _is_among(name, own))
-        else:
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                yield Candidate(name)
-            for match in matches:
-                if not os.path.isdir(match):
-                    yield Candidate(match, _is_among(match, own))
+    every = list(names)
+    if len(every) == 1:  # comes upon no file twice, so that nothing needs to be remembered
+        yield from _behind(every[0], own)
+        return
+    seen: set[tuple[str, bool]] = set()
+    for name in every:
+        for candidate in _behind(name, own):
+            folder, last = os.path.split(candidate.path)
+            # What a folder left out is looked at all the same where it is named as well.
+            place = os.path.join(os.path.realpath(folder), last), candidate.left_out
+            if place not in seen:
+                seen.add(place)
+                yield candidate
+
+
+def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
+    if os.path.isdir(name):
+        yield from _walk(name, own)
+    elif os.path.lexists(name) or not glob.has_magic(name):
+        yield Candidate(name, _is_among(name, own))
+    else:
+        matches = sorted(glob.glob(name, recursive=True))
+        if not matches:
+            yield Candidate(name)
+        for match in matches:
+            if not os.path.isdir(match):
+                yield Candidate(match, _is_among(match, own))
 
 
 def refuse_overwriting(names: Iterable[str], files: Iterable[str | os.PathLike[str]]) -> None:
