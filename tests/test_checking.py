@@ -199,6 +199,48 @@ def test_a_tight_crop_is_its_own_crop(toy_bundle):
     assert finding.faces[0].crop == Box(0, 0, 256, 256)
 
 
+def test_whether_a_picture_is_its_own_crop_follows_the_bundles_margin(tmp_path):
+    from tests.toy_bundle import toy_graph, toy_info
+    from unmask.bundle import write_bundle
+
+    folder = write_bundle(tmp_path / "wide", toy_info(crop_margin=2.0), toy_graph(), "# toy\n")
+    finding = detector_with(folder, Face(70, 60, 100, 128, 0.9)).check(np.zeros((256, 256, 3), np.uint8))
+    assert finding.faces[0].crop == Box(0, 0, 256, 256)
+
+
+MAIN = Face(50, 30, 150, 196, 0.9)
+
+
+def scores_of_a_crop(toy_bundle, *faces):
+    """The picture's score and each face's, in a picture that is dark but for its right border."""
+    pixels = np.zeros((256, 256, 3), np.uint8)
+    pixels[:, 200:] = 255
+    finding = detector_with(toy_bundle, *faces).check(pixels)
+    return finding, [face.score for face in finding.faces]
+
+
+@pytest.mark.parametrize("bias_of_weight", [3.0, -3.0])
+def test_a_bystander_in_a_crop_of_a_face_does_not_decide(tmp_path, bias_of_weight):
+    folder = write_toy_bundle(tmp_path / "toy", weight=bias_of_weight)
+    finding, scores = scores_of_a_crop(folder, MAIN, Face(210, 60, 60, 110, 0.9))
+    assert finding.score == scores[0] != scores[1]
+    assert "bystander" in codes(finding)
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        (MAIN, Face(150, 40, 120, 180, 0.9)),  # two of a size, cheek by cheek
+        (Face(30, 30, 100, 120, 0.9), Face(210, 60, 40, 60, 0.9)),  # no crop of one face
+        (Face(50, 30, 150, 196, 0.55), Face(210, 60, 60, 110, 0.9)),  # the main one may be none
+    ],
+)
+def test_a_second_face_that_may_matter_is_no_bystander(toy_bundle, faces):
+    finding, _ = scores_of_a_crop(toy_bundle, *faces)
+    assert len(finding.faces) == 2
+    assert "bystander" not in codes(finding)
+
+
 def test_a_detector_that_gives_no_number_is_an_error_not_a_verdict(tmp_path, drawn_face):
     folder = write_toy_bundle(tmp_path / "broken", bias=float("nan"))
     with pytest.raises(UnmaskError) as caught:

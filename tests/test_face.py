@@ -306,6 +306,11 @@ def test_a_picture_filled_by_a_face_is_its_own_crop(face_side: int, width: int, 
     assert is_already_cropped(face, width, height) is expected
 
 
+@pytest.mark.parametrize(("margin", "expected"), [(1.3, False), (2.0, True)])
+def test_whether_a_picture_is_its_own_crop_depends_on_the_margin_of_the_crop(margin: float, expected: bool) -> None:
+    assert is_already_cropped(Face(70, 60, 100, 128, 1), 256, 256, margin) is expected
+
+
 def test_the_crop_of_a_portrait_is_its_own_crop(finder: FaceFinder, astronaut: np.ndarray) -> None:
     (face,) = finder.find(astronaut)
     assert not is_already_cropped(face, 512, 512)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from unmask.errors import UnmaskError
-from unmask.finding import Verdict
-from unmask.verdict import Thresholds, decide, probability
+from unmask.finding import Box, FaceFinding, Note, Verdict
+from unmask.verdict import Thresholds, decide, deciding_face, probability
 
 
 def test_a_logit_of_zero_is_one_half_at_any_temperature():
@@ -53,3 +53,24 @@ def test_nobody_is_accused_outside_training_and_the_other_answers_stay():
         Verdict.UNSURE,
         Verdict.UNSURE,
     ]
+
+
+def face(verdict, score, *notes):
+    box = Box(0, 0, 100, 100)
+    return FaceFinding(box, box, 0.9, 0.0, score, verdict, tuple(Note(code, "") for code in notes))
+
+
+def test_the_most_suspicious_face_decides():
+    faces = [face(Verdict.REAL, 0.1), face(Verdict.FAKE, 0.8), face(Verdict.UNSURE, 0.9, "outside-training")]
+    assert deciding_face(faces) is faces[1]
+
+
+@pytest.mark.parametrize("code", ["doubtful-face", "bystander"])
+def test_a_doubtful_face_of_the_same_score_does_not_decide(code):
+    faces = [face(Verdict.FAKE, 0.8, code), face(Verdict.FAKE, 0.8)]
+    assert deciding_face(faces) is faces[1]
+    assert deciding_face(faces[:1]) is faces[0]
+
+
+def test_no_face_decides_where_there_is_none():
+    assert deciding_face(()) is None

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from unmask.face import Face, crop_square, cut, is_already_cropped
 from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Failure, Finding, Note, Status, Verdict
 from unmask.heatmap import normalise
 from unmask.image import Image, read_image, resize
-from unmask.verdict import decide, probability
+from unmask.verdict import decide, deciding_face, probability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,9 +34,13 @@ SMALLEST_FACE = 32
 # Below this the answer stands, with a warning: the detector learned from faces of about 100 px and more.
 SMALL_FACE = 80
 # The more suspicious verdict of two.
-SUSPICION = {Verdict.REAL: 0, Verdict.UNSURE: 1, Verdict.FAKE: 2}
 # A box that the face finder itself doubts does not decide for the whole picture where a surer one is there.
 CONFIDENT_FACE = 0.6
+# In a picture that is a crop of one face, a box of less than this share of that face's area is somebody behind it, most
+# often cut off by the border. Such a face raised the score of 45 of 54 real crops that show one, and of 1 of 46 fake ones
+# (docs/bystanders.md). Two faces side by side in a square picture are of nearly one size.
+BYSTANDER_AREA = 0.5
+BYSTANDER = Note("bystander", "This picture is a crop of a larger face; this one beside it does not decide.")
 # More of the crop than this was mirrored at the picture's border.
 CUT_OFF = 0.15
 # A picture taken whole, its shorter side under this share of the longer, has no likeness to a face once squeezed square.
@@ -203,7 +207,7 @@ def _judge(
     notes = list(image.notes)
     crops, failure = _crops(detector, image, face_search, max_faces, notes)
     faces = _judge_crops(detector, image.pixels, crops, heatmap)
-    decisive = _most_suspicious(faces)
+    decisive = deciding_face(faces)
     if {Verdict.REAL, Verdict.FAKE} <= {face.verdict for face in faces}:
         notes.append(Note("faces-disagree", "The faces in this picture get different verdicts; look at each."))
     return Finding(
@@ -244,13 +248,14 @@ def _crops(
     kept = large[:max_faces]
     if len(kept) < len(large):
         notes.append(Note("faces-left-out", f"{_faces(len(large) - len(kept))} not judged, as asked."))
-    return [_crop_of(face, width, height, detector.info.crop_margin) for face in kept], None
+    crops = [_crop_of(face, width, height, detector.info.crop_margin) for face in kept]
+    return [crops[0], *(_beside(crops[0], crop, width, height) for crop in crops[1:])], None
 
 
 def _crop_of(face: Face, width: int, height: int, margin: float) -> _Crop:
     box = Box(round(face.left), round(face.top), round(face.width), round(face.height))
     whole = Box(0, 0, width, height)
-    crop = whole if is_already_cropped(face, width, height) else crop_square(face, margin)
+    crop = whole if is_already_cropped(face, width, height, margin) else crop_square(face, margin)
     notes = []
     side = round(max(face.width, face.height))
     if side < SMALL_FACE:
@@ -262,6 +267,15 @@ def _crop_of(face: Face, width: int, height: int, margin: float) -> _Crop:
     if across * down < (1.0 - CUT_OFF) * crop.width * crop.height:
         notes.append(Note("face-at-border", "This face is cut off by the picture's border; the rest was mirrored."))
     return _Crop(face, box, crop, tuple(notes))
+
+
+def _beside(main: _Crop, other: _Crop, width: int, height: int) -> _Crop:
+    """The other face with a note, if the picture is a crop of the main one and the other is but a bystander in it."""
+    if main.face is None or main.face.score < CONFIDENT_FACE or not is_already_cropped(main.face, width, height):
+        return other
+    if other.box.width * other.box.height >= BYSTANDER_AREA * main.box.width * main.box.height:
+        return other
+    return replace(other, notes=(*other.notes, BYSTANDER))
 
 
 def _judge_crops(
@@ -295,12 +309,6 @@ def _judge_crops(
             crops, found.logits, scores, found.outside_training, heatmaps, strict=True
         )
     )
-
-
-def _most_suspicious(faces: tuple[FaceFinding, ...]) -> FaceFinding | None:
-    confident = [face for face in faces if face.face_score is None or face.face_score >= CONFIDENT_FACE]
-    # A face outside training can have the higher score, but must not hide another that is called fake.
-    return max(confident or faces, key=lambda face: (SUSPICION[face.verdict], face.score), default=None)
 
 
 def _no_face(too_small: bool) -> Failure:

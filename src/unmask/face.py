@@ -163,7 +163,7 @@ def crop_square(face: Face, margin: float = CROP_MARGIN) -> Box:
     )
 
 
-def is_already_cropped(face: Face, width: int, height: int) -> bool:
+def is_already_cropped(face: Face, width: int, height: int, margin: float = CROP_MARGIN) -> bool:
     """Whether a picture is a face crop already, so that it is its own crop.
 
     Cropping it once more would only add mirrored border. True where the picture is nearly square
@@ -173,11 +173,12 @@ def is_already_cropped(face: Face, width: int, height: int) -> bool:
         face: The largest face in the picture.
         width: Of the picture.
         height: Of the picture.
+        margin: Of the crop, as for `crop_square`.
     """
     longer, shorter = max(width, height), min(width, height)
     if shorter < CROPPED_SQUARENESS * longer:
         return False
-    return crop_square(face).width >= CROPPED_SHARE * longer
+    return crop_square(face, margin).width >= CROPPED_SHARE * longer
 
 
 def cut(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:

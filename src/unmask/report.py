@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.finding import Box, FaceFinding, Finding, Status
+from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -119,7 +120,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
 
     def add(self, finding: Finding) -> None:
         """Write one row. The face columns are those of the face that decided."""
-        face = deciding_face(finding)
+        face = deciding_face(finding.faces)
         box = face.box if face else None
         image, failure = finding.image, finding.failure
         notes = [*finding.notes, *(note for one in finding.faces for note in one.notes)]
@@ -206,11 +207,6 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 file.writelines(page)
             if whole:
                 target.replace(self._path)
-
-
-def deciding_face(finding: Finding) -> FaceFinding | None:
-    """The face whose score is the picture's."""
-    return next((face for face in finding.faces if face.score == finding.score), None)
 
 
 def heatmap_pictures(

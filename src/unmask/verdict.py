@@ -16,7 +16,16 @@ from unmask.errors import UnmaskError
 from unmask.finding import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
+
+    from unmask.finding import FaceFinding
+
+# From the least suspicious answer to the most.
+SUSPICION = {Verdict.REAL: 0, Verdict.UNSURE: 1, Verdict.FAKE: 2}
+# Notes of faces that do not decide for a picture where there is another.
+UNDECIDING = frozenset({"doubtful-face", "bystander"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +80,17 @@ def decide(score: float, thresholds: Thresholds, *, outside_training: bool = Fal
     if score > thresholds.fake_above and not outside_training:
         return Verdict.FAKE
     return Verdict.UNSURE
+
+
+def deciding_face(faces: Sequence[FaceFinding]) -> FaceFinding | None:
+    """The face whose verdict and score are the picture's: the most suspicious of those that the finder is sure of.
+
+    Args:
+        faces: Of one picture.
+
+    Returns:
+        One of them; None where there is none. Doubtful faces and bystanders decide only where all are such.
+    """
+    fit = [face for face in faces if UNDECIDING.isdisjoint(note.code for note in face.notes)]
+    # A face outside training can have the higher score, but must not hide another that is called fake.
+    return max(fit or faces, key=lambda face: (SUSPICION[face.verdict], face.score), default=None)

@@ -16,7 +16,7 @@ from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.finding import Failure, Finding, Status
 from unmask.image import resize
-from unmask.verdict import decide, probability
+from unmask.verdict import decide, deciding_face, probability
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -152,7 +152,7 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
 
 
 def _row_of(finding: Finding, picture: Picture) -> Score:
-    face = next((face for face in finding.faces if face.score == finding.score), None)
+    face = deciding_face(finding.faces)
     outside = face is not None and face.outside_training
     return Score(
         picture.path, picture.label, finding.status, face.logit if face else None, finding.score, finding.verdict,
