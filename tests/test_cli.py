@@ -352,6 +352,27 @@ def test_demo_needs_nothing_and_shows_a_verdict_and_a_heatmap(run, in_folder):
     assert sorted(os.listdir("unmask-demo")) == ["0001-face-face1.png", "face.png"]
 
 
+@pytest.fixture
+def raises_nothing(tmp_path):
+    """A detector in whose heatmaps nothing is above zero."""
+    from tests.toy_bundle import write_toy_bundle
+
+    return write_toy_bundle(tmp_path / "raises-nothing", weight=0.0)
+
+
+def test_an_empty_heatmap_is_said_to_be_empty(raises_nothing, in_folder, face_file):
+    shutil.copy(face_file, "face.png")
+    for arguments, words in (
+        (["demo"], "Nothing in this face raised the score"),
+        (["check", "face.png", "--heatmap", "maps"], "Nothing in this face raised the score"),
+        (["check", "face.png", "gone.png", "--html", "o.html"], "nothing raised the score"),
+    ):
+        result = CliRunner().invoke(main, [*arguments, "--bundle", str(raises_nothing)], catch_exceptions=False)
+        assert words in result.stdout
+    assert "nothing in this face raised the score" in (in_folder / "o.html").read_text()
+    assert "raised" not in CliRunner().invoke(main, ["check", "face.png", "--bundle", str(raises_nothing)]).stdout
+
+
 def test_doctor_finds_everything_in_place(run):
     result = run("doctor")
     assert result.exit_code == 0

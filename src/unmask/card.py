@@ -46,6 +46,8 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         lines.add_row("")
         for number, face in enumerate(finding.faces, start=1):
             lines.add_row(_face_line(number, face, len(finding.faces)))
+            if face.nothing_raised:
+                lines.add_row(Text("Nothing in this face raised the score, so its heatmap is empty."))
     elif finding.failure is not None:
         lines.add_row(Text(f"{NO_ANSWER[0]} NO ANSWER: {finding.failure.message}", style="bold"))
         lines.add_row(Text(f"hint: {finding.failure.hint}"))
@@ -76,6 +78,8 @@ def line(finding: Finding) -> Text:
     text.append(_printable(finding.path or "picture"), style="bold")
     notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
     remarks = list(dict.fromkeys(note.code for note in notes))
+    if finding.faces and all(face.nothing_raised for face in finding.faces):
+        remarks.append("nothing raised the score: empty heatmap")
     if finding.failure is not None and finding.status is Status.UNREADABLE:
         text.append(f"  {_printable(finding.failure.message)}; hint: {finding.failure.hint}", style="dim")
     elif remarks:

@@ -82,6 +82,11 @@ class FaceFinding:
     heatmap: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     @property
+    def nothing_raised(self) -> bool:
+        """Whether a heatmap was asked for and nothing in the face raised the score: it shows the face alone."""
+        return self.heatmap is not None and not self.heatmap.any()
+
+    @property
     def outside_training(self) -> bool:
         """Whether this face is unlike those that the detector learned from; False, too, where the bundle cannot tell."""
         return OUTSIDE_TRAINING in self.notes

@@ -9,7 +9,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Of the heatmap as a whole, where it is laid over a face; the web page's slider begins here, too.
 OPACITY = 0.55
+# Opacity by level, 0..255: none at the bottom, full from 3/8 of the way up. What did not raise the score stays as it is;
+# a dark veil over it would look like a finding. The PNGs of the web page carry the same table.
+ALPHA = bytes(min(255, level * 8 // 3) for level in range(256))
 
 WHAT_IT_IS = (
     "The heatmap shows which parts of the face raised the detector's score most. "
@@ -44,24 +48,34 @@ def colour(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.
         uint8 (height, width, 3), RGB. The scale is inferno (van der Walt & Smith, 2015): it grows evenly brighter, so
         that it reads the same without colour vision and in a grey print.
     """
-    import cv2
-
-    smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
-    levels = np.clip(np.rint(smooth * 255.0), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1])
+    return _inferno(_levels(heatmap, width, height))
 
 
 def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: float = OPACITY) -> NDArray[np.uint8]:
-    """A heatmap over the picture it was made of.
+    """A heatmap over the picture it was made of, as the web page shows it.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
         heatmap: (h, w), 0..1.
-        opacity: 0 shows the picture alone, 1 the heatmap alone.
+        opacity: Of the heatmap's upper levels; below them it fades to nothing (`ALPHA`). 0 shows the picture alone.
 
     Returns:
         uint8 (H, W, 3), RGB.
     """
     height, width = pixels.shape[:2]
-    mixed = pixels * (1.0 - opacity) + colour(heatmap, width, height) * opacity
-    return np.rint(mixed).astype(np.uint8)
+    levels = _levels(heatmap, width, height)
+    weight = (np.frombuffer(ALPHA, np.uint8)[levels] * (opacity / 255.0))[:, :, None]
+    return np.rint(pixels * (1.0 - weight) + _inferno(levels) * weight).astype(np.uint8)
+
+
+def _levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
+    import cv2
+
+    smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(np.rint(smooth * 255.0), 0, 255).astype(np.uint8)
+
+
+def _inferno(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1])

@@ -232,13 +232,11 @@ def heatmap_pictures(
 
 def _face_pictures(face: FaceFinding, pixels: NDArray[np.uint8]) -> dict[str, Any]:
     plain, over = heatmap_pictures(face, pixels, FACE_SIDE)
-    raised = face.heatmap is not None and bool(face.heatmap.any())
     return {
         "face": face,
         "plain": _jpeg_url(plain),
         "heatmap": _jpeg_url(over),
         "box": _percent(face.box, pixels),
-        "raised": raised,
     }
 
 
