@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import shutil
@@ -88,6 +89,41 @@ def test_a_bundle_is_replaced_as_a_whole(bundle):
     write_toy_bundle(bundle, bias=2.0)
     assert read_bundle(bundle).model == toy_graph(bias=2.0)
     assert sorted(os.listdir(bundle)) == ["MODEL_CARD.md", "bundle.json", "model.onnx"]
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_whenever_replacing_a_bundle_breaks_off_one_whole_bundle_is_there(bundle, monkeypatch, steps):
+    """Every change of the file system may be the last; the one that would undo is lost with it, as in a power cut."""
+    left = [steps]
+
+    def dying(act):
+        def step(*arguments, **options):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return act(*arguments, **options)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        for name in ("rename", "replace"):
+            patch.setattr(Path, name, dying(getattr(Path, name)))
+        patch.setattr(shutil, "rmtree", dying(shutil.rmtree))
+        with contextlib.suppress(KeyboardInterrupt):
+            write_toy_bundle(bundle, bias=2.0)
+    aside = bundle.with_name(".bundle.replaced")
+    found = read_bundle(bundle if bundle.exists() else aside).model
+    assert found in (toy_graph(), toy_graph(bias=2.0))
+    write_toy_bundle(bundle, bias=3.0)
+    assert read_bundle(bundle).model == toy_graph(bias=3.0)
+    assert not aside.exists()
+
+
+def test_what_else_lies_in_a_replaced_bundle_stays(bundle):
+    (bundle / "notes.txt").write_text("mine")
+    write_toy_bundle(bundle, bias=2.0)
+    assert (bundle / "notes.txt").read_text() == "mine"
+    assert os.listdir(bundle.parent) == ["bundle"]
 
 
 def test_a_folder_with_other_things_in_it_is_not_written_to(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,11 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
 
 
 def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) -> Path:
-    """Write a bundle so that a reader sees all of it or nothing.
+    """Write a bundle so that a reader never sees a mixture of two.
+
+    A new one is there once its `bundle.json` is, which is written last. One that replaces another is made beside it
+    and then takes its name. If the power fails just between these two steps, the old one is whole in
+    `.<name>.replaced` beside it.
 
     Args:
         folder: Where to put it; an existing bundle there is replaced, any other non-empty folder is refused.
@@ -197,13 +202,53 @@ def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
         raise UnmaskError(
             f"{place} holds other files", hint="Name a new or empty folder for the bundle.", code="bad-output"
         )
-    place.mkdir(parents=True, exist_ok=True)
     contents = {MODEL_FILE: model, CARD_FILE: card.encode()}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     text = json.dumps(info.model_copy(update={"files": files}).model_dump(), indent=2, ensure_ascii=False) + "\n"
-    for name, data in {**contents, INFO_FILE: text.encode()}.items():
-        _write_whole(place / name, data)
+    contents[INFO_FILE] = text.encode()
+    old = _aside(place)
+    if old.exists() and not place.exists():  # the power failed half-way through replacing it
+        old.rename(place)
+    if (place / INFO_FILE).exists():
+        _replace(place.resolve(), contents)
+    else:
+        place.mkdir(parents=True, exist_ok=True)
+        _fill(place, contents)
     return place
+
+
+def _fill(place: Path, contents: dict[str, bytes]) -> None:
+    for name, data in contents.items():
+        _write_whole(place / name, data)
+
+
+def _aside(place: Path) -> Path:
+    place = place.resolve()
+    return place.with_name(f".{place.name}.replaced")
+
+
+def _replace(place: Path, contents: dict[str, bytes]) -> None:
+    old = _aside(place)
+    if old.exists():
+        _remove(old, place, contents)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
+        new = Path(folder) / place.name
+        new.mkdir()
+        _fill(new, contents)
+        place.rename(old)
+        try:
+            new.rename(place)
+        except BaseException:
+            old.rename(place)
+            raise
+    _remove(old, place, contents)
+
+
+def _remove(old: Path, place: Path, contents: dict[str, bytes]) -> None:
+    for other in old.iterdir():
+        if other.name not in contents:  # somebody's notes beside the bundle's own files
+            other.rename(place / other.name)
+    shutil.rmtree(old)
 
 
 def _read_info(place: Path) -> BundleInfo:
