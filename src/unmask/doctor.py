@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "note", "problem"]
 
+# tests/test_doctor.py holds both against pyproject.toml.
 LIGHT = (
+    "click",
     "numpy",
     "pillow",
     "opencv-python-headless",
@@ -33,9 +37,16 @@ LIGHT = (
 OPTIONAL = {
     "keras": "training; in a clone of Unmask: pip install '.[train]'",
     "tensorflow": "training; in a clone of Unmask: pip install '.[train]'",
+    "jax": "training on an NVIDIA GPU; in a clone of Unmask: pip install '.[gpu]'",
     "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
     "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
+    "c2pa-python": "content credentials on the web page; in a clone of Unmask: pip install '.[c2pa]'",
 }
+
+# What ONNX Runtime always offers: the processor, and a client of somebody's servers, which speeds up nothing here.
+NO_ACCELERATORS = {"CPU", "Azure"}
+# With one of these JAX trains on an NVIDIA card. Asking JAX itself would take seconds, and TensorFlow longer still.
+JAX_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,8 @@ def examine(bundle: Path | None = None) -> Iterator[Examination]:
     yield _decoders()
     yield _surviving("detector", lambda: _detector(bundle))
     yield _surviving("face finder", _face_finder)
-    yield _surviving("processors", _accelerators)
+    yield _surviving("processors", _processors)
+    yield _surviving("graphics card", _graphics_card)
     yield _folder("temporary folder", tempfile.gettempdir)
     yield _folder("current folder", os.getcwd)
 
@@ -141,11 +153,31 @@ def _face_finder() -> Examination:
     return Examination("ok", "face finder", f"{finder.name}; sha256 {finder.sha256[:12]}")
 
 
-def _accelerators() -> Examination:
+def _processors() -> Examination:
     import onnxruntime
 
-    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
-    return Examination("ok", "processors", f"{os.cpu_count()} cores; ONNX Runtime offers {', '.join(providers)}")
+    providers = {name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()}
+    accelerators = ", ".join(sorted(providers - NO_ACCELERATORS)) or "no accelerator"
+    return Examination("ok", "processors", f"{os.cpu_count()} cores; ONNX Runtime offers {accelerators}")
+
+
+def _graphics_card() -> Examination:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return Examination("ok", "graphics card", "none of NVIDIA's found; only training would use it")
+    try:
+        asked = [command, "--query-gpu=name", "--format=csv,noheader"]
+        cards = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.split("\n")
+    except (OSError, subprocess.SubprocessError) as error:
+        return Examination(
+            "note", "graphics card", f"nvidia-smi fails: {error}", "To train on it, mend the card's driver first."
+        )
+    found = ", ".join(card.strip() for card in cards if card.strip()) or "none listed by nvidia-smi"
+    plugin = next((f"{name} {version}" for name in JAX_PLUGINS if (version := _version(name))), None)
+    if plugin:
+        return Examination("ok", "graphics card", f"{found}; KERAS_BACKEND=jax trains on it ({plugin})")
+    hint = "To train on it, in a clone of Unmask: pip install '.[gpu]', then KERAS_BACKEND=jax unmask train ..."
+    return Examination("note", "graphics card", f"{found}; not used", hint)
 
 
 def _folder(name: str, find: Callable[[], str]) -> Examination:

@@ -1,0 +1,94 @@
+"""What the doctor looks for is what the package asks for."""
+
+import re
+import sys
+import tomllib
+
+import onnxruntime
+import pytest
+
+from tests.conftest import ROOT
+from unmask import doctor
+from unmask.doctor import LIGHT, OPTIONAL
+
+
+def names(requirements):
+    return {re.match(r"[\w.-]+", requirement)[0] for requirement in requirements}
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_every_package_that_an_answer_needs_is_looked_for(project):
+    assert set(LIGHT) == names(project["dependencies"])
+
+
+def test_every_extra_for_users_is_looked_for(project):
+    extras = project["optional-dependencies"]
+    for extra in extras.keys() - {"dev", "web-test"}:
+        of_it = names(extras[extra]) & OPTIONAL.keys()
+        assert of_it, extra
+        assert all(f"[{extra}]" in OPTIONAL[name] for name in of_it)
+    assert OPTIONAL.keys() <= set().union(*map(names, extras.values()))
+
+
+def test_only_accelerators_are_offered(monkeypatch):
+    def offer(*providers):
+        monkeypatch.setattr(
+            onnxruntime, "get_available_providers", lambda: [f"{p}ExecutionProvider" for p in providers]
+        )
+        return doctor._processors().found
+
+    assert offer("Azure", "CPU").endswith("offers no accelerator")
+    assert offer("CUDA", "CPU").endswith("offers CUDA")
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Puts an nvidia-smi in the way that prints and ends as told."""
+
+    def make(script):
+        command = tmp_path / "nvidia-smi"
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        return doctor._graphics_card()
+
+    return make
+
+
+needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="writes a shell script")
+
+
+@needs_sh
+def test_a_card_that_nothing_here_uses_comes_with_what_to_install(card, monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda package: None)
+    seen = card("echo NVIDIA H100")
+    assert (seen.level, "NVIDIA H100" in seen.found, "[gpu]" in seen.hint) == ("note", True, True)
+
+
+@needs_sh
+def test_a_card_that_training_uses_is_named_with_the_plugin(card, monkeypatch):
+    monkeypatch.setattr(doctor, "_version", {"jax-cuda12-plugin": "0.7"}.get)
+    seen = card("echo NVIDIA H100")
+    assert (seen.level, "jax-cuda12-plugin 0.7" in seen.found, seen.hint) == ("ok", True, "")
+
+
+@needs_sh
+def test_a_broken_driver_is_a_note(card):
+    seen = card("exit 9")
+    assert (seen.level, "nvidia-smi fails" in seen.found) == ("note", True)
+
+
+def test_no_card_is_no_problem(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor._graphics_card().level == "ok"
+
+
+def test_looking_for_a_card_imports_no_training_framework(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = set(sys.modules)
+    doctor._graphics_card()
+    assert not {"jax", "tensorflow"} & (set(sys.modules) - before)
