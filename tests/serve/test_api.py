@@ -129,6 +129,13 @@ def test_a_body_over_the_limit_is_refused_by_its_length(detector: Detector) -> N
     problem(small.post(CHECK, data=b"x" * 1_200_000), 413, "too-large")
 
 
+def test_a_reply_that_would_be_too_large_is_refused(detector: Detector, face: bytes) -> None:
+    client = create_app(detector, Settings(reply_mb=0, pictures_a_minute=0)).test_client()
+    assert "fewer" in problem(client.post(f"{CHECK}?heatmap=png", data=face), 413, "too-large").hint
+    assert client.post("/card", data=form((face, "a.jpg"))).status_code == 413
+    assert client.post(CHECK, data=face).status_code == 200
+
+
 def test_too_many_pictures_are_refused(detector: Detector, face: bytes) -> None:
     few = create_app(detector, Settings(max_pictures=2, pictures_a_minute=0)).test_client()
     problem(few.post(CHECK, data=form(*[(face, "a.jpg")] * 3)), 413, "too-many-pictures")

@@ -13,6 +13,7 @@ from unmask.errors import UnmaskError
 from unmask.finding import Finding
 from unmask.report import document
 from unmask.serve.pictures import heatmap_url, preview_url
+from unmask.serve.problem import Problem
 from unmask.serve.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from unmask.serve.pool import Deadline, Pool
 
 log = logging.getLogger("unmask.serve")
+
+FEWER = "Send fewer pictures at once, or ask for no heatmaps."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ class Answer:
     provenance: Provenance | None = None
     preview: str | None = None
 
+    @property
+    def picture_bytes(self) -> int:
+        """Of what it adds to a reply: a page holds the heatmaps twice, also in the JSON to download, in base64 again."""
+        heatmaps = sum(map(len, self.heatmaps))
+        return heatmaps if self.preview is None else len(self.preview) + heatmaps * 7 // 3
+
 
 class Answering:
     """Answers requests with one detector, shared by all threads.
@@ -63,25 +72,31 @@ class Answering:
         detector: Loaded once.
         pool: Where the work is done.
         metrics: Where it is counted.
+        reply_bytes: Most bytes of pictures and heatmaps in one reply.
     """
 
-    def __init__(self, detector: Detector, pool: Pool, metrics: Metrics) -> None:
+    def __init__(self, detector: Detector, pool: Pool, metrics: Metrics, reply_bytes: int) -> None:
         self.detector = detector
         self.pool = pool
         self.metrics = metrics
+        self.reply_bytes = reply_bytes
 
     def answer(self, uploads: list[Upload], wanted: Wanted, request_id: str) -> list[Answer]:
         """An answer for every picture, in their order; one that cannot be read never stops the others.
 
         Raises:
-            Problem: If the server is busy or the time is over.
+            Problem: If the server is busy, or the time is over, or the reply would be too large.
         """
 
         def job(deadline: Deadline) -> list[Answer]:
             answers = []
+            left = self.reply_bytes
             for upload in uploads:
                 deadline.check()
                 answers.append(self._one(upload, wanted, request_id))
+                left -= answers[-1].picture_bytes
+                if left < 0:
+                    raise Problem("too-large", "The answers to these pictures are too large for one reply.", hint=FEWER)
             return answers
 
         return self.pool.run(job)

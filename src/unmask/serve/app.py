@@ -21,7 +21,7 @@ from unmask.serve.pool import Pool
 from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.security import REQUEST_ID, harden, request_id
 from unmask.serve.services import Services, services
-from unmask.serve.settings import Settings
+from unmask.serve.settings import MEGABYTE, Settings
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -56,7 +56,7 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
         pool,
         metrics,
         Allowance(settings.pictures_a_minute),
-        Answering(detector, pool, metrics),
+        Answering(detector, pool, metrics, settings.reply_mb * MEGABYTE),
     )
     app.before_request(_begin)
     app.after_request(_end)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Longer side of the copy that a page shows: sharp on a phone and on most of a desktop's width.
 PREVIEW_SIDE = 1280
 PREVIEW_QUALITY = 88
+# Hardly a photo needs more; a picture of noise would need five times as much, and is shown smaller.
+PREVIEW_BYTES = 400_000
 # A heatmap has some 7 x 7 to 16 x 16 cells; this is smooth, and the browser enlarges the rest of the way.
 HEATMAP_SIDE = 192
 # Opacity by level, 0..255: none at the bottom, full from 3/8 of the way up.
@@ -49,12 +51,22 @@ def preview_url(pixels: NDArray[np.uint8]) -> str:
     Args:
         pixels: uint8 (H, W, 3), RGB.
     """
-    scale = PREVIEW_SIDE / max(pixels.shape[:2])
-    if scale < 1.0:
-        height, width = pixels.shape[:2]
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return _data_url("image/jpeg", encode_jpeg(pixels, PREVIEW_QUALITY))
+    side = PREVIEW_SIDE
+    data = encode_jpeg(_shrunk(pixels, side), PREVIEW_QUALITY)
+    while len(data) > PREVIEW_BYTES:
+        side //= 2
+        data = encode_jpeg(_shrunk(pixels, side), PREVIEW_QUALITY)
+    return _data_url("image/jpeg", data)
+
+
+def _shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture with no side longer than this."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1.0:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 @cache

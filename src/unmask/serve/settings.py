@@ -30,6 +30,7 @@ class Settings:
         seconds: Time from the start of waiting to the answer, for one request.
         pictures_a_minute: For one client address; 0 for no limit.
         body_seconds: Time that a client may take to send a request.
+        reply_mb: Most megabytes of pictures and heatmaps in one reply: those of 50 photos without script fit.
         memory_mb: Most megabytes of request bodies held at once, those still arriving included.
         connections: Most open connections.
         drain_seconds: Time that requests under way get when the server is told to end.
@@ -46,6 +47,7 @@ class Settings:
     seconds: float = 30.0
     pictures_a_minute: int = 600
     body_seconds: float = 30.0
+    reply_mb: int = 40
     memory_mb: int = 500
     connections: int = 200
     drain_seconds: float = 30.0
