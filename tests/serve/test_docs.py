@@ -64,7 +64,9 @@ def test_the_limits_in_the_docs_are_the_server_s() -> None:
     limits = Settings()
     assert f"memory budget of {limits.memory_mb} MB" in WEB
     assert f"takes more than {limits.body_seconds:g} s to arrive" in WEB
+    assert f"takes more than {limits.reply_seconds:g} s to be received" in WEB
     assert f"at most {limits.reply_mb} MB of pictures and heatmaps" in WEB
+    assert f"at most {limits.connections_an_address} of the {limits.connections} connections" in WEB
     assert f"a queue of {limits.waiting} requests and {limits.seconds:g} s" in WEB
     assert f"for up to {limits.drain_seconds:g} s" in WEB
     assert f"| `--rate` | {limits.pictures_a_minute} |" in WEB

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,83 @@ def test_bodies_beyond_the_memory_budget_are_refused_and_their_places_come_back(
     until(lambda: server.budget._free == 2_000_000)
     assert ask(server, "POST", "/api/v1/check", face)[0] == 200
     until(lambda: server.budget._free == 2_000_000)
+
+
+LONG_REPLY = 30_000_000  # more than the kernel takes off the server's hands
+
+
+@contextmanager
+def slow_reader(server: Server) -> Iterator[socket.socket]:
+    """Asks for the long reply and takes nothing of it."""
+    with raw(server) as connection:
+        before = server.budget._free
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: server.budget._free < before)
+        yield connection
+
+
+def test_replies_beyond_the_memory_budget_are_refused_and_their_places_come_back(serve, monkeypatch) -> None:
+    server = serve(memory_mb=40)
+    whole = server.budget._free
+    with monkeypatch.context() as patch:
+        patch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
+        with slow_reader(server):
+            status, headers, body = ask(server, "GET", "/metrics", **{"X-Request-ID": "mine"})
+            assert (status, json.loads(body)["code"], json.loads(body)["request_id"]) == (429, "busy", "mine")
+            assert headers["Retry-After"] == "5"
+            assert ask(server, "GET", "/healthz")[0] == 200
+        until(lambda: server.budget._free == whole)
+        assert len(ask(server, "GET", "/metrics")[2]) == LONG_REPLY
+    until(lambda: server.budget._free == whole)
+
+
+def test_a_reply_that_is_not_taken_in_time_is_dropped(serve, monkeypatch) -> None:
+    server = serve(reply_seconds=0.3)
+    whole = server.budget._free
+    monkeypatch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
+    with slow_reader(server) as connection:
+
+        def is_dropped() -> bool:
+            # A little at a time is not enough.
+            with suppress(ConnectionError):
+                connection.recv(100)
+            return server.budget._free == whole
+
+        until(is_dropped)
+        assert not server.active_channels
+
+
+def test_a_connection_that_stays_open_does_not_keep_its_last_reply(serve, monkeypatch) -> None:
+    server = serve()
+    whole = server.budget._free
+    monkeypatch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
+    with slow_reader(server) as connection:
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        assert len(reply.read()) == LONG_REPLY
+        until(lambda: server.budget._free == whole)
+        (channel,) = server.active_channels.values()
+        assert [buffer.buf for buffer in channel.outbufs] == [None]
+
+
+def test_memory_goes_back_to_the_system_also_when_a_connection_closes(serve, monkeypatch) -> None:
+    given_back = threading.Event()
+    monkeypatch.setattr("unmask.serve.server.give_back", given_back.set)
+    monkeypatch.setattr("unmask.serve.server.GIVE_BACK_SECONDS", 0.0)
+    server = serve()
+    with raw(server):
+        until(lambda: server.active_channels)
+        given_back.clear()
+    assert given_back.wait(10)
+
+
+def test_one_address_cannot_take_all_connections(serve) -> None:
+    server = serve(connections_an_address=2)
+    with raw(server), raw(server) as second, raw(server) as third:
+        assert third.recv(1) == b""
+        second.close()
+        until(lambda: len(server.active_channels) == 1)
+        assert ask(server, "GET", "/healthz")[0] == 200
 
 
 def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_answers(serve, monkeypatch) -> None:

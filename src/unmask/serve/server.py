@@ -1,8 +1,9 @@
 """The production server: waitress, held to the limits that it leaves open.
 
 Waitress receives a whole request before it calls the application, and keeps it in memory up to a size and in a file
-above. Here that size is larger than any request that is taken, so that nothing goes to disk; all requests together are
-held to a budget; one that does not arrive in time is refused; and the server ends only after answering what it has begun.
+above. Here that size is larger than any request that is taken, so that nothing goes to disk; all requests and replies
+together are held to a budget; a request that does not arrive in time is refused, a reply that is not taken in time is
+dropped; and the server ends only after answering what it has begun.
 """
 
 # Waitress has no types of its own, and those of others do not know its insides.
@@ -20,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waitress.adjustments import Adjustments
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
 
 # Waitress's own refusals, as problem codes.
 CODES = {400: "bad-request", 408: "slow-request", 413: "too-large", 431: "header-too-large", 501: "not-supported"}
-# A reply may hold the heatmaps of hundreds of faces; above this waitress would put it into a file.
+# Above this waitress would put a reply into a file. None comes near: `Settings.reply_mb` bounds what is in it.
 REPLY_BYTES = 1 << 30
+# So much of its replies a connection may leave unread without asking the budget: refusals and health checks always go.
+SMALL_REPLY_BYTES = 1 << 16
 MAX_HEADER_BYTES = 32_768
 # After a refusal, what the client is still sending is read and thrown away for so long, and up to so much: a
 # connection that is closed on unread bytes takes the refusal with it before the client has seen it.
@@ -54,7 +58,7 @@ GIVE_BACK_SECONDS = 5.0
 
 
 class Budget:
-    """Bytes that all requests together may hold.
+    """Bytes that all requests and replies together may hold.
 
     Args:
         size: In bytes.
@@ -119,7 +123,22 @@ class _Parser(HTTPRequestParser):
 
 
 class _Task(WSGITask):
-    """Ends the connection with the reply where the server is ending."""
+    """Asks the budget for the reply's size, and ends the connection with it where the server is ending."""
+
+    _is_refused = False
+
+    def write(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if data and not self.wrote_header and not self.channel.makes_room(self.content_length or len(data)):
+            self._is_refused = True
+            given = dict(self.response_headers).get(REQUEST_ID)
+            data = _turn_into(
+                self,
+                Problem("busy", "The server holds as many replies as it may at the same time.", retry_after=5),
+                given,
+            )
+        super().write(data)
 
     def build_response_header(self) -> bytes:
         if self.channel.server.services.is_ending:
@@ -138,27 +157,31 @@ class _ProblemTask(ErrorTask):
             if isinstance(error, _Refusal)
             else Problem(CODES.get(error.code, "internal"), f"{error.reason}: {error.body}.")
         )
-        request_id = uuid.uuid4().hex
-        body = problem.to_json(request_id)
-        self.status = f"{problem.kind.status} {problem.kind.title}"
-        self.response_headers.extend(
-            [
-                ("Content-Type", MEDIA_TYPE),
-                (REQUEST_ID, request_id),
-                ("Cache-Control", "no-store"),
-                *HEADERS.items(),
-                *problem.headers.items(),
-            ]
-        )
+        body = _turn_into(self, problem)
         self.set_close_on_finish()
         self.channel.lingers = True
-        self.channel.server.refused(problem.code)
-        self.content_length = len(body)
         self.write(body)
 
 
+def _turn_into(task: WSGITask | ErrorTask, problem: Problem, request_id: str | None = None) -> bytes:
+    """Makes a task's reply a refusal, of which this is the body."""
+    request_id = request_id or uuid.uuid4().hex
+    body = problem.to_json(request_id)
+    task.status = f"{problem.kind.status} {problem.kind.title}"
+    task.response_headers = [
+        ("Content-Type", MEDIA_TYPE),
+        (REQUEST_ID, request_id),
+        ("Cache-Control", "no-store"),
+        *HEADERS.items(),
+        *problem.headers.items(),
+    ]
+    task.content_length = len(body)
+    task.channel.server.refused(problem.code)
+    return body
+
+
 class _Channel(HTTPChannel):
-    """A connection that keeps the time of its request, and ends politely after a refusal."""
+    """A connection that keeps the time of its request and of its reply, and ends politely after a refusal."""
 
     task_class = _Task
     error_task_class = _ProblemTask
@@ -166,6 +189,8 @@ class _Channel(HTTPChannel):
     _lingering_until = 0.0
     _thrown_away = 0
     request_began = 0.0
+    _reply_began: float | None = None
+    _charged = 0
 
     def __init__(self, server: Server, sock: socket.socket, addr: Any, adj: Adjustments, map: Any = None) -> None:
         self.parser_class = partial(_Parser, budget=server.budget)
@@ -196,6 +221,51 @@ class _Channel(HTTPChannel):
         if not data or self._thrown_away > LINGER_BYTES:
             super().handle_close()
 
+    def handle_write(self) -> None:
+        super().handle_write()
+        if self.connected:
+            self._settle()
+
+    def service(self) -> None:
+        """Waitress's own; in a task's thread. The client may be gone by its end."""
+        super().service()
+        self.server.has_freed()
+
+    def makes_room(self, size: int) -> bool:
+        """Takes what a reply needs from the budget, before it is written; False if that does not have it."""
+        with self.outbuf_lock:
+            missing = self.total_outbufs_len + size - SMALL_REPLY_BYTES - self._charged
+            if missing <= 0 or not self.connected:
+                return True
+            if not self.server.budget.take(missing):
+                return False
+            self._charged += missing
+            return True
+
+    def _settle(self) -> None:
+        """Lets go of what replies held, once they are sent. In the main loop's thread, as all that shortens `outbufs`."""
+        if self.total_outbufs_len:
+            return
+        self._reply_began = None
+        # While a task runs, what it took may be for a reply that it is about to write.
+        if not self.requests and (self.current_outbuf_count or self._charged):
+            # Waitress would keep the buffer, as long as the longest reply in it was, until the next one.
+            self.outbufs[-1].close()
+            self.outbufs = [OverflowableBuffer(self.adj.outbuf_overflow)]
+            self.current_outbuf_count = 0
+            self._pay_back()
+
+    def _pay_back(self) -> None:
+        with self.outbuf_lock:
+            self.server.budget.give(self._charged)
+            self._charged = 0
+        self.server.has_freed()
+
+    def del_channel(self, map: Any = None) -> None:
+        """Waitress's own; called when the connection is closed."""
+        super().del_channel(map)
+        self._pay_back()
+
     def handle_close(self) -> None:
         if self.lingers and self.connected and not self._lingering_until:
             try:
@@ -213,12 +283,19 @@ class _Channel(HTTPChannel):
         """Whether nothing has begun to arrive and nothing is left to send."""
         return self.request is None and not self.requests and not self.total_outbufs_len
 
-    def look_at_the_clock(self, now: float, body_seconds: float) -> None:
+    def look_at_the_clock(self, now: float, body_seconds: float, reply_seconds: float) -> None:
         """Ends what has taken too long. Called by the main loop about once a second."""
         if self._lingering_until:
             if now > self._lingering_until:
                 super().handle_close()
             return
+        if self.total_outbufs_len:
+            # Waitress's own limit begins anew with every byte that the client takes.
+            self._reply_began = self._reply_began or now
+            if now - self._reply_began >= reply_seconds:
+                super().handle_close()
+                return
+        self._settle()
         with self.requests_lock:
             late = self.request
             if late is None or self.requests or now - self.request_began < body_seconds:
@@ -281,6 +358,22 @@ class Server(TcpWSGIServer):
         self._has_worked = True
         super().add_task(task)
 
+    def has_freed(self) -> None:
+        """Told by a connection that has let go of something: that goes back to the system, too."""
+        self._has_worked = True
+
+    def accept(self) -> Any:
+        """Waitress's own: a new connection, or None. One address leaves some for others; a proxy speaks for many."""
+        accepted = super().accept()
+        if accepted is None:
+            return None
+        address = accepted[1][0]
+        count = sum(channel.addr[0] == address for channel in self.active_channels.values())
+        if count < self.settings.connections_an_address or address == self.settings.trusted_proxy:
+            return accepted
+        accepted[0].close()
+        return None
+
     def refused(self, code: str) -> None:
         """Counts a refusal that the application never saw."""
         self.services.metrics.refusal(code)
@@ -293,7 +386,7 @@ class Server(TcpWSGIServer):
             self._next_giving_back = now + GIVE_BACK_SECONDS
             give_back()
         for channel in list(self.active_channels.values()):
-            channel.look_at_the_clock(time.monotonic(), self.settings.body_seconds)
+            channel.look_at_the_clock(time.monotonic(), self.settings.body_seconds, self.settings.reply_seconds)
 
     def end(self) -> None:
         """Tells the server to end; from any thread, and also when it was told before or has ended."""

@@ -30,9 +30,11 @@ class Settings:
         seconds: Time from the start of waiting to the answer, for one request.
         pictures_a_minute: For one client address; 0 for no limit.
         body_seconds: Time that a client may take to send a request.
+        reply_seconds: Time that a client may take to receive a reply.
         reply_mb: Most megabytes of pictures and heatmaps in one reply: those of 50 photos without script fit.
-        memory_mb: Most megabytes of request bodies held at once, those still arriving included.
+        memory_mb: Most megabytes of request bodies and replies held at once, those still arriving or leaving included.
         connections: Most open connections.
+        connections_an_address: Most of them from one client address, so that one cannot take all.
         drain_seconds: Time that requests under way get when the server is told to end.
         trusted_proxy: Address of a reverse proxy whose `X-Forwarded-For` is believed; None for no proxy.
     """
@@ -47,9 +49,11 @@ class Settings:
     seconds: float = 30.0
     pictures_a_minute: int = 600
     body_seconds: float = 30.0
+    reply_seconds: float = 60.0
     reply_mb: int = 40
     memory_mb: int = 500
     connections: int = 200
+    connections_an_address: int = 100
     drain_seconds: float = 30.0
     trusted_proxy: str | None = None
 
