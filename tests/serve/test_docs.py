@@ -88,7 +88,7 @@ def test_the_container_s_command_serves_and_its_health_check_passes(toy_bundle: 
     assert json.loads(found["ENTRYPOINT"][0]) == ["unmask", "serve"]
     check = json.loads(found["HEALTHCHECK"][0].split("CMD", 1)[1])
     options = json.loads(found["CMD"][0])
-    with unmask_serve(*options, "--bundle", str(toy_bundle), env={**os.environ, "UNMASK_TOKEN": "t"}) as (_, port):
+    with unmask_serve(*options, "--bundle", str(toy_bundle), env={**os.environ, "UNMASK_TOKEN": "t" * 16}) as (_, port):
         check[-1] = check[-1].replace(":8000/", f":{port}/")
         subprocess.run([sys.executable, *check[1:]], check=True)
         check[-1] = check[-1].replace("/healthz", "/nothing")

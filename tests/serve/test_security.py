@@ -7,10 +7,26 @@ from PIL import Image
 
 from unmask.demo import draw_face
 from unmask.detector import Detector
+from unmask.errors import UnmaskError
 from unmask.serve import Settings, create_app
 from unmask.serve.intake import shown_name
+from unmask.serve.security import checked_token
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery-staple"
+
+
+@pytest.mark.parametrize("given", [None, TOKEN, f" {TOKEN}\n"])
+def test_a_token_is_taken_without_the_spaces_around_it(given: str | None) -> None:
+    assert checked_token(given) == (given and TOKEN)
+
+
+@pytest.mark.parametrize(
+    "given", ["", " ", "short", "   fifteen-letters  ", "correct horse battery", "correct-hörse-staple"]
+)
+def test_a_token_that_no_client_could_show_or_anyone_could_guess_is_refused(given: str) -> None:
+    with pytest.raises(UnmaskError, match="the token") as error:
+        checked_token(given)
+    assert "openssl" in error.value.hint
 
 
 @pytest.fixture

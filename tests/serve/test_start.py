@@ -125,7 +125,9 @@ def test_other_machines_are_not_served_without_a_token(toy_bundle: Path) -> None
     assert "hint: Set UNMASK_TOKEN" in ended.stderr
 
 
-@pytest.mark.parametrize(("options", "environment"), [(("--open",), {}), ((), {"UNMASK_TOKEN": "secret"})])
+@pytest.mark.parametrize(
+    ("options", "environment"), [(("--open",), {}), ((), {"UNMASK_TOKEN": " a-long-secret-word\n"})]
+)
 def test_with_a_token_or_when_told_so_they_are(
     toy_bundle: Path, options: tuple[str, ...], environment: dict[str, str]
 ) -> None:
@@ -134,8 +136,15 @@ def test_with_a_token_or_when_told_so_they_are(
         unmask_serve(*where, *options, env={**os.environ, **environment}) as (_, port),
         closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection,
     ):
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/metrics", headers={"Authorization": "Bearer a-long-secret-word"})
         assert connection.getresponse().status == 200
+
+
+def test_a_token_that_is_easy_to_guess_is_refused(toy_bundle: Path) -> None:
+    ended = run("--bundle", str(toy_bundle), UNMASK_TOKEN="secret")
+    assert ended.returncode == 2
+    assert "error: the token has 6 letters" in ended.stderr
+    assert "hint: Make one with" in ended.stderr
 
 
 def test_a_missing_bundle_is_told_with_a_hint(tmp_path: Path) -> None:

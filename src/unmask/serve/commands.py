@@ -46,7 +46,7 @@ def serve(
         {
             "host": host,
             "port": port,
-            "token": token or None,
+            "token": token,
             "max_upload_mb": max_upload_mb,
             "pictures_a_minute": rate,
             "trusted_proxy": trusted_proxy,

@@ -7,6 +7,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
+from unmask.errors import UnmaskError
 from unmask.serve.problem import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +29,37 @@ HEADERS = {
 }
 REQUEST_ID = "X-Request-ID"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+
+
+# A page's form or an Authorization header carries these as they are, and nothing else surely.
+_GOOD_TOKEN = re.compile(r"[!-~]+\Z")
+MIN_TOKEN = 16
+
+
+def checked_token(token: str | None) -> str | None:
+    """The token to ask for, from what whoever starts the server gave.
+
+    Args:
+        token: Spaces around it are left out, as they are from what a client shows; None for no token.
+
+    Raises:
+        UnmaskError: If no client could show it, or anyone could guess it.
+    """
+    if token is None:
+        return None
+    token = token.strip()
+    hint = "Make one with: openssl rand -hex 32"
+    if len(token) < MIN_TOKEN:
+        raise UnmaskError(
+            f"the token has {len(token)} letters, at least {MIN_TOKEN} are needed", hint=hint, code="bad-token"
+        )
+    if not _GOOD_TOKEN.match(token):
+        raise UnmaskError(
+            "the token has letters that not every client can send: spaces, or other than ASCII",
+            hint=hint,
+            code="bad-token",
+        )
+    return token
 
 
 def request_id(request: Request) -> str:

@@ -10,6 +10,7 @@ from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.serve.app import create_app
+from unmask.serve.security import checked_token
 from unmask.serve.server import Server
 from unmask.serve.settings import Settings
 
@@ -38,9 +39,9 @@ def start(
         say: Shows a line to whoever started the server.
 
     Raises:
-        UnmaskError: If the address cannot be listened on, or should not be.
+        UnmaskError: If the address cannot be listened on, or should not be, or if the token will not do.
     """
-    settings = Settings(**options)
+    settings = Settings(**{**options, "token": checked_token(options.get("token"))})
     if not is_loopback(settings.host) and settings.token is None:
         say(WARNING.format(host=settings.host))
         if not is_open:
