@@ -25,6 +25,14 @@ def test_tokens_come_back_with_time() -> None:
     assert bucket.take("a", 61) == 0
 
 
+def test_asking_for_the_wait_takes_nothing() -> None:
+    clock = Clock()
+    bucket = Allowance(1, clock=clock)
+    assert [bucket.wait("a"), bucket.wait("a"), bucket.take("a", 1)] == [0, 0, 0]
+    clock.now = 15.0
+    assert bucket.wait("a") == 45
+
+
 def test_a_request_larger_than_the_bucket_is_answered_once_it_is_full_and_leaves_a_debt() -> None:
     clock = Clock()
     bucket = Allowance(60, clock=clock)

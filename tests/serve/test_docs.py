@@ -68,6 +68,7 @@ def test_the_limits_in_the_docs_are_the_server_s() -> None:
     assert f"at most {limits.reply_mb} MB of pictures and heatmaps" in WEB
     assert f"at most {limits.connections_an_address} of the {limits.connections} connections" in WEB
     assert f"a queue of {limits.waiting} requests and {limits.seconds:g} s" in WEB
+    assert f"After {limits.wrong_tokens_a_minute} wrong tokens a minute" in WEB
     assert f"for up to {limits.drain_seconds:g} s" in WEB
     assert f"| `--rate` | {limits.pictures_a_minute} |" in WEB
     assert f"| `--max-upload-mb` | {limits.max_upload_mb} |" in WEB

@@ -4,6 +4,7 @@ import logging
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
+from werkzeug.test import TestResponse
 
 from unmask.demo import draw_face
 from unmask.detector import Detector
@@ -49,6 +50,29 @@ def test_with_the_token_there_is(guarded: FlaskClient, face: bytes) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert guarded.post("/api/v1/check", data=face, headers=headers).status_code == 200
     assert guarded.get("/metrics", headers=headers).status_code == 200
+
+
+def test_wrong_tokens_cannot_be_tried_without_end(detector: Detector, face: bytes) -> None:
+    client = create_app(detector, Settings(token=TOKEN, wrong_tokens_a_minute=3)).test_client()
+
+    def ask(token: str, address: str = "192.0.2.1") -> TestResponse:
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.post("/api/v1/check", data=face, headers=headers, environ_base={"REMOTE_ADDR": address})
+
+    assert [ask(token).status_code for token in ("a", "b", TOKEN, "c")] == [401, 401, 200, 401]
+    for token in ("d", TOKEN):
+        refused = ask(token)
+        assert (refused.status_code, refused.json["code"]) == (429, "too-many-tokens")
+        assert 0 < int(refused.headers["Retry-After"]) <= 20
+    assert ask(TOKEN, "192.0.2.2").status_code == 200
+
+
+def test_to_forget_the_token_is_no_attempt(detector: Detector, face: bytes) -> None:
+    client = create_app(detector, Settings(token=TOKEN, wrong_tokens_a_minute=1)).test_client()
+    for _ in range(3):
+        assert client.post("/api/v1/check", data=face).status_code == 401
+    fields = {"picture": (io.BytesIO(face), "a.jpg"), "token": TOKEN}
+    assert client.post("/check", data=fields).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""How many pictures one client may send: a token bucket an address (Turner, "New directions in communications", 1986).
+"""How many pictures or wrong tokens one client may send: a bucket an address (Turner, "New directions in communications",
+1986).
 
 Kept in the process: no package and no store is needed for one number an address.
 """
@@ -48,10 +49,24 @@ class Allowance:
             return 0
         with self._lock:
             now = self._clock()
-            tokens, since = self._clients.pop(client, (self._full, now))
-            tokens = min(self._full, tokens + (now - since) * self._rate)
+            tokens = self._tokens(client, now)
             missing = min(float(count), self._full) - tokens
+            self._clients.pop(client, None)
             self._clients[client] = (tokens - count if missing <= 0 else tokens, now)
             while len(self._clients) > MAX_CLIENTS:
                 self._clients.popitem(last=False)
+        return self._wait(missing)
+
+    def wait(self, client: str) -> int:
+        """Seconds until there is a token, 0 if there is one now; takes none."""
+        if not self._rate:
+            return 0
+        with self._lock:
+            return self._wait(1.0 - self._tokens(client, self._clock()))
+
+    def _tokens(self, client: str, now: float) -> float:
+        tokens, since = self._clients.get(client, (self._full, now))
+        return min(self._full, tokens + (now - since) * self._rate)
+
+    def _wait(self, missing: float) -> int:
         return 0 if missing <= 0 else math.ceil(missing / self._rate)

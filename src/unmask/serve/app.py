@@ -56,6 +56,7 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
         pool,
         metrics,
         Allowance(settings.pictures_a_minute),
+        Allowance(settings.wrong_tokens_a_minute),
         Answering(detector, pool, metrics, settings.reply_mb * MEGABYTE),
     )
     app.before_request(_begin)

@@ -16,7 +16,7 @@ _REFUSALS = {
     "check": (400, 401, 408, 413, 415, 429, 431, 500, 501, 503),
     "read": (400, 431, 500),
     "ready": (400, 431, 500, 503),
-    "metrics": (400, 401, 431, 500),
+    "metrics": (400, 401, 429, 431, 500),
 }
 _PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
 

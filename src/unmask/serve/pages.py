@@ -13,8 +13,7 @@ from unmask.serve.cards import Card, card
 from unmask.serve.intake import Upload, uploads
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
-from unmask.serve.security import authorize
-from unmask.serve.services import charge, services
+from unmask.serve.services import charge, let_in, services
 from unmask.serve.wording import MARKS, measured, size_text
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def refusal_page(problem: Problem) -> str:
 
 def _cards(first: int) -> list[Card]:
     here = services()
-    authorize(request, here.settings.token, form=True)
+    let_in(form=True)
     pictures = _pictures()
     charge(len(pictures))
     answers = here.answering.answer(pictures, ALL, g.request_id)

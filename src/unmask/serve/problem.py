@@ -46,6 +46,7 @@ KINDS = {
         "Use multipart/form-data, an image type, or application/octet-stream.",
     ),
     "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After."),
+    "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After."),
     "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After."),
     "header-too-large": Kind(431, "The request's header is too large", "Send fewer or shorter header fields."),
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),

@@ -68,24 +68,26 @@ def request_id(request: Request) -> str:
     return given if _GOOD_ID.match(given) else uuid.uuid4().hex
 
 
-def authorize(request: Request, token: str | None, *, form: bool = False) -> None:
-    """Lets through whoever shows the token.
+def shown_token(request: Request, *, form: bool = False) -> str:
+    """The token that a request shows, empty if none.
 
     Args:
         request: With `Authorization: Bearer TOKEN`.
-        token: The right one; None to let everyone through.
         form: Whether a form field `token` will do as well: a page without script has no other way.
+    """
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        shown = request.form.get("token", "") if form else ""
+    return shown.strip()
+
+
+def compare(shown: str, token: str) -> None:
+    """Compares in constant time, so that the time of a refusal tells nothing of the token.
 
     Raises:
         Problem: "unauthorized".
     """
-    if token is None:
-        return
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        shown = request.form.get("token", "") if form else ""
-    # In constant time, so that the time of a refusal tells nothing of the token.
-    if not hmac.compare_digest(shown.strip().encode(), token.encode()):
+    if not hmac.compare_digest(shown.encode(), token.encode()):
         raise Problem(
             "unauthorized",
             "The token is wrong." if shown else "This server answers only with a token.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import current_app, request
 
 from unmask.serve.problem import Problem
+from unmask.serve.security import compare, shown_token
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -28,6 +29,7 @@ class Services:
         pool: Where pictures are decoded and judged.
         metrics: The server's numbers.
         allowance: Pictures a client may send.
+        wrong_tokens: Wrong tokens that it may show.
         answering: Pictures to answers.
         is_ending: Set when the server was told to end.
     """
@@ -37,6 +39,7 @@ class Services:
     pool: Pool
     metrics: Metrics
     allowance: Allowance
+    wrong_tokens: Allowance
     answering: Answering
     is_ending: bool = False
 
@@ -45,6 +48,32 @@ def services() -> Services:
     """Those of the app that answers this request."""
     found: Services = current_app.extensions["unmask"]
     return found
+
+
+def let_in(*, form: bool = False) -> None:
+    """Lets through whoever shows the token, unless too many wrong ones came from there.
+
+    Args:
+        form: Whether a form field will do as well.
+
+    Raises:
+        Problem: "unauthorized", "too-many-tokens".
+    """
+    here = services()
+    if here.settings.token is None:
+        return
+    shown = shown_token(request, form=form)
+    client = request.remote_addr or ""
+    # Nobody guesses by showing nothing.
+    wait = here.wrong_tokens.wait(client) if shown else 0
+    if wait:
+        raise Problem("too-many-tokens", f"A token from this address is looked at in {wait} s.", retry_after=wait)
+    try:
+        compare(shown, here.settings.token)
+    except Problem:
+        if shown:
+            here.wrong_tokens.take(client, 1)
+        raise
 
 
 def charge(count: int) -> None:

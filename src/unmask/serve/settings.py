@@ -29,6 +29,8 @@ class Settings:
             is well under a second of waiting on two cores.
         seconds: Time from the start of waiting to the answer, for one request.
         pictures_a_minute: For one client address; 0 for no limit.
+        wrong_tokens_a_minute: From one client address; 0 for no limit. Over it the right one is not looked at, either:
+            whoever guesses must not learn more.
         body_seconds: Time that a client may take to send a request.
         reply_seconds: Time that a client may take to receive a reply.
         reply_mb: Most megabytes of pictures and heatmaps in one reply: those of 50 photos without script fit.
@@ -48,6 +50,7 @@ class Settings:
     waiting: int = 32
     seconds: float = 30.0
     pictures_a_minute: int = 600
+    wrong_tokens_a_minute: int = 30
     body_seconds: float = 30.0
     reply_seconds: float = 60.0
     reply_mb: int = 40
