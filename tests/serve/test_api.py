@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.serve import Settings, create_app
+from unmask.serve.pool import Pool
 from unmask.serve.schema import AboutReply, CheckReply, HealthReply, ProblemReply
 
 CHECK = "/api/v1/check"
@@ -145,6 +146,27 @@ def test_ten_thousand_parts_are_refused(client: FlaskClient) -> None:
     parts = b"".join(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' for _ in range(10_000)) + b"--x--"
     reply = client.post(CHECK, data=parts, content_type="multipart/form-data; boundary=x")
     problem(reply, 413, "too-many-pictures")
+
+
+@pytest.mark.parametrize("path", [CHECK, "/card"])
+def test_a_long_field_of_a_form_is_told_from_too_many_pictures(client: FlaskClient, face: bytes, path: str) -> None:
+    note = b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\n' + b"x" * 600_000 + b"\r\n"
+    picture = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.jpg"\r\n\r\n' + face + b"\r\n--x--"
+    reply = client.post(path, data=note + picture, content_type="multipart/form-data; boundary=x")
+    assert reply.status_code == 413
+    assert "A field of the form has more than 500 kB." in reply.text
+    assert "as a file" in reply.text
+
+
+def test_a_long_form_of_another_type_is_refused_before_it_is_taken_apart(client: FlaskClient) -> None:
+    reply = client.post("/card", data={"note": "x" * 600_000})
+    assert reply.status_code == 413
+    assert "A field of the form" in reply.text
+
+
+def test_a_server_whose_queue_is_full_is_not_ready(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "is_full", True)
+    assert "queue" in problem(client.get("/readyz"), 503, "not-ready").detail
 
 
 def test_a_client_that_sends_too_often_is_told_how_long_to_wait(detector: Detector, face: bytes) -> None:

@@ -90,7 +90,7 @@ def readyz() -> Response:
     if here.is_ending:
         raise Problem("ending", "The server is finishing its last requests.", retry_after=5)
     if here.pool.is_full:
-        raise Problem("too-slow", "The queue is full.", retry_after=1)
+        raise Problem("not-ready", "The queue is full.", retry_after=1)
     return _json({"status": "ready"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 # Form fields besides the pictures (token, number, sample), with room to spare.
 OTHER_PARTS = 10
+FIELD_BYTES = 500_000
 MAX_NAME = 200
+TOO_LONG = f"A field of the form has more than {FIELD_BYTES // 1000} kB."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,24 @@ class Upload:
 
 
 class MemoryRequest(Request):
-    """A request whose files stay in memory: Werkzeug would put everything over 500 kB into a temporary file."""
+    """A request whose files stay in memory: Werkzeug would put everything over 500 kB into a temporary file.
+
+    It also tells a form of too many parts from one with a long field. Werkzeug says the same of both, so the fields of a
+    multipart form are measured here; other forms, which may have any number of fields, are left to it.
+    """
+
+    def _load_form_data(self) -> None:
+        is_multipart = (self.mimetype or "").lower() == "multipart/form-data"
+        # None would be Flask's default.
+        self.max_form_memory_size = sys.maxsize if is_multipart else FIELD_BYTES
+        try:
+            super()._load_form_data()
+        except RequestEntityTooLarge:
+            if is_multipart:
+                raise Problem("too-many-pictures", "The form has too many parts.") from None
+            raise Problem("too-large", TOO_LONG) from None
+        if any(len(value) > FIELD_BYTES for _, value in self.form.items(multi=True)):
+            raise Problem("too-large", TOO_LONG, hint="Send a picture as a file, with a file name.")
 
     def _get_file_stream(
         self,
@@ -57,7 +77,7 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
     """
     kind = (request.mimetype or "").lower()
     if kind == "multipart/form-data":
-        found = _files(request, settings)
+        found = _files(request)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
         data = request.get_data(cache=False)
         found = [Upload(None, data)] if data else []
@@ -72,14 +92,8 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
     return found
 
 
-def _files(request: Request, settings: Settings) -> list[Upload]:
-    try:
-        files = [file for _, file in request.files.items(multi=True)]
-    except RequestEntityTooLarge:
-        raise Problem(
-            "too-many-pictures",
-            f"The form has too many parts, at most {settings.max_pictures} pictures go.",
-        ) from None
+def _files(request: Request) -> list[Upload]:
+    files = [file for _, file in request.files.items(multi=True)]
     taken = [Upload(shown_name(file.filename), file.stream.read()) for file in files]
     # A browser sends an empty file where none was chosen.
     return [upload for upload in taken if upload.data or upload.name]

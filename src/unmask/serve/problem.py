@@ -52,6 +52,7 @@ KINDS = {
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
     "not-supported": Kind(501, "This way of sending is not supported", "Send the body with a Content-Length."),
     "too-slow": Kind(503, "The check took too long", "Try again later, or send fewer and smaller pictures."),
+    "not-ready": Kind(503, "The server should not be sent requests now", "Try again after the seconds of Retry-After."),
     "ending": Kind(503, "The server is ending", "Try again in a moment."),
 }
 
