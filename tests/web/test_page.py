@@ -9,6 +9,7 @@ import pytest
 
 from tests.web.conftest import LOOKS, Open, Picture
 from unmask.serve import Server
+from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.schema import CheckReply
 
 pytestmark = pytest.mark.browser
@@ -217,6 +218,59 @@ def test_a_busy_server_is_asked_again(visit: Open, pictures: dict[str, Picture],
     for _ in range(places):
         pool._places.release()
     answers(page, 1).locator(".verdict").wait_for()
+
+
+def refuse(page: Any, code: str, tries: list[str]) -> None:
+    """Has every check refused, as the server does before the page sees a request."""
+    problem = Problem(code, "So it is.", retry_after=1)
+
+    def answer(route: Any) -> None:
+        tries.append(code)
+        route.fulfill(
+            status=problem.kind.status,
+            headers={"Content-Type": MEDIA_TYPE, "Retry-After": "1"},
+            body=problem.to_json("x"),
+        )
+
+    page.route("**/card", answer)
+
+
+def test_a_check_that_took_too_long_is_not_repeated_unasked(visit: Open, pictures: dict[str, Picture]) -> None:
+    opened = visit()
+    page = opened.page
+    tries: list[str] = []
+    refuse(page, "too-slow", tries)
+    drop(page, pictures["drawn"])
+    assert "The check took too long. So it is." in answers(page, 1).inner_text()
+    page.unroute("**/card")
+    page.get_by_role("button", name="Try again").click()
+    page.locator("article.answer").wait_for()
+    assert tries == ["too-slow"]
+    opened.complaints_are_meant = True  # of the 503
+
+
+def test_a_server_that_has_no_room_for_a_request_is_asked_again(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    refuse(page, "busy", [])
+    drop(page, pictures["drawn"])
+    page.get_by_text("The server is busy; trying again in 1 s").wait_for()
+    page.unroute("**/card")
+    answers(page, 1).locator(".verdict").wait_for()
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_without_end(visit: Open, pictures: dict[str, Picture]) -> None:
+    opened = visit()
+    page = opened.page
+    assert page.locator("#form").get_attribute("data-seconds") == "120"
+    # The page reads it when its script starts.
+    page.route("**/", lambda route: route.fulfill(body=route.fetch().text().replace('seconds="120"', 'seconds="1"')))
+    page.route("**/card", lambda _: None)
+    page.reload()
+    drop(page, pictures["drawn"])
+    assert "The server did not answer in time." in answers(page, 1).inner_text()
+    assert page.get_by_role("button", name="Try again").is_visible()
+    page.unroute_all()
+    opened.complaints_are_meant = True
 
 
 def test_a_server_that_is_gone_leaves_a_way_to_try_again(visit: Open, pictures: dict[str, Picture]) -> None:

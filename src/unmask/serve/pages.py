@@ -104,6 +104,8 @@ def _surroundings() -> dict[str, Any]:
         "info": here.detector.info,
         "policy": here.detector.info.policies[here.detector.policy],
         "measured": measured(here.detector.info),
+        # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
+        "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
         "needs_token": here.settings.token is not None,
         "max_picture": min(LIMITS.max_bytes, here.settings.max_request_bytes),
         "max_picture_text": size_text(min(LIMITS.max_bytes, here.settings.max_request_bytes)).replace(".0", ""),

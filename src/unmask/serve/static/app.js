@@ -14,6 +14,7 @@ document.documentElement.classList.add("script");
 const queue = new Queue({
   address: form.dataset.card,
   maxBytes: Number(form.dataset.maxBytes),
+  seconds: Number(form.dataset.seconds),
   token: () => $("token")?.value ?? "",
   firstNumber: cards.querySelectorAll(".answer").length + 1,
   show(card) {

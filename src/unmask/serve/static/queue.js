@@ -2,6 +2,8 @@
 
 const AT_ONCE = 2;
 const TRIES = 8;
+// Refusals that the next try may well not meet. One that took too long once would most likely do so again.
+const PASSING = ["busy", "too-often", "ending"];
 
 export class Queue {
   #waiting = [];
@@ -9,7 +11,7 @@ export class Queue {
   #number;
   #options;
 
-  /** @param options address, maxBytes, token(), firstNumber, show(card), shown(card) */
+  /** @param options address, maxBytes, seconds, token(), firstNumber, show(card), shown(card) */
   constructor(options) {
     this.#options = options;
     this.#number = options.firstNumber;
@@ -64,6 +66,7 @@ export class Queue {
     body.append("number", String(job.number));
     body.append("picture", job.file, job.name);
     request.open("POST", this.#options.address);
+    request.timeout = 1000 * this.#options.seconds;
     const token = this.#options.token();
     if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
     request.upload.onprogress = (event) => {
@@ -75,24 +78,27 @@ export class Queue {
       const hint = "Check the network and that the server is still running.";
       this.#done(job, problem(job.name, "The server could not be reached, or the file could not be read.", hint), true);
     };
+    request.ontimeout = () => {
+      const hint = "Try again later, or over a faster connection.";
+      this.#done(job, problem(job.name, "The server did not answer in time.", hint), true);
+    };
     request.onabort = () => this.#running.delete(job);
     request.send(body);
     state(job, "Sending", 0);
   }
 
   #answered(job, request) {
+    const card = received(request);
+    if (!card) {
+      this.#done(job, problem(job.name, "The server gave no answer.", "Try again in a moment."), true);
+      return;
+    }
     const wait = Number(request.getResponseHeader("Retry-After"));
-    if ((request.status === 429 || request.status === 503) && wait && job.tries < TRIES) {
+    if (PASSING.includes(card.dataset.code) && wait && job.tries < TRIES) {
       state(job, `The server is busy; trying again in ${wait} s`, null);
       this.#running.delete(job);
       setTimeout(() => job.card.isConnected && this.#enqueue(job), 1000 * wait);
       this.#next();
-      return;
-    }
-    const reply = new DOMParser().parseFromString(request.responseText, "text/html");
-    const card = reply.querySelector("article.card");
-    if (!card) {
-      this.#done(job, problem(job.name, "The server gave no answer.", "Try again in a moment."), true);
       return;
     }
     if (card.matches(".problem")) {
@@ -136,6 +142,17 @@ export class Queue {
     }
     this.#options.shown(card);
   }
+}
+
+/** The card of a reply, null if there is none. What refuses a request before the page sees it does so in JSON. */
+function received(request) {
+  if (request.getResponseHeader("Content-Type") === "application/problem+json") {
+    const { code, title, detail, hint } = JSON.parse(request.responseText);
+    const card = problem(title, detail, hint);
+    card.dataset.code = code;
+    return card;
+  }
+  return new DOMParser().parseFromString(request.responseText, "text/html").querySelector("article.card");
 }
 
 function problem(name, what, hint) {
