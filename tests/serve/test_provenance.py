@@ -112,6 +112,51 @@ def test_a_manifest_that_is_no_manifest_is_told(face: bytes) -> None:
     assert read_provenance(face[:2] + segment + face[2:], "JPEG").state in ("none", "unreadable")
 
 
+class Reader:
+    """One that finds what it is told to."""
+
+    def __init__(self, found: str | Exception) -> None:
+        self.found = found
+
+    def __call__(self, *_: object, **__: object) -> "Reader":
+        return self
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def get_validation_state(self) -> str:
+        return "Valid"
+
+    def json(self) -> str:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        RuntimeError("not the package's own"),
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"active_manifest": "a", "manifests": {"a": 7}}',
+        '{"active_manifest": "a", "manifests": {"a": {"signature_info": "x"}}}',
+        '{"active_manifest": [], "manifests": {}}',
+    ],
+)
+def test_whatever_a_manifest_holds_the_answer_stands(
+    client: FlaskClient, face: bytes, monkeypatch: pytest.MonkeyPatch, found: str | Exception
+) -> None:
+    monkeypatch.setattr(c2pa, "Reader", Reader(found))
+    reply = client.post("/api/v1/check?provenance=c2pa", data=face + b"jumdc2pa")
+    assert reply.status_code == 200
+    assert reply.json["findings"][0]["provenance"]["state"] == "unreadable"
+
+
 def test_a_picture_without_credentials_has_none(face: bytes) -> None:
     assert read_provenance(face, "JPEG").state == "none"
 

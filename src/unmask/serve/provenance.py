@@ -1,7 +1,8 @@
 """Content Credentials (C2PA): what a picture's signed manifest says of its origin. Never part of the score.
 
 Reading needs the package c2pa-python (`pip install '.[c2pa]'`). Nothing is fetched: a manifest that lies elsewhere
-is not followed, and no certificate's state is asked for online.
+is not followed, and no certificate's state is asked for online. The one place besides `unmask.image` where a stranger's
+bytes are taken apart; those that the decoder refused do not come here.
 """
 
 from __future__ import annotations
@@ -73,18 +74,23 @@ def read_provenance(data: bytes, format_name: str) -> Provenance:
     """
     if _MARKER not in data and _XMP_LINK not in data:
         return _plain("none")
+    try:
+        return _checked(data, format_name)
+    except Exception as error:
+        # Whatever the package makes of a stranger's manifest, and whatever is in it: the picture's answer stands.
+        return _plain("none" if "ManifestNotFound" in type(error).__name__ + str(error) else "unreadable")
+
+
+def _checked(data: bytes, format_name: str) -> Provenance:
     context = _context()
     if context is None:
         return _plain("unchecked")
     import c2pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    try:
-        with c2pa.Reader(_MEDIA_TYPES.get(format_name, ""), io.BytesIO(data), context=context) as reader:
-            state = _STATES.get(str(reader.get_validation_state()), "invalid")
-            trusted = reader.get_validation_state() == "Trusted"
-            manifest = json.loads(reader.json())
-    except c2pa.C2paError as error:
-        return _plain("none" if "ManifestNotFound" in type(error).__name__ + str(error) else "unreadable")
+    with c2pa.Reader(_MEDIA_TYPES.get(format_name, ""), io.BytesIO(data), context=context) as reader:
+        found = str(reader.get_validation_state())
+        manifest = json.loads(reader.json())
+    state = _STATES.get(found, "invalid")
     active = manifest.get("manifests", {}).get(manifest.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
     return Provenance(
@@ -92,7 +98,7 @@ def read_provenance(data: bytes, format_name: str) -> Provenance:
         _SENTENCES[state],
         signed_by=_text(signature.get("common_name") or signature.get("issuer")) if state == "valid" else None,
         made_with=_maker(active),
-        trusted=trusted,
+        trusted=found == "Trusted",
     )
 
 
