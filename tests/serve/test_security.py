@@ -16,6 +16,36 @@ from unmask.serve.security import checked_token
 TOKEN = "correct-horse-battery-staple"
 
 
+@pytest.mark.parametrize("path", ["/check", "/card", "/api/v1/check"])
+def test_a_page_of_another_site_cannot_send_pictures(client: FlaskClient, face: bytes, path: str) -> None:
+    refused = client.post(path, data=face, headers={"Sec-Fetch-Site": "cross-site"})
+    assert refused.status_code == 403
+    assert "another site" in refused.text
+    assert client.post(path, data=face, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+def test_a_link_from_another_site_opens_the_page(client: FlaskClient) -> None:
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
+def test_a_local_server_answers_to_its_names(client: FlaskClient, host: str) -> None:
+    assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "[::2]:1"])
+def test_a_local_server_answers_to_no_other_name(client: FlaskClient, host: str) -> None:
+    for path in ("/", "/healthz", "/api/v1/detector"):
+        refused = client.get(path, headers={"Host": host})
+        assert refused.status_code == 421
+
+
+@pytest.mark.parametrize("settings", [Settings(host="0.0.0.0"), Settings(trusted_proxy="127.0.0.1")])
+def test_a_server_for_others_answers_to_any_name(detector: Detector, settings: Settings) -> None:
+    client = create_app(detector, settings).test_client()
+    assert client.get("/", headers={"Host": "newsroom.example"}).status_code == 200
+
+
 @pytest.mark.parametrize("given", [None, TOKEN, f" {TOKEN}\n"])
 def test_a_token_is_taken_without_the_spaces_around_it(given: str | None) -> None:
     assert checked_token(given) == (given and TOKEN)

@@ -41,7 +41,7 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
 
 
 def post(size: int, *headers: str) -> bytes:
-    lines = ["POST /api/v1/check HTTP/1.1", "Host: x", f"Content-Length: {size}", *headers, "", ""]
+    lines = ["POST /api/v1/check HTTP/1.1", "Host: localhost", f"Content-Length: {size}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -88,7 +88,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> N
 def test_a_chunked_body_over_the_limit_is_refused_as_soon_as_it_is(serve) -> None:
     server = serve(max_upload_mb=1)
     with raw(server) as connection:
-        connection.sendall(b"POST /api/v1/check HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"POST /api/v1/check HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
         for _ in range(20):
             connection.sendall(chunk)
@@ -285,7 +285,7 @@ def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, mo
 def test_told_to_end_it_does_not_wait_for_idle_connections(serve) -> None:
     server = serve()
     with raw(server) as idle:
-        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         reply = http.client.HTTPResponse(idle)
         reply.begin()
         reply.read()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from unmask.serve.start import is_loopback
+from unmask.serve.security import is_loopback
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_it_serves_where_no_file_can_be_written(toy_bundle: Path, face: bytes) -
 def test_told_to_end_it_answers_what_is_in_flight_and_ends_well(toy_bundle: Path, face: bytes, stop: int) -> None:
     with unmask_serve("--bundle", str(toy_bundle)) as (process, port):
         with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as connection:
-            head = f"POST /api/v1/check HTTP/1.1\r\nHost: x\r\nContent-Length: {len(face)}\r\n\r\n".encode()
+            head = f"POST /api/v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(face)}\r\n\r\n".encode()
             connection.sendall(head + face[:1000])
             assert post(port, face) == 200
             process.send_signal(stop)

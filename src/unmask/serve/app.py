@@ -19,7 +19,7 @@ from unmask.serve.metrics import Metrics
 from unmask.serve.pages import pages, refusal_page, wants_page
 from unmask.serve.pool import Pool
 from unmask.serve.problem import MEDIA_TYPE, Problem
-from unmask.serve.security import REQUEST_ID, harden, request_id
+from unmask.serve.security import REQUEST_ID, check_origin, harden, request_id
 from unmask.serve.services import Services, services
 from unmask.serve.settings import MEGABYTE, Settings
 
@@ -71,7 +71,9 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
 def _begin() -> None:
     g.started = time.perf_counter()
     g.request_id = request_id(request)
-    limit = services().settings.max_request_bytes
+    settings = services().settings
+    check_origin(request, settings)
+    limit = settings.max_request_bytes
     if (request.content_length or 0) > limit:
         raise Problem("too-large", f"The request has {request.content_length:,} bytes, at most {limit:,} go.")
 

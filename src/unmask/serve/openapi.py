@@ -13,10 +13,10 @@ from unmask.serve import schema
 from unmask.serve.problem import KINDS, MEDIA_TYPE
 
 _REFUSALS = {
-    "check": (400, 401, 408, 413, 415, 429, 431, 500, 501, 503),
-    "read": (400, 431, 500),
-    "ready": (400, 431, 500, 503),
-    "metrics": (400, 401, 429, 431, 500),
+    "check": (400, 401, 403, 408, 413, 415, 421, 429, 431, 500, 501, 503),
+    "read": (400, 421, 431, 500),
+    "ready": (400, 421, 431, 500, 503),
+    "metrics": (400, 401, 421, 429, 431, 500),
 }
 _PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
 

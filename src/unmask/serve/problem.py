@@ -35,6 +35,7 @@ KINDS = {
     "unauthorized": Kind(
         401, "A token is needed", "Send the header `Authorization: Bearer TOKEN`; ask whoever runs this server for it."
     ),
+    "cross-site": Kind(403, "The request comes from another site", "Open this server's own page, or use a program."),
     "not-found": Kind(404, "There is nothing here", "The API is described at /api/v1/docs."),
     "wrong-method": Kind(405, "This address takes another method", "The API is described at /api/v1/docs."),
     "slow-request": Kind(408, "The request did not arrive in time", "Try again, over a faster connection if you can."),
@@ -44,6 +45,11 @@ KINDS = {
         415,
         "The request's content type is not taken",
         "Use multipart/form-data, an image type, or application/octet-stream.",
+    ),
+    "wrong-host": Kind(
+        421,
+        "The server is not known by this name",
+        "Open it as localhost or 127.0.0.1; whoever runs it can name a proxy with --trusted-proxy.",
     ),
     "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After."),
     "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from unmask.serve.problem import Problem
 
 if TYPE_CHECKING:
     from flask import Request, Response
+
+    from unmask.serve.settings import Settings
 
 # No script and no style but the server's own files; pictures also as data URLs, which the replies hold; no other host,
 # and no page of another site around this one. No cookies are set, so there is nothing that a forged request could use.
@@ -28,6 +31,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 REQUEST_ID = "X-Request-ID"
+_PORT = re.compile(r":\d*\Z", re.ASCII)
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 
 
@@ -66,6 +70,36 @@ def request_id(request: Request) -> str:
     """The id that the client gave, if it is a plain word; else a new one."""
     given = request.headers.get(REQUEST_ID, "")
     return given if _GOOD_ID.match(given) else uuid.uuid4().hex
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Refuses what a page of another site makes a browser ask of a server that only this machine can reach.
+
+    Such a page can send a form anywhere. And a name of its own that points to 127.0.0.1 (DNS rebinding) would make this
+    server a part of its site, which may read the replies; but the browser then sends that name.
+
+    Args:
+        request: Of a browser or any other program; most programs send no `Sec-Fetch-Site`.
+        settings: For the address. Behind a proxy the names are the proxy's matter.
+
+    Raises:
+        Problem: "cross-site", "wrong-host".
+    """
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise Problem("cross-site", "A page of another site sent this request.")
+    name = _PORT.sub("", request.headers.get("Host", "")).lower()
+    if name and is_loopback(settings.host) and not settings.trusted_proxy and not is_loopback(name.strip("[]")):
+        raise Problem("wrong-host", "This server only answers to localhost and 127.0.0.1.")
 
 
 def shown_token(request: Request, *, form: bool = False) -> str:

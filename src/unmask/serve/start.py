@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.serve.app import create_app
-from unmask.serve.security import checked_token
+from unmask.serve.security import checked_token, is_loopback
 from unmask.serve.server import Server
 from unmask.serve.settings import Settings
 
@@ -64,13 +63,3 @@ def start(
     say(f"Unmask serves the detector {detector.label} at {server.address} (end with Ctrl-C)")
     server.run()
     say("Unmask has ended.")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
