@@ -5,14 +5,16 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.serve.test_server import ask
-from tests.serve.test_start import unmask_serve
+from tests.serve.test_start import port_of
 from unmask.serve import Server, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -89,11 +91,31 @@ def test_the_container_s_command_serves_and_its_health_check_passes(toy_bundle: 
     assert json.loads(found["ENTRYPOINT"][0]) == ["unmask", "serve"]
     check = json.loads(found["HEALTHCHECK"][0].split("CMD", 1)[1])
     options = json.loads(found["CMD"][0])
-    with unmask_serve(*options, "--bundle", str(toy_bundle), env={**os.environ, "UNMASK_TOKEN": "t" * 16}) as (_, port):
-        check[-1] = check[-1].replace(":8000/", f":{port}/")
-        subprocess.run([sys.executable, *check[1:]], check=True)
-        check[-1] = check[-1].replace("/healthz", "/nothing")
-        assert subprocess.run([sys.executable, *check[1:]], stderr=subprocess.DEVNULL).returncode != 0
+    port = free_port()
+    environment = {**os.environ, "UNMASK_TOKEN": "t" * 16, "UNMASK_LISTEN_PORT": str(port)}
+    command = [sys.executable, "-m", "unmask", "serve", *options, "--bundle", str(toy_bundle)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert port_of(process) == port
+            subprocess.run([sys.executable, *check[1:]], env=environment, check=True)
+            check[-1] = check[-1].replace("/healthz", "/nothing")
+            failed = subprocess.run([sys.executable, *check[1:]], env=environment, stderr=subprocess.DEVNULL)
+            assert failed.returncode != 0
+        finally:
+            process.kill()
+
+
+def test_the_container_has_a_port_unless_it_is_told_another() -> None:
+    found = instructions()
+    assert f"UNMASK_LISTEN_PORT={Settings().port}" in found["ENV"][0]
+    assert found["EXPOSE"] == [str(Settings().port)]
+    assert "--port" not in found["CMD"][0]
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port: int = listening.getsockname()[1]
+        return port
 
 
 def test_the_container_runs_as_a_user_without_rights() -> None:

@@ -9,7 +9,15 @@ import click
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    # Not UNMASK_PORT: Kubernetes sets that itself for a service named unmask, to an address.
+    envvar="UNMASK_LISTEN_PORT",
+    default=8000,
+    show_default=True,
+    help="0: any that is free. Also UNMASK_LISTEN_PORT.",
+)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Folder of a detector. [default: the shipped one]")
 @click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
 @click.option(
