@@ -8,6 +8,7 @@ from flask import Flask
 from unmask.detector import Detector
 from unmask.serve import Settings, create_app
 from unmask.serve.openapi import openapi
+from unmask.serve.problem import KINDS
 
 CASES = 1_000
 
@@ -24,9 +25,20 @@ def test_the_description_is_valid_openapi() -> None:
     validator.validate(openapi())
 
 
-def test_every_refusal_in_use_is_described() -> None:
-    described = set(openapi()["paths"]["/api/v1/check"]["post"]["responses"])
-    assert {"200", "400", "401", "408", "413", "415", "429", "431", "500", "501", "503"} <= described
+def replies() -> list[tuple[str, dict[str, Any]]]:
+    """Status and description of every reply that is not an answer."""
+    operations = [operation for path in openapi()["paths"].values() for operation in path.values()]
+    return [(status, reply) for one in operations for status, reply in one["responses"].items() if status != "200"]
+
+
+def test_every_refusal_is_described() -> None:
+    described = {(status, title) for status, reply in replies() for title in reply["description"].split("; ")}
+    of_no_operation = {"not-found", "wrong-method"}
+    assert described == {(str(kind.status), kind.title) for code, kind in KINDS.items() if code not in of_no_operation}
+
+
+def test_every_refusal_that_says_when_to_come_back_is_described_so() -> None:
+    assert all(("Retry-After" in reply["headers"]) == (status in ("429", "503")) for status, reply in replies())
 
 
 @pytest.mark.openapi

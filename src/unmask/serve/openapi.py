@@ -12,11 +12,34 @@ from unmask import __version__
 from unmask.serve import schema
 from unmask.serve.problem import KINDS, MEDIA_TYPE
 
+# Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
+_ALWAYS = (
+    "bad-request",
+    "slow-request",
+    "too-large",
+    "wrong-host",
+    "busy",
+    "header-too-large",
+    "internal",
+    "not-supported",
+)
+_TOKEN = ("unauthorized", "too-many-tokens")
 _REFUSALS = {
-    "check": (400, 401, 403, 408, 413, 415, 421, 429, 431, 500, 501, 503),
-    "read": (400, 421, 431, 500),
-    "ready": (400, 421, 431, 500, 503),
-    "metrics": (400, 401, 421, 429, 431, 500),
+    "check": (
+        *_ALWAYS,
+        *_TOKEN,
+        "no-picture",
+        "bad-parameter",
+        "cross-site",
+        "too-many-pictures",
+        "wrong-type",
+        "too-often",
+        "too-slow",
+        "ending",
+    ),
+    "read": (*_ALWAYS, "bad-parameter"),
+    "ready": (*_ALWAYS, "not-ready", "ending"),
+    "metrics": (*_ALWAYS, *_TOKEN),
 }
 _PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
 
@@ -142,11 +165,12 @@ def _reply(description: str, name: str) -> dict[str, Any]:
 
 
 def _refusals(operation: str) -> dict[str, Any]:
+    kinds = [KINDS[code] for code in _REFUSALS[operation]]
     replies = {}
-    for status in _REFUSALS[operation]:
-        titles = [kind.title for kind in KINDS.values() if kind.status == status]
+    for status in sorted({kind.status for kind in kinds}):
+        titles = [kind.title for kind in kinds if kind.status == status]
         headers = _id_header()
-        if status == 429:
+        if status in (429, 503):
             headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True}
         replies[str(status)] = {
             "description": "; ".join(titles),
