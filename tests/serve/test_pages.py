@@ -122,11 +122,21 @@ def test_a_picture_without_a_face_is_shown_with_a_friendly_word(client: FlaskCli
     assert "--no-face-search" not in card
 
 
-@pytest.mark.parametrize(("data", "words"), [(b"hello", "not a picture"), (b"", "is empty")])
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"hello", "This file is not a picture that can be read: it is text."), (b"", "is empty")]
+)
 def test_a_file_that_is_no_picture_gets_its_own_message(client: FlaskClient, data: bytes, words: str) -> None:
     card = card_of(client, data, "notes.txt")
     assert words in card
     assert 'data-verdict="unreadable"' in card
+
+
+@pytest.mark.parametrize(("installed", "words"), [(True, "GIF, AVIF or HEIC, up to"), (False, "GIF or AVIF, up to")])
+def test_the_page_names_heic_where_it_can_be_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, installed: bool, words: str
+) -> None:
+    monkeypatch.setattr("unmask.serve.wording.find_spec", lambda _: installed or None)
+    assert words in client.get("/").text
 
 
 def test_a_busy_server_says_so_on_the_page(client: FlaskClient, face: bytes) -> None:

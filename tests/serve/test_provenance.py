@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from unmask.serve import provenance
 from unmask.serve.provenance import read_provenance
 
-c2pa = pytest.importorskip("c2pa", reason="c2pa-python is not installed: pip install 'unmask[c2pa]'")
+c2pa = pytest.importorskip("c2pa", reason="c2pa-python is not installed: in a clone of Unmask: pip install '.[c2pa]'")
 
 
 DRAWING = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unmask.finding import Box
-from unmask.serve.wording import MARKS, MEANINGS, as_text, hint, remarks, score_text, sentence, size_text
+from unmask.serve.wording import MARKS, MEANINGS, as_text, hint, reason, remarks, score_text, size_text
 
 if TYPE_CHECKING:
     from unmask.finding import FaceFinding, Finding
@@ -130,7 +130,7 @@ def card(answer: Answer, answering: Answering, number: int) -> Card:
         real_end=GAUGE * thresholds.real_below,
         fake_begin=GAUGE * thresholds.fake_above,
         meaning=MEANINGS[verdict] if verdict else (),
-        failure=sentence(finding.failure.message) if finding.failure else None,
+        failure=reason(finding.failure) if finding.failure else None,
         hint=hint(finding.failure) if finding.failure else None,
         remarks=remarks(finding),
         facts=_facts(finding),

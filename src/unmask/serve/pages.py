@@ -14,7 +14,7 @@ from unmask.serve.intake import Upload, uploads
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
-from unmask.serve.wording import MARKS, measured, size_text
+from unmask.serve.wording import MARKS, formats, measured, size_text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -107,6 +107,7 @@ def _surroundings() -> dict[str, Any]:
         # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
         "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
         "needs_token": here.settings.token is not None,
+        "formats": formats(),
         "max_picture": min(LIMITS.max_bytes, here.settings.max_request_bytes),
         "max_picture_text": size_text(min(LIMITS.max_bytes, here.settings.max_request_bytes)).replace(".0", ""),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unmask import __version__
@@ -63,6 +65,11 @@ def score_text(score: float) -> str:
     return f"{score:.2f}"
 
 
+def formats() -> str:
+    """The kinds of pictures that this installation reads, as the page names them."""
+    return "JPEG, PNG, WebP, TIFF, BMP, GIF" + (", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF")
+
+
 def size_text(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
@@ -77,6 +84,13 @@ def remarks(finding: Finding) -> list[str]:
 def sentence(text: str) -> str:
     """A message as a sentence of its own."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def reason(failure: Failure) -> str:
+    """Why there is no answer, as a sentence."""
+    if failure.code == "not-a-picture":
+        return sentence(re.sub(r"^The picture is not", "This file is not", failure.message))
+    return sentence(failure.message)
 
 
 def hint(failure: Failure) -> str:
@@ -102,7 +116,7 @@ def as_text(finding: Finding, detector: Detector, provenance: Provenance | None)
             for number, face in enumerate(finding.faces, start=1):
                 lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
     elif finding.failure is not None:
-        lines += [f"No answer: {sentence(finding.failure.message)}", f"Hint: {hint(finding.failure)}"]
+        lines += [f"No answer: {reason(finding.failure)}", f"Hint: {hint(finding.failure)}"]
     lines += [f"Keep in mind: {message}" for message in remarks(finding)]
     if finding.image is not None:
         image = finding.image

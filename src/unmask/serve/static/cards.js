@@ -49,7 +49,7 @@ export function texts(root) {
   return [...root.querySelectorAll(".as-text pre")].map((one) => one.textContent).join("\n");
 }
 
-/** All answers as one JSON document: that of the command line for the same pictures. */
+/** All answers as one JSON document: that of the command line for the same pictures, with heatmaps and provenance. */
 export function documents(root) {
   const all = [...root.querySelectorAll("a.json")].map((link) => {
     const bytes = Uint8Array.from(atob(link.getAttribute("href").split(",")[1]), (letter) => letter.charCodeAt(0));
