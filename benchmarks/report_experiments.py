@@ -274,7 +274,8 @@ def line(result: Result, sources: list[str]) -> list[str]:
 
     value, drawn = result.auc()
     everything = np.ones(len(result.groups), bool)
-    ends = interval(value, drawn, everything, group_index(result.groups, len(result.groups)))
+    index = group_index(result.groups, len(result.groups))
+    ends = interval(value, drawn, everything, index, labels=result.labels["Test"], area=True)
     shown = f"{value:.3f}" if isinstance(ends, str) else f"{value:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
     rates = [about["images_per_second"] for about in result.about]
     minutes = [about["minutes"] for about in result.about]

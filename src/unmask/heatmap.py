@@ -65,14 +65,14 @@ def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: fl
     height, width = pixels.shape[:2]
     levels = _levels(heatmap, width, height)
     weight = (np.frombuffer(ALPHA, np.uint8)[levels] * (opacity / 255.0))[:, :, None]
-    return np.rint(pixels * (1.0 - weight) + _inferno(levels) * weight).astype(np.uint8)
+    return np.asarray(np.rint(pixels * (1.0 - weight) + _inferno(levels) * weight), np.uint8)
 
 
 def _levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
     import cv2
 
     smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.rint(smooth * 255.0), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(smooth * 255.0), 0, 255), np.uint8)
 
 
 def _inferno(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
