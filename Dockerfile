@@ -1,9 +1,9 @@
 # The light half behind `unmask serve`. Build: docker build --tag unmask . - run: see compose.yaml and docs/web.md.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY src src
-RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --constraint constraints.txt --wheel-dir /wheels .
 
 FROM python:3.13-slim
 # No index is asked: the only version there is the one just built.

@@ -34,6 +34,9 @@ REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split
 HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
 HEAVY_FOLDERS = ("evaluate", "models", "train")
 
+# Extras of one package, by the marker of the same name.
+ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa"}
+
 _skipped: Counter[str] = Counter()
 _left_out: list[str] = []
 
@@ -48,6 +51,9 @@ def _missing(marker: str) -> str | None:
     if marker == "openapi":
         absent = [n for n in ("schemathesis", "openapi_spec_validator") if importlib.util.find_spec(n) is None]
         return f"{', '.join(absent)} not installed: pip install -e '.[web-test]'" if absent else None
+    if marker in ONE_PACKAGE:
+        package = ONE_PACKAGE[marker]
+        return None if importlib.util.find_spec(package) else f"{package} not installed: pip install -e '.[{marker}]'"
     if marker == "browser":
         if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
             return "playwright or axe not installed: pip install -e '.[web-test]'"
@@ -66,7 +72,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in ("train", "faces", "browser", "openapi"):
+    for marker in ("train", "faces", "browser", "openapi", *ONE_PACKAGE):
         if item.get_closest_marker(marker) and (reason := _missing(marker)):
             if marker in REQUIRED:
                 pytest.fail(f"required here, but {reason}", pytrace=False)

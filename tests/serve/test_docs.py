@@ -127,9 +127,15 @@ def test_the_container_runs_as_a_user_without_rights() -> None:
 
 
 def test_the_container_copies_only_what_is_there() -> None:
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for line in instructions()["COPY"]:
         for name in line.split()[:-1]:
             assert (ROOT / name).exists(), name
+            assert f"!{name}" in sent
+
+
+def test_the_container_gets_the_versions_that_were_tested() -> None:
+    assert "--constraint constraints.txt" in instructions()["RUN"][0]
 
 
 def test_the_dockerfile_passes_hadolint() -> None:
