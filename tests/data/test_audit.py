@@ -13,6 +13,7 @@ from tests.data.pictures import jpeg, picture, write_dataset
 from unmask.data.audit import Audit, audit, write_fixed
 from unmask.data.audit_page import audit_page
 from unmask.data.commands import audit as verb
+from unmask.data.commands import prepare as prepare_verb
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
@@ -115,6 +116,36 @@ def test_the_fixed_manifest_leaves_the_offending_rows_out_and_nothing_is_lost(ro
     with (root / "out" / "removed.csv").open() as file:
         assert [(row["path"], row["reason"]) for row in csv.DictReader(file)] == [("Train/Real/a.jpg", "copy-in-test")]
     assert audit(fixed).removals == {}
+
+
+def test_a_second_fix_adds_to_what_was_removed(root: Path) -> None:
+    put(root, "Train/Real/x.jpg", 500)
+    put(root, "Test/Real/y.jpg", 500, 60)
+    write_fixed(audited(root))
+    before = (root / "out" / "manifest.before-fix.csv").read_bytes()
+    removed = (root / "out" / "removed.csv").read_bytes()
+    write_fixed(audit(load_prepared(root / "out")))
+    assert (root / "out" / "removed.csv").read_bytes() == removed
+    assert (root / "out" / "manifest.before-fix.csv").read_bytes() == before
+
+
+def test_a_row_that_was_put_back_is_listed_once_when_it_is_removed_again(root: Path) -> None:
+    put(root, "Train/Real/x.jpg", 500)
+    put(root, "Test/Real/y.jpg", 500, 60)
+    write_fixed(audited(root))
+    removed = (root / "out" / "removed.csv").read_bytes()
+    shutil.copyfile(root / "out" / "manifest.before-fix.csv", root / "out" / "manifest.csv")
+    write_fixed(audit(load_prepared(root / "out")))
+    assert (root / "out" / "removed.csv").read_bytes() == removed
+
+
+def test_preparing_again_after_a_fix_counts_what_is_left(root: Path) -> None:
+    put(root, "Train/Real/x.jpg", 500)
+    put(root, "Test/Real/y.jpg", 500, 60)
+    write_fixed(audited(root))
+    assert prepare(root / "data", root / "out", size=64).counts["Train"] == {"real": 4, "fake": 4, "rejected": 0}
+    result = CliRunner().invoke(prepare_verb, [str(root / "data"), "--out", str(root / "out"), "--size", "64"])
+    assert "taken out by unmask audit --fix: 1" in result.output
 
 
 def test_a_fix_that_would_leave_nothing_is_refused(tmp_path: Path) -> None:

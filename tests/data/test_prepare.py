@@ -229,3 +229,24 @@ def _die(task: int, room: object) -> int:
     if multiprocessing.parent_process() is None:  # where workers are threads, dying would end the tests
         raise BrokenProcessPool
     os._exit(1)
+
+
+def test_overwriting_leaves_nothing_of_the_earlier_job_and_its_audit(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare(write_dataset(tmp_path / "data", 2), out, size=64)
+    stale = ("manifest.before-fix.csv", "removed.csv", "audit.html", "Train.landmarks.npy")
+    for name in stale:
+        (out / name).write_text("of the earlier dataset")
+    other = write_dataset(tmp_path / "other", 2, splits=("Train", "Validation"))
+    prepare(other, out, size=64, overwrite=True)
+    prepare(other, tmp_path / "new", size=64)
+    assert contents(out) == contents(tmp_path / "new")
+
+
+def test_a_finished_folder_with_a_left_over_journal_is_not_overwritten(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 2)
+    prepare(dataset, tmp_path / "out", size=64)
+    (tmp_path / "out" / JOURNAL).write_text('{"job": "killed just before its journal was deleted"}\n')
+    with pytest.raises(UnmaskError) as caught:
+        prepare(dataset, tmp_path / "out", size=72)
+    assert caught.value.code == "output-exists"

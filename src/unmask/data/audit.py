@@ -13,7 +13,7 @@ import numpy as np
 from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
-from unmask.data.manifest import MANIFEST, Row, write_manifest
+from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_manifest, write_manifest
 from unmask.data.parallel import available_cores
 from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import Shortcut, find_shortcuts
@@ -26,8 +26,6 @@ MIN_GROUP = 10
 # A few one-sided groups do no harm; above this share of all pictures they do.
 MAX_ONE_SIDED = 0.05
 
-BEFORE_FIX = "manifest.before-fix.csv"
-REMOVED = "removed.csv"
 Step = Callable[[str, int, int], None]
 
 
@@ -170,8 +168,8 @@ def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, prog
 def write_fixed(found: Audit) -> Path:
     """Takes the offending rows out of `manifest.csv`; the pixels stay as they are.
 
-    The manifest as it was is kept as `manifest.before-fix.csv`, and the rows taken out, with the reason for each, are in
-    `removed.csv`.
+    The manifest as it was before the first fix is kept as `manifest.before-fix.csv`, and the rows taken out by this and
+    earlier fixes, with the reason for each, are in `removed.csv`.
 
     Returns:
         The path of the new manifest.
@@ -188,10 +186,18 @@ def write_fixed(found: Audit) -> Path:
                 )
     if not (folder / BEFORE_FIX).exists():
         write_manifest(folder / BEFORE_FIX, manifest)
-    out = [row for row in manifest if row.path in found.removals]
-    write_manifest(folder / REMOVED, (replace(row, reason=found.removals[row.path]) for row in out))
+    out = [replace(row, reason=found.removals[row.path]) for row in manifest if row.path in found.removals]
+    # Rows of an earlier fix stay listed, but for those that somebody has put back since.
+    here = {row.path for row in manifest}
+    earlier = [row for row in _removed(folder) if row.path not in here]
+    write_manifest(folder / REMOVED, [*earlier, *out])
     write_manifest(folder / MANIFEST, keep)
     return folder / MANIFEST
+
+
+def _removed(folder: Path) -> list[Row]:
+    path = folder / REMOVED
+    return list(read_manifest(path)) if path.is_file() else []
 
 
 def class_counts(prepared: Prepared) -> dict[str, tuple[int, int]]:

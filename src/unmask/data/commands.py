@@ -78,7 +78,7 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
     from unmask.data.audit import audit as run
     from unmask.data.audit import write_fixed
     from unmask.data.audit_page import audit_page
-    from unmask.data.prepared import load_prepared
+    from unmask.data.prepared import AUDIT_PAGE, load_prepared
 
     console = Console()
     with _steps(Console(stderr=True)) as progress:
@@ -98,7 +98,7 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
         console.print(f"{len(found.removals):,} rows were taken out of {kept}", highlight=False, soft_wrap=True)
     elif found.removals:
         console.print(f"--fix would take {len(found.removals):,} pictures out.", highlight=False)
-    path = page or folder / "audit.html"
+    path = page or folder / AUDIT_PAGE
     path.write_text(audit_page(found), encoding="utf-8")
     console.print(f"The page: {path}", highlight=False, soft_wrap=True)
 
@@ -108,6 +108,8 @@ def _show_counts(console: Console, prepared: Prepared) -> None:
 
     from rich.table import Table
 
+    from unmask.data.manifest import REMOVED, read_manifest
+
     table = Table("split", "real", "fake", "rejected")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -116,6 +118,9 @@ def _show_counts(console: Console, prepared: Prepared) -> None:
     console.print(table)
     for reason, count in Counter(row.reason for row in prepared.manifest if row.reason).most_common():
         console.print(f"rejected: {count:,} {reason}", highlight=False)
+    removed = prepared.folder / REMOVED
+    if removed.is_file() and (count := sum(1 for _ in read_manifest(removed))):
+        console.print(f"taken out by unmask audit --fix: {count:,}, see {removed}", highlight=False, soft_wrap=True)
     console.print(f"{prepared.size} x {prepared.size} pixels in {prepared.folder}", highlight=False, soft_wrap=True)
 
 

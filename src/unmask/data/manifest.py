@@ -11,6 +11,9 @@ from pathlib import Path
 from unmask.errors import UnmaskError
 
 MANIFEST = "manifest.csv"
+# What `unmask audit --fix` keeps: the manifest as `prepare` wrote it, and the rows taken out of it since.
+BEFORE_FIX = "manifest.before-fix.csv"
+REMOVED = "removed.csv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from unmask import __version__
 from unmask.data.journal import JOURNAL, Block, Journal
 from unmask.data.jpeg_tables import jpeg_tables
-from unmask.data.layout import ClassFolder, Layout, files_in, find_layout
-from unmask.data.manifest import MANIFEST, Row, read_origins, write_manifest
+from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
+from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_origins, write_manifest
 from unmask.data.parallel import available_cores, in_order
-from unmask.data.prepared import FORMAT, PREPARED, Prepared, load_prepared
+from unmask.data.prepared import AUDIT_PAGE, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
 from unmask.face import CROP_MARGIN, FaceFinder, crop_square, cut, is_already_cropped
 from unmask.image import LIMITS, read_image, resize
@@ -86,7 +86,7 @@ def prepare(
         crop: `none` takes the whole picture; `face` the largest face, and rejects pictures without one.
         workers: Pictures at a time; None for one a core.
         progress: Called with (files done, files in all) as blocks finish.
-        overwrite: Replace what another job left in `out`.
+        overwrite: Replace what another job left in `out`, and what `unmask audit` wrote about it.
 
     Raises:
         UnmaskError: Unusable layout or settings, or `out` holds something else.
@@ -107,6 +107,8 @@ def prepare(
     recipe = _Recipe(size, crop, read_origins(layout.root))
     counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in layout.splits}
     with Journal(out, fingerprint, size) as journal:
+        if journal.done == 0:
+            _clear(out)
         total, seen = sum(len(task.names) for task in tasks), sum(len(task.names) for task in tasks[: journal.done])
         if progress:
             progress(seen, total)
@@ -273,6 +275,13 @@ def _finished(out: Path, fingerprint: str) -> bool:
     return isinstance(info, dict) and info.get("fingerprint") == fingerprint
 
 
+def _clear(out: Path) -> None:
+    """Deletes what an earlier job and its audit left: another manifest's fix or split must not outlive it."""
+    pixels = [f"{split}{ending}" for split in SPLITS for ending in (".npy", ".landmarks.npy")]
+    for name in (*pixels, MANIFEST, FACTS, BEFORE_FIX, REMOVED, AUDIT_PAGE):
+        (out / name).unlink(missing_ok=True)
+
+
 def _require_usable(out: Path, dataset: Path, overwrite: bool) -> None:
     """Refuses an output folder in which something would be lost."""
     if out.exists() and not out.is_dir():
@@ -285,7 +294,7 @@ def _require_usable(out: Path, dataset: Path, overwrite: bool) -> None:
             hint="Name a folder outside the dataset for --out.",
             code="bad-output",
         )
-    if overwrite or not out.exists() or (out / JOURNAL).is_file():
+    if overwrite or not out.exists():
         return
     if (out / PREPARED).is_file():
         raise UnmaskError(
@@ -293,5 +302,5 @@ def _require_usable(out: Path, dataset: Path, overwrite: bool) -> None:
             hint="Name another folder for --out, or replace it with --overwrite.",
             code="output-exists",
         )
-    if any(out.iterdir()):
+    if not (out / JOURNAL).is_file() and any(out.iterdir()):
         raise UnmaskError(f"{out} is not empty.", hint="Name a new folder for --out.", code="output-exists")

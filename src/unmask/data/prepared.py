@@ -17,6 +17,8 @@ from unmask.data.manifest import MANIFEST, Row, read_manifest
 from unmask.errors import UnmaskError
 
 PREPARED = "prepared.json"
+# Where `unmask audit` writes its page.
+AUDIT_PAGE = "audit.html"
 FORMAT = 1
 # Pictures read at once where all are looked at in turn.
 CHUNK = 512
@@ -58,7 +60,7 @@ class Prepared:
         size: Side of the pictures in pixels.
         crop: `none` or `face`.
         dataset: The folder the pictures came from, as an absolute path; it may be gone.
-        counts: Pictures by split, then by `real`, `fake` and `rejected`.
+        splits: The splits that exist, in the order Train, Validation, Test.
         manifest_path: The manifest in use.
     """
 
@@ -66,7 +68,7 @@ class Prepared:
     size: int
     crop: str
     dataset: Path
-    counts: dict[str, dict[str, int]]
+    splits: tuple[str, ...]
     manifest_path: Path
 
     @cached_property
@@ -74,10 +76,17 @@ class Prepared:
         """All rows, rejected files too, in the manifest's order."""
         return tuple(read_manifest(self.manifest_path))
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The splits that exist, in the order Train, Validation, Test."""
-        return tuple(split for split in SPLITS if split in self.counts)
+    @cached_property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Pictures by split, then by `real`, `fake` and `rejected`, as the manifest has them now.
+
+        `prepared.json` has those of the day it was written, before any `unmask audit --fix`.
+        """
+        counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in self.splits}
+        for row in self.manifest:
+            if row.split in counts:
+                counts[row.split]["rejected" if row.row is None else "fake" if row.label else "real"] += 1
+        return counts
 
     def entries(self, split: str) -> tuple[Row, ...]:
         """The accepted rows of a split: entry i belongs to `images(split)[i]` and `labels(split)[i]`."""
@@ -112,7 +121,7 @@ class Prepared:
         return np.array([entry.row for entry in self.entries(split)], np.int64)
 
     def _require(self, split: str) -> None:
-        if split not in self.counts:
+        if split not in self.splits:
             raise UnmaskError(
                 f"{self.folder} has no {split} split, only {', '.join(self.splits)}.",
                 hint=f"Add {split}/Real and {split}/Fake to the dataset and run unmask prepare again.",
@@ -121,7 +130,7 @@ class Prepared:
 
     @cached_property
     def _accepted(self) -> dict[str, tuple[Row, ...]]:
-        by_split: dict[str, list[Row]] = {split: [] for split in self.counts}
+        by_split: dict[str, list[Row]] = {split: [] for split in self.splits}
         for row in self.manifest:
             if row.row is not None:
                 by_split.setdefault(row.split, []).append(row)
@@ -151,9 +160,8 @@ def load_prepared(folder: Path, manifest: Path | None = None) -> Prepared:
         if version != FORMAT:
             raise _broken(folder, f"it has format {version}, this version of Unmask reads {FORMAT}")
         chosen = manifest or folder / MANIFEST
-        return Prepared(
-            folder, int(info["size"]), str(info["crop"]), Path(info["dataset"]), dict(info["counts"]), chosen
-        )
+        splits = tuple(split for split in SPLITS if split in info["counts"])
+        return Prepared(folder, int(info["size"]), str(info["crop"]), Path(info["dataset"]), splits, chosen)
     except (ValueError, KeyError, TypeError) as error:
         raise _broken(folder, f"{PREPARED} cannot be read ({error!r})") from error
 
