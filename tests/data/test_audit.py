@@ -52,6 +52,15 @@ def test_a_copy_across_splits_is_taken_out_of_train_and_stays_in_test(root: Path
 def test_a_copy_within_a_split_leaves_one(root: Path) -> None:
     for name in "xyz":
         put(root, f"Train/Fake/{name}.jpg", 500, 60 + ord(name) % 20)
+    found = audited(root)
+    assert found.removals == {"Train/Fake/y.jpg": "copy", "Train/Fake/z.jpg": "copy"}
+    assert any(warning.startswith("2 pictures are copies") for warning in found.warnings)
+
+
+def test_one_fix_takes_out_all_copies_of_a_clip_that_is_copied_from_another(root: Path) -> None:
+    for number, name in enumerate("xyz"):
+        put(root, f"Train/Fake/{name}.jpg", 500, 60 + 7 * number)
+    grouped(root, "Train/Fake/x.jpg,,,one", "Train/Fake/y.jpg,,,two", "Train/Fake/z.jpg,,,two")
     assert audited(root).removals == {"Train/Fake/y.jpg": "copy", "Train/Fake/z.jpg": "copy"}
 
 
@@ -66,7 +75,10 @@ def test_the_same_bytes_under_both_labels_are_taken_out_twice(root: Path) -> Non
 def test_a_real_picture_and_its_fake_may_look_alike_in_one_split(root: Path) -> None:
     put(root, "Train/Real/x.jpg", 500)
     put(root, "Train/Fake/x.jpg", 500, 60)
-    assert audited(root).removals == {}
+    found = audited(root)
+    assert len(found.suspicious) == 1
+    assert found.removals == {}
+    assert found.warnings == ()
 
 
 def grouped(root: Path, *lines: str) -> None:
@@ -172,6 +184,6 @@ def test_the_verb_prints_warnings_and_writes_the_page(root: Path) -> None:
     prepare(root / "data", root / "out", size=64)
     result = CliRunner().invoke(verb, [str(root / "out"), "--fix"])
     assert result.exit_code == 0, result.output
-    assert "more than one split" in result.output
+    assert "2 pictures have a copy in another split" in result.output
     assert "1 rows were taken out" in result.output
     assert (root / "out" / "audit.html").is_file()

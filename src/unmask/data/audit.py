@@ -26,6 +26,8 @@ MIN_GROUP = 10
 # A few one-sided groups do no harm; above this share of all pictures they do.
 MAX_ONE_SIDED = 0.05
 
+# Why a picture is taken out that has a copy in its own split.
+COPY = "copy"
 Step = Callable[[str, int, int], None]
 
 
@@ -53,12 +55,17 @@ class Cluster:
         return len(self.splits) > 1
 
     @property
-    def is_conflict(self) -> bool:
-        """Whether the same bytes are called real here and fake there."""
+    def conflicts(self) -> tuple[Row, ...]:
+        """The members whose bytes are called real here and fake there."""
         labels: dict[str, set[int]] = defaultdict(set)
         for row in self.members:
             labels[row.sha256].add(row.label)
-        return any(len(found) > 1 for digest, found in labels.items() if digest)
+        return tuple(row for row in self.members if row.sha256 and len(labels[row.sha256]) > 1)
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether the same bytes are called real here and fake there."""
+        return bool(self.conflicts)
 
     @property
     def is_expected(self) -> bool:
@@ -110,15 +117,16 @@ class Audit:
         for split, (real, fake) in class_counts(self.prepared).items():
             if min(real, fake) < MIN_CLASS_SHARE * (real + fake):
                 found.append(f"{split} is out of balance: {real:,} real and {fake:,} fake pictures.")
-        leaks = [cluster for cluster in self.clusters if cluster.is_leak]
+        leaks = sum(len(cluster.members) for cluster in self.clusters if cluster.is_leak)
         if leaks:
-            found.append(f"{len(leaks):,} pictures are in more than one split, as they are or as copies.")
-        conflicts = sum(cluster.is_conflict for cluster in self.clusters)
+            found.append(f"{leaks:,} pictures have a copy in another split.")
+        conflicts = sum(len(cluster.conflicts) for cluster in self.clusters)
         if conflicts:
-            found.append(f"{conflicts:,} pictures are called both real and fake.")
-        copies = sum(not cluster.is_leak and not cluster.is_conflict for cluster in self.suspicious)
+            found.append(f"{conflicts:,} pictures are called both real and fake: the same bytes have both labels.")
+        # Only what --fix takes out: a real picture and a fake that look alike are no copies of each other.
+        copies = sum(reason == COPY for reason in self.removals.values())
         if copies:
-            found.append(f"{copies:,} pictures have copies within their split.")
+            found.append(f"{copies:,} pictures are copies of another one in their split.")
         if self.leaking_groups:
             found.append(f"{len(self.leaking_groups):,} groups have pictures in more than one split.")
         for one in self.one_sided:
@@ -276,19 +284,18 @@ def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, in
     for cluster in found:
         if cluster.is_expected:
             continue
-        labels: dict[str, set[int]] = defaultdict(set)
-        for row in cluster.members:
-            labels[row.sha256].add(row.label)
+        conflicts = {row.path for row in cluster.conflicts}
         keeper = cluster.splits[-1]
         kept: dict[int, set[str]] = defaultdict(set)
         for row in cluster.members:
-            if len(labels[row.sha256]) > 1:
+            if row.path in conflicts:
                 removals[row.path] = "both-real-and-fake"
             elif row.split != keeper:
                 removals.setdefault(row.path, f"copy-in-{keeper.lower()}")
             elif row.path not in removals:
                 groups = kept[row.label]
                 if groups and (not row.group or row.group not in groups):
-                    removals[row.path] = "copy"
-                groups.add(row.group)
+                    removals[row.path] = COPY
+                else:
+                    groups.add(row.group)
     return removals
