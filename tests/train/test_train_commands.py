@@ -37,6 +37,20 @@ def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):
     assert "own settings" in result.output
 
 
+def test_hard_examples_without_a_run_are_refused(prepared, tmp_path):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--hard", tmp_path / "nowhere.csv")
+    assert result.exit_code == 2
+    assert "--resume" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hard", [(), ("--hard", "hard.csv")])
+def test_a_configuration_cannot_be_given_to_a_run_that_has_one(finished_run, tmp_path, hard):
+    result = invoke("train", "--resume", finished_run, *hard, "--config", tmp_path / "bad.toml")
+    assert result.exit_code == 2
+    assert "--config" in result.output
+
+
 def test_wrong_settings_end_with_a_hint(prepared, tmp_path):
     result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--epochs", 0)
     assert result.exit_code == 2

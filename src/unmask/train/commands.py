@@ -51,6 +51,13 @@ def train(
     unmask train --resume runs/first
     unmask train --resume runs/first --hard hard.csv --out runs/second
     """
+    settings = {name: value for name, value in given.items() if value is not None}
+    if hard is not None and resume is None:
+        raise click.UsageError("--hard trains a finished run on: name it with --resume.")
+    if resume is not None and config is not None:
+        raise click.UsageError("A run has its own settings: leave --config out, or leave --resume out for a new run.")
+    if resume is not None and hard is None and (settings or out):
+        raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --hard.")
     from unmask.train.starting import load_keras
 
     load_keras()
@@ -60,11 +67,8 @@ def train(
     from unmask.train.progress import shown
     from unmask.train.trials import add_trial
 
-    settings = {name: value for name, value in given.items() if value is not None}
     with shown() as watcher:
         if resume is not None and hard is None:
-            if settings or out or config:
-                raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --hard.")
             outcome = go_on(resume, watcher=watcher)
         elif resume is not None and hard is not None:
             chosen = continued(resume, hard, **settings)
