@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from unmask.models import ARCHITECTURES
+
 _FOLDER = click.Path(path_type=Path)
-_MODELS = ["cnn", "mobilenetv2", "efficientnetv2b0"]
 
 
 @click.command()
@@ -17,7 +18,7 @@ _MODELS = ["cnn", "mobilenetv2", "efficientnetv2b0"]
 @click.option("--resume", type=_FOLDER, help="Go on with the run in this folder, as if it had never stopped.")
 @click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
 @click.option("--config", type=_FOLDER, help="Settings from a file, such as the run.toml of an earlier run.")
-@click.option("--model", type=click.Choice(_MODELS), help="Architecture. [default: cnn]")
+@click.option("--model", type=click.Choice(list(ARCHITECTURES)), help="Architecture. [default: cnn]")
 @click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
 @click.option("--frozen", "tune", flag_value="frozen", help="Keep the backbone still; only the head learns.")
 @click.option("--fine-tune", "tune", flag_value="fine-tune", help="The head first, then everything.")
