@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from tests.data.pictures import write_dataset
 
@@ -19,6 +20,17 @@ def test_counts_and_reasons_are_printed(tmp_path: Path) -> None:
     assert "Validation" in result.output
     assert "rejected: 1 file-too-small" in result.output
     assert (tmp_path / "out" / "prepared.json").is_file()
+
+
+def test_ctrl_c_ends_with_the_status_of_an_interrupted_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    dataset = write_dataset(tmp_path / "data", 1)
+    monkeypatch.setattr("unmask.data.prepare.prepare", interrupt)
+    result = CliRunner().invoke(main, ["prepare", str(dataset), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 130
+    assert "give the same command again" in result.output
 
 
 def test_what_was_read_differently_is_noted(tmp_path: Path) -> None:

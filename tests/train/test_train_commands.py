@@ -1,4 +1,5 @@
 import csv
+import signal
 
 import pytest
 from click.testing import CliRunner
@@ -29,6 +30,27 @@ def test_a_run_goes_on_by_name_alone(finished_run):
     result = invoke("train", "--resume", finished_run)
     assert result.exit_code == 0
     assert "done" in result.output
+
+
+@pytest.fixture
+def ctrl_c_at_the_first_step(monkeypatch):
+    from unmask.train import progress
+
+    monkeypatch.setattr(progress._Bar, "on_step", lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def test_an_interrupted_run_does_not_end_like_a_finished_one(prepared, tmp_path, ctrl_c_at_the_first_step):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--epochs", 1)
+    assert result.exit_code == 130
+    assert "nothing lost" in result.output
+
+
+def test_interrupted_mining_does_not_end_like_finished_mining(
+    prepared, finished_run, tmp_path, ctrl_c_at_the_first_step
+):
+    result = invoke("mine", finished_run, "--data", prepared, "--out", tmp_path / "mined", "--epochs", 1)
+    assert result.exit_code == 130
+    assert "give the same command again" in result.output
 
 
 def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from unmask.data.audit import Step
     from unmask.data.prepare import Progress
     from unmask.data.prepared import Prepared
+
+# What a shell reports of a program that Ctrl-C ended: `unmask prepare ... && unmask train ...` must not go on.
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -46,16 +50,20 @@ def prepare(dataset: Path, out: Path, size: int, crop: str, workers: int | None,
     console = Console(stderr=True)
     for note in find_layout(dataset).notes:
         console.print(f"note: {note}", highlight=False, markup=False)
-    with _progress(console, "preparing") as progress:
-        prepared = run(
-            dataset,
-            out,
-            size=size,
-            crop="face" if crop == "face" else "none",
-            workers=workers,
-            progress=progress,
-            overwrite=overwrite,
-        )
+    try:
+        with _progress(console, "preparing") as progress:
+            prepared = run(
+                dataset,
+                out,
+                size=size,
+                crop="face" if crop == "face" else "none",
+                workers=workers,
+                progress=progress,
+                overwrite=overwrite,
+            )
+    except KeyboardInterrupt:
+        console.print("Stopped; what is done is kept. Go on: give the same command again.", highlight=False)
+        sys.exit(EXIT_INTERRUPTED)
     _show_counts(Console(), prepared)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from unmask.data.commands import EXIT_INTERRUPTED
+from unmask.errors import UnmaskError
 from unmask.models import ARCHITECTURES
 
 _FOLDER = click.Path(path_type=Path)
@@ -51,6 +54,8 @@ def train(
     unmask train --data prepared/ --out runs/first
     unmask train --resume runs/first
     unmask train --resume runs/first --hard hard.csv --out runs/second
+
+    Ctrl-C ends it after the step under way, with exit status 130.
     """
     settings = {name: value for name, value in given.items() if value is not None}
     if hard is not None and resume is None:
@@ -79,6 +84,8 @@ def train(
     if trials is not None and outcome.finished:
         add_trial(trials, outcome)
     _report(outcome)
+    if not outcome.finished:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 @click.command()
@@ -104,11 +111,17 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     from unmask.train.mining import mine as dig
     from unmask.train.progress import shown
 
-    with shown() as watcher:
-        found = dig(
-            run, data, out, top=top, folds=folds, epochs=epochs, watcher=watcher,
-            progress=lambda what: click.echo(what, err=True),
-        )  # fmt: skip
+    try:
+        with shown() as watcher:
+            found = dig(
+                run, data, out, top=top, folds=folds, epochs=epochs, watcher=watcher,
+                progress=lambda what: click.echo(what, err=True),
+            )  # fmt: skip
+    except (KeyboardInterrupt, UnmaskError) as error:
+        if isinstance(error, UnmaskError) and error.code != "interrupted":
+            raise
+        click.echo("Stopped; what is done is kept. Go on: give the same command again.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
     click.echo(f"{found.n:,} pictures of Train, judged without having been learned from: AUC {found.auc:.3f}")
     click.echo(f"{len(found.hard):,} hard: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
     if found.can_judge_labels:
