@@ -53,6 +53,13 @@ def test_interrupted_mining_does_not_end_like_finished_mining(
     assert "give the same command again" in result.output
 
 
+def test_a_run_is_one_trial_however_often_it_is_named(finished_run, tmp_path):
+    for _ in range(2):
+        result = invoke("train", "--resume", finished_run, "--trials", tmp_path / "trials.csv")
+        assert result.exit_code == 0, result.output
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 2
+
+
 def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):
     result = invoke("train", "--resume", finished_run, "--epochs", 9)
     assert result.exit_code == 2

@@ -20,7 +20,7 @@ _LEFT_OUT = {"data", "model", "size", "seed", "epochs", "workers", "checkpoint_e
 
 
 def add_trial(path: Path, outcome: Outcome) -> None:
-    """Adds a row; settings are those that differ from the defaults.
+    """Adds a row, unless the run has one already; settings are those that differ from the defaults.
 
     Args:
         path: The CSV file; made with a header if it is not there.
@@ -29,7 +29,7 @@ def add_trial(path: Path, outcome: Outcome) -> None:
     config, best = read_config(outcome.folder / CONFIG_FILE), outcome.best
     assert best is not None
     seconds = sum(row.seconds for row in outcome.history)
-    row = {
+    row: dict[str, object] = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "run": outcome.folder.name,
         "model": config.model,
@@ -45,11 +45,22 @@ def add_trial(path: Path, outcome: Outcome) -> None:
         "validation_loss": f"{best.validation_loss:.4f}",
     }
     new = not path.exists()
+    if not new and _is_listed(path, row):
+        return
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def _is_listed(path: Path, row: dict[str, object]) -> bool:
+    """Whether a run that was named again is in the table: everything but the day it was added is the same."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return any(
+            all(known.get(name) == str(value) for name, value in row.items() if name != "date")
+            for known in csv.DictReader(file)
+        )
 
 
 def _changed(config: TrainConfig) -> dict[str, object]:
