@@ -280,3 +280,26 @@ def test_tensorboard_finds_the_numbers(finished_run):
     tags = {value.tag for event in events for value in event.summary.value}
     assert {"loss", "validation_auc"} <= tags
     assert [event.step for event in events if event.summary.value] == [1, 2]
+
+
+def test_a_run_can_begin_with_the_model_of_another(prepared, finished_run, tmp_path):
+    still = {**SETTINGS, "epochs": 1, "learning_rate": 1e-12, "start": str(finished_run)}
+    outcome = train_here(prepared, tmp_path / "run", still)
+    for ours, theirs in zip(weights_of(outcome.folder), weights_of(finished_run), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [({"start": "nowhere"}, "no-run"), ({"model": "mobilenetv2"}, "start-differs")],
+)
+def test_a_run_that_does_not_fit_is_no_start(prepared, finished_run, tmp_path, settings, code):
+    with pytest.raises(UnmaskError) as caught:
+        train_here(prepared, tmp_path / "run", {**SETTINGS, "start": str(finished_run), **settings})
+    assert caught.value.code == code
+
+
+def train_here(prepared, folder, settings):
+    from unmask.train.loop import train
+
+    return train(make_config(data=str(prepared), **settings), folder)

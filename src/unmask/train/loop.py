@@ -79,6 +79,14 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
             "precision": choose_precision(config.precision, config.model),
         }
     )
+    if config.start is not None:
+        if not (Path(config.start) / MODEL).is_file():
+            raise UnmaskError(
+                f"There is no {MODEL} in {config.start} to start from.",
+                hint="Name the folder of a run that has finished an epoch.",
+                code="no-run",
+            )
+        resolved = resolved.model_copy(update={"start": str(Path(config.start).resolve())})
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder / CONFIG_FILE, resolved)
     return _guarded(resolved, folder, watcher)
@@ -138,7 +146,7 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     weights = "none" if going_on else config.backbone_weights
     model = with_fused_norm(build(config.model, source.size, weights=weights, precision=config.precision))
     if config.start is not None and not going_on:
-        model.set_weights(keras.models.load_model(Path(config.start) / MODEL, compile=False).get_weights())
+        _start_from(model, Path(config.start))
     events = Events(folder / "tensorboard")
 
     with interruptible() as interrupted:
@@ -163,6 +171,21 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
             return Outcome(folder, tuple(position.history), finished=True)
         finally:
             events.close()
+
+
+def _start_from(model: Any, run: Path) -> None:
+    import keras
+
+    known = keras.models.load_model(run / MODEL, compile=False)
+    try:
+        model.set_weights(known.get_weights())
+    except ValueError as error:
+        raise UnmaskError(
+            f"The weights of {run}, a {known.name} at {known.input_shape[1]} px, do not fit {model.name} at "
+            f"{model.input_shape[1]} px.",
+            hint="Start from a run of the same --model; one that ends in Flatten must have the same size, too.",
+            code="start-differs",
+        ) from error
 
 
 def _batches(config: TrainConfig, source: Source) -> Batches:
