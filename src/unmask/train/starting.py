@@ -1,8 +1,9 @@
-"""Starting Keras from the command line: without the lines that TensorFlow's C++ writes, and with a way out if it is absent."""
+"""Starting Keras from the command line: without the lines that TensorFlow writes, and with a way out if it is absent."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,10 @@ def load_keras(backend: str | None = None) -> None:
     Raises:
         UnmaskError: The extra `train` is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+        # The same level for Python's half of it, which warns of retracing: models that are fresh, and a last batch that
+        # is smaller, are traced anew, and have to be.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if backend is not None:
         os.environ["KERAS_BACKEND"] = backend
     try:
