@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from unmask.errors import UnmaskError
 from unmask.train.starting import load_keras
 
 
@@ -13,3 +14,14 @@ def test_tensorflow_does_not_warn_people_of_retracing(monkeypatch):
     load_keras()
     assert not logger.isEnabledFor(logging.WARNING)
     assert logger.isEnabledFor(logging.ERROR)
+
+
+@pytest.mark.parametrize(("missing", "extra"), [("keras", "[train]"), ("tensorflow", "[train]"), ("jax", "[gpu]")])
+def test_what_is_missing_is_hinted_at_by_its_extra(monkeypatch, missing, extra):
+    def refuse(name):
+        raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+
+    monkeypatch.setattr("unmask.train.starting.importlib.import_module", refuse)
+    with pytest.raises(UnmaskError) as caught:
+        load_keras()
+    assert extra in caught.value.hint
