@@ -78,3 +78,29 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
     prepared = prepare(write_dataset(tmp_path / "data", 1, splits=("Train",)), tmp_path / "out", size=64)
     with pytest.raises(UnmaskError, match="no Test split"):
         prepared.images("Test")
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(UnmaskError, match="does not exist"):
+        load_prepared(tmp_path / "nowhere")
+
+
+def test_a_dataset_is_not_hinted_to_be_prepared_into_itself(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 1)
+    with pytest.raises(UnmaskError, match="it is a dataset") as caught:
+        load_prepared(dataset)
+    assert f"unmask prepare {dataset} --out prepared/" in caught.value.hint
+
+
+def test_a_folder_that_is_not_finished_is_hinted_to_be_finished(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text("{}")
+    with pytest.raises(UnmaskError, match="not finished") as caught:
+        load_prepared(tmp_path)
+    assert f"--out {tmp_path}" in caught.value.hint
+
+
+def test_another_folder_is_not_hinted_to_be_prepared_into(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UnmaskError, match=r"no prepared\.json") as caught:
+        load_prepared(tmp_path)
+    assert "Name the folder" in caught.value.hint

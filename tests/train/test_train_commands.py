@@ -87,9 +87,27 @@ def test_wrong_settings_end_with_a_hint(prepared, tmp_path):
 
 
 def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"")
     result = invoke("export", tmp_path / "model.h5", "--out", tmp_path / "bundle")
     assert result.exit_code == 2
     assert "--input-scaling" in result.output
+
+
+def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
+    result = invoke("export", tmp_path / "nothere", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "no run and no Keras file" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("mine", "--data", "prepared"), ("train", "--hard", "hard.csv", "--resume"), ("export", "--out", "b")]
+)
+def test_a_folder_without_a_run_is_called_that(tmp_path, arguments):
+    verb, *options = arguments
+    result = invoke(verb, *options, tmp_path)
+    assert result.exit_code == 2
+    assert "There is no run in" in result.output
+    assert "hint: Name the folder of a run" in result.output
 
 
 @pytest.mark.parametrize("missing", ["--data", "--out"])

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unmask.data.layout import SPLITS
+from unmask.data.journal import JOURNAL
+from unmask.data.layout import SPLITS, find_layout
 from unmask.data.manifest import MANIFEST, Row, read_manifest
 from unmask.errors import UnmaskError
 
@@ -149,11 +150,7 @@ def load_prepared(folder: Path, manifest: Path | None = None) -> Prepared:
     """
     path = folder / PREPARED
     if not path.is_file():
-        raise UnmaskError(
-            f"{folder} is not a prepared folder: it has no {PREPARED}.",
-            hint=f"Make one, or finish it, with: unmask prepare Dataset/ --out {folder}",
-            code="not-prepared",
-        )
+        raise _not_prepared(folder)
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         version = info["format"]
@@ -198,6 +195,28 @@ def chunks(images: NDArray[np.uint8] | Subset) -> Iterator[tuple[int, NDArray[np
     """Pieces of a large array of pictures, with where each begins; one is in memory at a time."""
     for start in range(0, len(images), CHUNK):
         yield start, take(images, np.arange(start, min(start + CHUNK, len(images))))
+
+
+def _not_prepared(folder: Path) -> UnmaskError:
+    """Says what `folder` is, and how to come by a prepared one; preparing needs an empty folder, or an unfinished one."""
+    what, hint = f"it has no {PREPARED}", "Name the folder that was given to unmask prepare as --out."
+    if not folder.exists():
+        what, hint = "it does not exist", f"Make it with: unmask prepare Dataset/ --out {folder}"
+    elif (folder / JOURNAL).is_file():
+        what = "unmask prepare has not finished it"
+        hint = f"Give the same command again, it goes on: unmask prepare Dataset/ --out {folder}"
+    elif _is_dataset(folder):
+        what = "it is a dataset, whose pictures are still files"
+        hint = f"Prepare it first, and name the new folder: unmask prepare {folder} --out prepared/"
+    return UnmaskError(f"{folder} is not a prepared folder: {what}.", hint=hint, code="not-prepared")
+
+
+def _is_dataset(folder: Path) -> bool:
+    try:
+        find_layout(folder)
+    except UnmaskError:
+        return False
+    return True
 
 
 def _broken(folder: Path, what: str) -> UnmaskError:

@@ -160,10 +160,17 @@ def export(
     unmask export runs/first --out bundle/
     unmask export cnn_model.h5 --input-scaling 0..1 --label-order real-fake --data prepared/ --out bundle/
     """
+    if not source.exists():
+        raise UnmaskError(
+            f"There is no run and no Keras file {source}.",
+            hint="Name the folder of a run, or a .h5 or .keras file: unmask export runs/first --out bundle/",
+            code="no-model",
+        )
     from unmask.train.starting import load_keras
 
     # Only TensorFlow's graphs become ONNX; a run made with JAX is read all the same.
     load_keras("tensorflow")
+    from unmask.train.config import read_run
     from unmask.train.export import UNSTATED_TERMS, Label, export_file, export_run
 
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
@@ -172,6 +179,7 @@ def export(
             raise click.UsageError(
                 "A run knows its scaling and its labels; leave --input-scaling and --label-order out."
             )
+        read_run(source)  # a folder without a run is refused in the words of train and mine
         folder = export_run(source, out, data=data, label=label)
     else:
         if input_scaling is None or label_order is None:

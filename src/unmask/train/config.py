@@ -127,6 +127,21 @@ def read_config(path: Path, **overrides: Any) -> TrainConfig:
     return make_config(**{**settings, **overrides})
 
 
+def read_run(run: Path) -> TrainConfig:
+    """The settings of the run in a folder.
+
+    Raises:
+        UnmaskError: There is no run, or as `make_config`.
+    """
+    if not (run / CONFIG_FILE).is_file():
+        raise UnmaskError(
+            f"There is no run in {run}.",
+            hint="Name the folder of a run that was started with: unmask train --data prepared/ --out RUN",
+            code="no-run",
+        )
+    return read_config(run / CONFIG_FILE)
+
+
 def write_config(path: Path, config: TrainConfig) -> None:
     """Writes every setting, the defaults too; TOML has no null, so what is None is left out."""
     # A JSON string, number or boolean is also TOML.

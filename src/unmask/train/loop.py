@@ -24,7 +24,7 @@ from unmask.models import build
 from unmask.train.batches import Batches
 from unmask.train.change import change_of
 from unmask.train.checkpoint import LAST, load_checkpoint, read_position, save_checkpoint
-from unmask.train.config import CONFIG_FILE, TrainConfig, read_config, write_config
+from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, write_config
 from unmask.train.history import Epoch, Events, write_history
 from unmask.train.interrupt import interruptible
 from unmask.train.mined import hard_indexes, with_rehearsal
@@ -98,13 +98,7 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> Outcome:
     Raises:
         UnmaskError: As `train`, or the folder holds no run.
     """
-    if not (folder / CONFIG_FILE).is_file():
-        raise UnmaskError(
-            f"There is no run in {folder}.",
-            hint="Name the folder of a run that was started with: unmask train --data prepared/ --out RUN",
-            code="no-run",
-        )
-    return _guarded(read_config(folder / CONFIG_FILE), folder, watcher)
+    return _guarded(read_run(folder), folder, watcher)
 
 
 def judge(model: Any, source: Source) -> NDArray[np.float64]:

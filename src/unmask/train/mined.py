@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import UnmaskError
-from unmask.train.config import CONFIG_FILE, TrainConfig, make_config, read_config
+from unmask.train.config import TrainConfig, make_config, read_run
 from unmask.train.sampling import Choose
 from unmask.train.source import Source
 
@@ -27,7 +27,7 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
         hard: A CSV file with the column `path`, as `unmask mine` writes it.
         overrides: Settings that shall differ.
     """
-    first = read_config(run / CONFIG_FILE)
+    first = read_run(run)
     lower = {
         "epochs": 1,
         "learning_rate": first.fine_tune_learning_rate,

@@ -24,7 +24,7 @@ from unmask.data.prepared import PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
 from unmask.evaluate.metrics import roc_auc
 from unmask.train.confident import MIN_AUC, probably_mislabelled, self_confidence
-from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
+from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.contact_sheet import write_contact_sheet
 from unmask.train.loop import MODEL, Watcher, judge, resume, train
 from unmask.train.source import open_source
@@ -118,7 +118,7 @@ def mine(
             hint="Use --top 1 or more and --folds 2 or more.",
             code="bad-mining",
         )
-    config = read_config(run / CONFIG_FILE)
+    config = read_run(run)
     if not (run / MODEL).is_file():
         raise UnmaskError(
             f"{run} has no {MODEL} yet.", hint=f"Finish it first: unmask train --resume {run}", code="run-unfinished"
