@@ -1,10 +1,13 @@
 import csv
+import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.train.prepared_faces import write_prepared
 
+from unmask.data.manifest import read_manifest, write_manifest
 from unmask.errors import UnmaskError
 from unmask.train.config import make_config
 
@@ -109,6 +112,54 @@ def losses_of(run):
     from unmask.train.checkpoint import read_position
 
     return [round(row["loss"], 6) for row in read_position(run / "last.npz")["history"]]
+
+
+def stopped_run(data, run, **settings):
+    from unmask.train.loop import train
+
+    assert not train(make_config(data=str(data), **SETTINGS, **settings), run, watcher=Watcher(2, interrupt)).finished
+
+
+def test_a_run_does_not_go_on_with_other_labels(tmp_path):
+    from unmask.train.loop import resume
+
+    data, run = write_prepared(tmp_path / "data"), tmp_path / "run"
+    stopped_run(data, run)
+    rows = list(read_manifest(data / "manifest.csv"))
+    write_manifest(
+        data / "manifest.csv", [replace(row, label=1 - row.label) if row is rows[3] else row for row in rows]
+    )
+    before = (run / "last.npz").read_bytes()
+    with pytest.raises(UnmaskError) as caught:
+        resume(run)
+    assert caught.value.code == "data-changed"
+    assert "--config" in caught.value.hint
+    assert (run / "last.npz").read_bytes() == before
+
+
+def test_a_run_does_not_go_on_with_other_hard_examples(prepared, finished_run, tmp_path):
+    from unmask.train.loop import resume
+
+    hard, run = tmp_path / "hard.csv", tmp_path / "run"
+    hard.write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(24)))
+    stopped_run(prepared, run, start=str(finished_run), hard=str(hard))
+    hard.write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(1, 25)))
+    with pytest.raises(UnmaskError, match="hard examples"):
+        resume(run)
+
+
+def test_a_checkpoint_that_does_not_name_its_data_is_gone_on_with(prepared, finished_run, tmp_path):
+    from unmask.train.loop import resume
+
+    run = tmp_path / "run"
+    stopped_run(prepared, run)
+    with np.load(run / "last.npz") as arrays:
+        state = dict(arrays)
+    position = json.loads(str(state.pop("position")))
+    del position["data"]
+    np.savez(run / "last.npz", position=np.array(json.dumps(position)), **state)
+    assert resume(run).finished
+    assert_same(last_state(run), last_state(finished_run))
 
 
 def test_another_seed_gives_other_weights(prepared, finished_run, tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +142,28 @@ def test_mining_again_takes_what_is_there(mined: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(mining, "train", None)
     mining.mine(mined / "run", mined / "data", mined / "mined", top=10)
     assert (mined / "mined" / "scores.csv").read_bytes() == before
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("change", [{"label": 0}, {"group": "another"}])
+def test_mining_other_data_of_the_same_length_starts_anew(
+    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    from unmask.train import mining
+
+    class StartedError(Exception):
+        pass
+
+    def start(*arguments: object, **settings: object) -> None:
+        raise StartedError
+
+    shutil.copytree(mined / "data", tmp_path / "data")
+    shutil.copytree(mined / "mined", tmp_path / "mined")
+    rows = list(read_manifest(tmp_path / "data" / "manifest.csv"))
+    write_manifest(tmp_path / "data" / "manifest.csv", [*rows[:5], replace(rows[5], **change), *rows[6:]])
+    monkeypatch.setattr(mining, "train", start)
+    with pytest.raises(StartedError):
+        mining.mine(mined / "run", tmp_path / "data", tmp_path / "mined", top=10)
 
 
 @pytest.mark.train

@@ -31,7 +31,7 @@ from unmask.train.mined import hard_indexes, with_rehearsal
 from unmask.train.position import Outcome, Position
 from unmask.train.precision import choose_precision
 from unmask.train.sampling import balanced
-from unmask.train.source import Source, open_source
+from unmask.train.source import Source, digest, open_source
 from unmask.train.stages import averaged_weights, prepare_model, stages_of
 
 MODEL = "model.keras"
@@ -96,7 +96,7 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> Outcome:
     """Goes on with a run that was interrupted or killed, as if it had never stopped.
 
     Raises:
-        UnmaskError: As `train`, or the folder holds no run.
+        UnmaskError: As `train`, or the folder holds no run, or its data has changed.
     """
     return _guarded(read_run(folder), folder, watcher)
 
@@ -133,7 +133,15 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     batches = _batches(config, source)
     checkpoint = folder / LAST
     going_on = checkpoint.exists()
-    position = Position.from_json(read_position(checkpoint)) if going_on else Position()
+    data = _data_digest(batches, validation)
+    position = Position.from_json(read_position(checkpoint)) if going_on else Position(data=data)
+    if position.data and position.data != data:
+        raise UnmaskError(
+            f"The data of the run {folder} is not what it began with: other pictures, labels or hard examples.",
+            hint="Take the change back, or start a new run with the same settings: "
+            f"unmask train --config {folder / CONFIG_FILE} --out NEW",
+            code="data-changed",
+        )
 
     keras.utils.set_random_seed(config.seed)
     # What a resumed run starts from is in its checkpoint; the backbone's file may be gone by now.
@@ -187,6 +195,12 @@ def _batches(config: TrainConfig, source: Source) -> Batches:
     if config.hard is not None:
         choose = with_rehearsal(hard_indexes(Path(config.hard), source), len(source))
     return Batches(source, config.batch_size, config.seed, change_of(config, source), config.workers, choose)
+
+
+def _data_digest(batches: Batches, validation: Source) -> str:
+    """Names what a run learns from and is judged by; an epoch's order tells of other hard examples and sources."""
+    parts = [zip(part.paths, part.labels.tolist(), strict=True) for part in (batches.source, validation)]
+    return digest((*parts[0], *parts[1], tuple(batches.order(0).tolist())))
 
 
 def _epoch(

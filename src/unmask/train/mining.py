@@ -27,7 +27,7 @@ from unmask.train.confident import MIN_AUC, probably_mislabelled, self_confidenc
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.contact_sheet import write_contact_sheet
 from unmask.train.loop import MODEL, Watcher, judge, resume, train
-from unmask.train.source import open_source
+from unmask.train.source import digest, open_source
 
 # What the parts in the output folder belong to.
 JOB = "mining.json"
@@ -131,7 +131,10 @@ def mine(
     settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
     short = config.model_copy(update=settings)
     entries = prepared.entries("Train")
-    _forget_other_jobs(folder, {"folds": folds, "config": short.model_dump(mode="json"), "n": len(entries)})
+    # Test plays no part; groups decide who is in which part, and Validation which epoch is the best.
+    rows = [row for split in prepared.splits if split != "Test" for row in prepared.entries(split)]
+    data_digest = digest((row.path, row.label, row.group) for row in rows)
+    _forget_other_jobs(folder, {"folds": folds, "config": short.model_dump(mode="json"), "data": data_digest})
     fold = assign_folds([row.group or row.path for row in entries], folds, config.seed)
     say = progress or (lambda what: None)
     logits = np.empty(len(entries))
@@ -171,7 +174,7 @@ def assign_folds(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int
 
 
 def _forget_other_jobs(folder: Path, job: dict[str, Any]) -> None:
-    """Parts that were scored with other settings are done again."""
+    """Parts that were scored with other settings or on other data are done again."""
     note = folder / JOB
     text = json.dumps(job, indent=2, sort_keys=True) + "\n"
     if not note.is_file() or note.read_text(encoding="utf-8") != text:

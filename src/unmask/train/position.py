@@ -24,6 +24,8 @@ class Position:
     right: float = 0.0
     best: float = -math.inf
     history: list[Epoch] = field(default_factory=list)
+    # Names the data; empty in checkpoints of before it was noted.
+    data: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "best": None if self.best == -math.inf else self.best}
