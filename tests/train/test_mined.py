@@ -25,6 +25,17 @@ def test_an_epoch_has_the_hard_ones_and_as_many_others():
     assert {3, 7} <= set(order.tolist())
 
 
+def test_where_all_are_hard_there_are_no_others_to_draw():
+    order = with_rehearsal(np.arange(48), 48)(0, np.random.default_rng(0))
+    assert sorted(order.tolist()) == list(range(48))
+
+
+def test_an_empty_list_is_said_to_be_empty(prepared, tmp_path):
+    (tmp_path / "hard.csv").write_text("path,label\n")
+    with pytest.raises(UnmaskError, match="lists no pictures"):
+        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+
+
 def test_a_list_of_other_pictures_is_refused(prepared, tmp_path):
     (tmp_path / "hard.csv").write_text("path\nelsewhere.jpg\n")
     with pytest.raises(UnmaskError, match="None of the 1 pictures"):
@@ -52,3 +63,12 @@ def test_a_run_goes_on_from_another_ones_weights(finished_run, hard, tmp_path):
     config = read_config(tmp_path / "second" / "run.toml")
     assert (outcome.finished, config.epochs, config.learning_rate) == (True, 1, 1e-4)
     assert outcome.history[0].validation_auc > 0.4
+
+
+@pytest.mark.train
+def test_a_run_goes_on_where_every_picture_is_hard(prepared, finished_run, hard, tmp_path):
+    from unmask.train.loop import train
+
+    hard.write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(48)))
+    outcome = train(continued(finished_run, hard, batch_size=24), tmp_path / "second")
+    assert outcome.finished

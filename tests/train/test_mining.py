@@ -120,11 +120,30 @@ def test_wrong_labels_are_told_from_hard_pictures(mined: Path) -> None:
 
 
 @pytest.mark.train
-def test_hard_pictures_are_listed_worst_first(mined: Path) -> None:
-    rows = rows_of(mined / "mined" / "hard.csv")
-    confidence = [float(row["self_confidence"]) for row in rows]
-    assert len(rows) == 10
-    assert confidence == sorted(confidence)
+def test_hard_pictures_are_those_judged_wrongly_worst_first(mined: Path) -> None:
+    hard, scores = rows_of(mined / "mined" / "hard.csv"), rows_of(mined / "mined" / "scores.csv")
+    wrong = [row for row in scores if float(row["self_confidence"]) < 0.5 and row["mislabelled"] == "0"]
+    assert 0 < len(wrong) < 48
+    assert hard == wrong[:10]
+
+
+@pytest.mark.train
+def test_easy_pictures_are_not_hard_however_many_are_asked_for(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import mine
+
+    shutil.copytree(mined / "mined", tmp_path / "mined")
+    found = mine(mined / "run", mined / "data", tmp_path / "mined", top=48)
+    assert len(found.hard) == found.wrong
+    assert all(example.self_confidence < 0.5 for example in found.hard)
+
+
+@pytest.mark.train
+def test_no_more_are_listed_than_asked_for(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import mine
+
+    shutil.copytree(mined / "mined", tmp_path / "mined")
+    found = mine(mined / "run", mined / "data", tmp_path / "mined", top=1)
+    assert (len(found.hard), found.wrong >= 1) == (1, True)
 
 
 @pytest.mark.train

@@ -93,7 +93,9 @@ def train(
 @click.argument("run", type=_FOLDER)
 @click.option("--data", required=True, type=_FOLDER, help="The prepared folder that the run learned from.")
 @click.option("--out", type=_FOLDER, help="Folder to write to. [default: RUN/mined]")
-@click.option("--top", type=click.IntRange(1), default=500, show_default=True, help="How many hard examples to list.")
+@click.option(
+    "--top", type=click.IntRange(1), default=500, show_default=True, help="List so many hard examples at most."
+)
 @click.option("--folds", type=click.IntRange(2), default=2, show_default=True, help="Parts that Train is cut into.")
 @click.option("--epochs", type=click.IntRange(1), help="Of the model for each part. [default: the run's]")
 def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: int | None) -> None:
@@ -124,7 +126,8 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
         click.echo("Stopped; what is done is kept. Go on: give the same command again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     click.echo(f"{found.n:,} pictures of Train, judged without having been learned from: AUC {found.auc:.3f}")
-    click.echo(f"{len(found.hard):,} hard: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
+    more = f", the worst of {found.wrong:,}" if found.wrong > len(found.hard) else ""
+    click.echo(f"{len(found.hard):,} hard{more}: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
     if found.can_judge_labels:
         click.echo(f"{len(found.mislabelled):,} probably mislabelled: look at {found.folder / 'mislabelled.png'}")
     else:

@@ -41,7 +41,7 @@ def hard_indexes(path: Path, source: Source) -> NDArray[np.int64]:
     """Where the pictures of a list are in a split, in the list's order.
 
     Raises:
-        UnmaskError: No such file, no column `path`, or none of its pictures is in the split.
+        UnmaskError: No such file, no column `path`, an empty list, or none of its pictures is in the split.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -52,7 +52,13 @@ def hard_indexes(path: Path, source: Source) -> NDArray[np.int64]:
             hint="Make one with: unmask mine RUN --data prepared/ --top 500",
             code="no-hard-list",
         ) from None
-    if rows and "path" not in rows[0]:
+    if not rows:
+        raise UnmaskError(
+            f"{path} lists no pictures: there is nothing hard to train on.",
+            hint="Leave the run as it is, or name another list.",
+            code="bad-hard-list",
+        )
+    if "path" not in rows[0]:
         raise UnmaskError(
             f"{path} has no column path.", hint="Use the hard.csv that `unmask mine` writes.", code="bad-hard-list"
         )

@@ -3,7 +3,7 @@
 The score of a picture that was learned from says little: a model can know it by heart. So Train is cut into parts,
 whole groups in one part, and each part is scored by a model that was trained, with the run's own settings, on the other
 parts. What is then confidently put into the other class, by that model and by the run's own model that did learn from
-it, is called probably mislabelled; the rest, worst first, is hard.
+it, is called probably mislabelled; what else is put into the other class, worst first, is hard.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ from unmask.train.source import digest, open_source
 
 # What the parts in the output folder belong to.
 JOB = "mining.json"
+# A picture is hard if a model that did not learn from it gives its own label less than this, so if it is judged wrongly.
+# A higher limit, for those that are only unsure, would depend on how sure of themselves models of that kind and length
+# of training are, which says nothing of the pictures; calibrating a model moves every probability but this one.
+HARD_BELOW = 0.5
 # Pictures on a contact sheet.
 SHEET = 60
 
@@ -70,6 +74,7 @@ class Mined:
         folder: Holds `hard.csv`, `mislabelled.csv`, `scores.csv`, `hard.png` and `mislabelled.png`.
         hard: Hard examples, worst first, at most `top`.
         mislabelled: Probably mislabelled ones, worst first.
+        wrong: Pictures judged wrongly that are not probably mislabelled, of which `hard` has the worst.
         n: Pictures scored.
         auc: Area under the ROC curve of the scores: what the run is worth on pictures it did not learn from.
     """
@@ -77,6 +82,7 @@ class Mined:
     folder: Path
     hard: tuple[Example, ...]
     mislabelled: tuple[Example, ...]
+    wrong: int
     n: int
     auc: float
 
@@ -103,7 +109,7 @@ def mine(
         run: The run folder.
         data: The prepared folder it learned from.
         out: Where to write; None for `mined/` in the run folder. Interrupted, the same call goes on.
-        top: How many hard examples to list.
+        top: How many hard examples to list, at most.
         folds: Parts that Train is cut into; one model is trained for each.
         epochs: Of these models; None for as many as the run had.
         watcher: Told how their training goes.
@@ -258,9 +264,10 @@ def _examples(
 
 
 def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) -> Mined:
-    hard = tuple(example for example in examples if not example.mislabelled)[:top]
-    wrong = tuple(example for example in examples if example.mislabelled)
-    for name, chosen in (("hard", hard), ("mislabelled", wrong), ("scores", tuple(examples))):
+    mislabelled = tuple(example for example in examples if example.mislabelled)
+    wrong = [one for one in examples if not one.mislabelled and one.self_confidence < HARD_BELOW]
+    hard = tuple(wrong[:top])
+    for name, chosen in (("hard", hard), ("mislabelled", mislabelled), ("scores", tuple(examples))):
         part = folder / f"{name}.csv.part"
         with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -270,8 +277,8 @@ def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) 
     places = {row.path: index for index, row in enumerate(prepared.entries("Train"))}
     images = prepared.images("Train")
     for name, title, chosen in (
-        ("hard", "Hard: wrong or unsure when not learned from", hard),
-        ("mislabelled", "Probably mislabelled", wrong),
+        ("hard", "Hard: wrong when not learned from", hard),
+        ("mislabelled", "Probably mislabelled", mislabelled),
     ):
         shown = chosen[:SHEET]
         write_contact_sheet(
@@ -282,7 +289,7 @@ def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) 
         )
     labels = np.array([example.label for example in examples], np.int64)
     auc = roc_auc(labels, [example.score for example in examples])
-    return Mined(folder, hard, wrong, len(examples), auc)
+    return Mined(folder, hard, mislabelled, len(wrong), len(examples), auc)
 
 
 def _cells(example: Example) -> list[object]:
