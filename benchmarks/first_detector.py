@@ -21,6 +21,7 @@ from unmask.detector import Detector
 from unmask.evaluate.intervals import REPLICATES, Estimate, estimate, mean_estimate
 from unmask.evaluate.metrics import Judged
 from unmask.finding import Finding, Status
+from unmask.verdict import deciding_face
 
 
 def main() -> None:
@@ -45,8 +46,12 @@ def main() -> None:
 
 def page(detector: Detector, rows: list[dict[str, str]], findings: list[Finding], seconds: float) -> str:
     answered = [(row, finding) for row, finding in zip(rows, findings, strict=True) if finding.score is not None]
+    deciding = [deciding_face(finding.faces) for _, finding in answered]
     judged = Judged.of(
-        [int(row["label"]) for row, _ in answered], [finding.score for _, finding in answered], detector.thresholds
+        [int(row["label"]) for row, _ in answered],
+        [finding.score for _, finding in answered],
+        detector.thresholds,
+        outside=[face is not None and face.outside_training for face in deciding],
     )
     groups = np.array([row["group"] for row, _ in answered])
     sources = np.array([row["source"] for row, _ in answered])
@@ -74,7 +79,8 @@ chosen by: {detector.info.policies[detector.policy].chosen_by}.
 
 def measures(judged: Judged, groups: np.ndarray, chosen: np.ndarray) -> list[str]:
     """One line of the table: the pictures that `chosen` is true for."""
-    part = Judged(judged.labels[chosen], judged.scores[chosen], judged.thresholds)
+    assert judged.outside is not None
+    part = Judged(judged.labels[chosen], judged.scores[chosen], judged.thresholds, judged.outside[chosen])
     names = groups[chosen]
     found = estimate(part, groups=names)
     fakes_found = mean_estimate("fakes_found", part.called_fake[part.fake], names[part.fake])
