@@ -13,7 +13,7 @@ from tests.data.pictures import jpeg, picture
 
 from unmask.data import duplicates
 from unmask.data.duplicates import clusters, exact_duplicates, near_duplicates
-from unmask.data.fingerprint import fingerprints
+from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.image import read_image, resize
 
 
@@ -90,3 +90,13 @@ def test_the_same_bytes_are_grouped_and_unknown_ones_are_not() -> None:
 
 def test_linked_pictures_form_clusters() -> None:
     assert clusters(8, [(1, 2), (5, 7), (2, 4)]) == [(1, 2, 4), (5, 7)]
+
+
+def test_fingerprints_of_several_splits_share_one_room() -> None:
+    images = np.stack([picture(seed, 64) for seed in range(5)])
+    room = Fingerprints.room(5)
+    fingerprints(images[:2], room.part(0, 2))
+    fingerprints(images[2:], room.part(2, 5))
+    whole = fingerprints(images)
+    for name in ("hashes", "mirrored", "thumbnails"):
+        np.testing.assert_array_equal(getattr(room, name), getattr(whole, name))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.data.pictures import jpeg, picture
 
 from unmask.data.prepare import prepare
-from unmask.data.shortcuts import Shortcut, find_shortcuts
+from unmask.data.shortcuts import Shortcut, find_shortcuts, read_facts
 
 pytestmark = pytest.mark.train
 
@@ -75,3 +75,10 @@ def test_few_pictures_give_a_reason_and_no_number(tmp_path: Path) -> None:
 def test_both_classes_are_described(tmp_path: Path) -> None:
     found = measured(tmp_path, CASES["dimensions"], count=60)["dimensions"]
     assert found.fake == "75 x 75 (100%)"
+
+
+def test_only_the_facts_that_are_asked_for_are_kept_in_memory(tmp_path: Path) -> None:
+    measured(tmp_path, same, count=3)
+    facts = read_facts(tmp_path / "out", {"Train/Real/001.jpg"})
+    assert list(facts) == ["Train/Real/001.jpg"]
+    assert facts["Train/Real/001.jpg"]["format"] == "JPEG"

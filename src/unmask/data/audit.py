@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
@@ -218,16 +216,14 @@ def class_counts(prepared: Prepared) -> dict[str, tuple[int, int]]:
 
 
 def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, progress: Step | None) -> tuple[Cluster, ...]:
-    parts = []
+    # They are most of what an audit keeps in memory: one copy, not one for each split and another of all.
+    prints, first = Fingerprints.room(len(rows)), 0
     for number, split in enumerate(prepared.splits):
         if progress:
             progress("fingerprints", number, len(prepared.splits))
-        parts.append(fingerprints(prepared.images(split)))
-    prints = Fingerprints(
-        np.concatenate([part.hashes for part in parts]),
-        np.concatenate([part.mirrored for part in parts]),
-        np.concatenate([part.thumbnails for part in parts]),
-    )
+        images = prepared.images(split)
+        fingerprints(images, prints.part(first, first + len(images)))
+        first += len(images)
     step = (lambda done, total: progress("comparing", done, total)) if progress else None
     pairs = near_duplicates(prints, workers=workers, progress=step)
     links = [(pair.first, pair.second) for pair in pairs]

@@ -34,15 +34,28 @@ class Fingerprints:
     def __len__(self) -> int:
         return len(self.hashes)
 
+    @classmethod
+    def room(cls, count: int) -> Fingerprints:
+        """Room for the fingerprints of so many pictures."""
+        return cls(
+            np.empty((count, WORDS), np.uint64),
+            np.empty((count, WORDS), np.uint64),
+            np.empty((count, THUMBNAIL, THUMBNAIL), np.uint8),
+        )
 
-def fingerprints(images: NDArray[np.uint8] | Subset) -> Fingerprints:
-    """Fingerprints of pictures, uint8 (N, S, S, 3); read in chunks, so memory-mapped ones stay on disk."""
-    count = len(images)
-    result = Fingerprints(
-        np.empty((count, WORDS), np.uint64),
-        np.empty((count, WORDS), np.uint64),
-        np.empty((count, THUMBNAIL, THUMBNAIL), np.uint8),
-    )
+    def part(self, start: int, stop: int) -> Fingerprints:
+        """Some of them; the same memory, not a copy."""
+        return Fingerprints(self.hashes[start:stop], self.mirrored[start:stop], self.thumbnails[start:stop])
+
+
+def fingerprints(images: NDArray[np.uint8] | Subset, out: Fingerprints | None = None) -> Fingerprints:
+    """Fingerprints of pictures, read in chunks, so memory-mapped ones stay on disk.
+
+    Args:
+        images: uint8 (N, S, S, 3).
+        out: Room for N to write them to; None for new room.
+    """
+    result = Fingerprints.room(len(images)) if out is None else out
     for start, chunk in chunks(images):
         for place, image in enumerate(chunk, start):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -9,7 +9,7 @@ under the ROC curve is measured on pictures it was not fitted to, with whole gro
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]
     chosen = _choose(prepared, seed)
     labels = np.array([row.label for _, _, row in chosen], np.int64)
     groups = np.array([row.group or row.path for _, _, row in chosen])
-    facts = read_facts(prepared.folder)
+    facts = read_facts(prepared.folder, {row.path for _, _, row in chosen})
     pixels = _pixel_features(prepared, chosen)
     files = [facts.get(row.path, {}) for _, _, row in chosen]
     sizes = np.array([[row.width or np.nan, row.height or np.nan] for _, _, row in chosen], np.float64)
@@ -100,13 +100,13 @@ def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]
     )
 
 
-def read_facts(folder: Path) -> dict[str, dict[str, str]]:
-    """What the files were like, by path, from a prepared folder's `facts.csv`; empty if there is none."""
+def read_facts(folder: Path, paths: Collection[str]) -> dict[str, dict[str, str]]:
+    """What some files were like, by path, from a prepared folder's `facts.csv`; empty if there is none."""
     path = folder / FACTS
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return {cells["path"]: cells for cells in csv.DictReader(file)}
+        return {cells["path"]: cells for cells in csv.DictReader(file) if cells["path"] in paths}
 
 
 def sharpness(image: NDArray[np.uint8]) -> tuple[float, float]:
