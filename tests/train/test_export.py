@@ -150,3 +150,18 @@ def test_without_pictures_there_is_no_distance(finished_run, tmp_path):
     assert info_of(bundle)["outside_above"] is None
     assert "unlike" not in (bundle / "MODEL_CARD.md").read_text()
     assert not Detector.load(bundle).outputs(np.zeros((1, 32, 32, 3), np.uint8)).outside_training.any()
+
+
+def test_the_card_tells_the_run_that_the_run_began_with(finished_run, prepared, tmp_path):
+    from unmask.train.config import make_config
+    from unmask.train.export import Label, export_run
+    from unmask.train.loop import train
+
+    config = make_config(data=str(prepared), epochs=1, batch_size=16, precision="float32", start=str(finished_run))
+    run = train(config, tmp_path / "second").folder
+    card = (
+        export_run(run, tmp_path / "bundle", label=Label(name="tiny", data_terms="None.")) / "MODEL_CARD.md"
+    ).read_text()
+    assert f"| start | {finished_run.name} (size 32, epochs 2, " in card
+    assert "backbone_weights" not in card
+    assert str(finished_run.parent) not in card

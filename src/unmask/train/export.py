@@ -29,6 +29,7 @@ from unmask.train.graph import to_onnx
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
+from unmask.train.trials import changed_settings
 from unmask.verdict import Thresholds, probability
 
 # Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.
@@ -88,11 +89,26 @@ def export_run(run: Path, out: Path, *, data: str | None = None, label: Label | 
         )
     model = keras.models.load_model(run / MODEL, compile=False)
     settings = config.model_dump(exclude={"data", "model", "workers", "checkpoint_every"}, exclude_none=True)
-    for name in ("backbone_weights", "start", "hard"):
+    for name in ("backbone_weights", "hard"):
         if name in settings:
             settings[name] = Path(settings[name]).name
+    if config.start is not None:
+        # Its weights came from there, not from a backbone's file.
+        settings["start"] = _told(Path(config.start))
+        del settings["backbone_weights"]
     details = {"architecture": config.model, "settings": settings}
     return export_model(model, out, data=data or config.data, label=label or Label(), details=details)
+
+
+def _told(run: Path) -> str:
+    """The run that a run began with, in one line, and the one before that."""
+    if not (run / CONFIG_FILE).is_file():
+        return run.name
+    config = read_config(run / CONFIG_FILE)
+    changed = {"size": config.size, "epochs": config.epochs, **changed_settings(config), "seed": config.seed}
+    words = ", ".join(f"{name} {value}" for name, value in changed.items())
+    before = f", start {_told(Path(config.start))}" if config.start is not None else ""
+    return f"{run.name} ({words}{before})"
 
 
 def export_file(

@@ -35,7 +35,7 @@ def add_trial(path: Path, outcome: Outcome) -> None:
         "model": config.model,
         "size": config.size,
         "seed": config.seed,
-        "settings": json.dumps(_changed(config)),
+        "settings": json.dumps(changed_settings(config)),
         "epochs": config.epochs,
         "best_epoch": best.epoch,
         "minutes": f"{seconds / 60:.1f}",
@@ -63,7 +63,8 @@ def _is_listed(path: Path, row: dict[str, object]) -> bool:
         )
 
 
-def _changed(config: TrainConfig) -> dict[str, object]:
+def changed_settings(config: TrainConfig) -> dict[str, object]:
+    """Settings that differ from the defaults and say something of the result; without the folders of this machine."""
     fields = TrainConfig.model_fields
     changed = {
         name: value
