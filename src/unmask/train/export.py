@@ -106,6 +106,7 @@ def _told(run: Path) -> str:
         return run.name
     config = read_config(run / CONFIG_FILE)
     changed = {"size": config.size, "epochs": config.epochs, **changed_settings(config), "seed": config.seed}
+    changed.pop("start", None)
     words = ", ".join(f"{name} {value}" for name, value in changed.items())
     before = f", start {_told(Path(config.start))}" if config.start is not None else ""
     return f"{run.name} ({words}{before})"

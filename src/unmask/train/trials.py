@@ -16,7 +16,7 @@ COLUMNS = (
 )  # fmt: skip
 
 # These have their own columns, or say nothing of the result.
-_LEFT_OUT = {"data", "model", "size", "seed", "epochs", "workers", "checkpoint_every", "start"}
+_LEFT_OUT = {"data", "model", "size", "seed", "epochs", "workers", "checkpoint_every"}
 
 
 def add_trial(path: Path, outcome: Outcome) -> None:
@@ -72,7 +72,7 @@ def changed_settings(config: TrainConfig) -> dict[str, object]:
         if name not in _LEFT_OUT and value != fields[name].default
     }
     # A path of this machine means nothing on another one.
-    for name in ("backbone_weights", "hard"):
+    for name in ("backbone_weights", "hard", "start"):
         if name in changed:
             changed[name] = Path(str(changed[name])).name
     return changed
