@@ -48,7 +48,7 @@ def colour(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.
         uint8 (height, width, 3), RGB. The scale is inferno (van der Walt & Smith, 2015): it grows evenly brighter, so
         that it reads the same without colour vision and in a grey print.
     """
-    return _inferno(_levels(heatmap, width, height))
+    return _inferno(levels(heatmap, width, height))
 
 
 def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: float = OPACITY) -> NDArray[np.uint8]:
@@ -63,12 +63,13 @@ def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: fl
         uint8 (H, W, 3), RGB.
     """
     height, width = pixels.shape[:2]
-    levels = _levels(heatmap, width, height)
-    weight = (np.frombuffer(ALPHA, np.uint8)[levels] * (opacity / 255.0))[:, :, None]
-    return np.asarray(np.rint(pixels * (1.0 - weight) + _inferno(levels) * weight), np.uint8)
+    steps = levels(heatmap, width, height)
+    weight = (np.frombuffer(ALPHA, np.uint8)[steps] * (opacity / 255.0))[:, :, None]
+    return np.asarray(np.rint(pixels * (1.0 - weight) + _inferno(steps) * weight), np.uint8)
 
 
-def _levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
+def levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
+    """A heatmap, enlarged smoothly, in 256 steps: uint8 (height, width)."""
     import cv2
 
     smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)

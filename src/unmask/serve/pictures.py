@@ -7,12 +7,11 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from unmask.heatmap import colour
-from unmask.image import encode_jpeg
+from unmask.heatmap import ALPHA, colour, levels
+from unmask.image import encode_jpeg, shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +23,6 @@ PREVIEW_QUALITY = 88
 PREVIEW_BYTES = 400_000
 # A heatmap has some 7 x 7 to 16 x 16 cells; this is smooth, and the browser enlarges the rest of the way.
 HEATMAP_SIDE = 192
-# Opacity by level, 0..255: none at the bottom, full from 3/8 of the way up.
-_ALPHA = bytes(min(255, level * 8 // 3) for level in range(256))
 
 
 def heatmap_url(heatmap: NDArray[np.float32]) -> str:
@@ -36,12 +33,10 @@ def heatmap_url(heatmap: NDArray[np.float32]) -> str:
     Args:
         heatmap: (h, w), 0..1.
     """
-    smooth = cv2.resize(heatmap, (HEATMAP_SIDE, HEATMAP_SIDE), interpolation=cv2.INTER_CUBIC)
-    levels = np.clip(np.rint(smooth * 255.0), 0, 255).astype(np.uint8)
-    picture = PillowImage.fromarray(levels)
+    picture = PillowImage.fromarray(levels(heatmap, HEATMAP_SIDE, HEATMAP_SIDE))
     picture.putpalette(_palette())
     stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=3, transparency=_ALPHA)
+    picture.save(stream, "PNG", compress_level=3, transparency=ALPHA)
     return _data_url("image/png", stream.getvalue())
 
 
@@ -52,21 +47,11 @@ def preview_url(pixels: NDArray[np.uint8]) -> str:
         pixels: uint8 (H, W, 3), RGB.
     """
     side = PREVIEW_SIDE
-    data = encode_jpeg(_shrunk(pixels, side), PREVIEW_QUALITY)
+    data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
     while len(data) > PREVIEW_BYTES:
         side //= 2
-        data = encode_jpeg(_shrunk(pixels, side), PREVIEW_QUALITY)
+        data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
     return _data_url("image/jpeg", data)
-
-
-def _shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture with no side longer than this."""
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1.0:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 @cache
