@@ -1,0 +1,35 @@
+"""What CI promises: fixed versions, every check, and a floor for the coverage."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.conftest import ROOT
+
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_package_that_ci_installs_has_a_fixed_version(pyproject):
+    extras = re.search(r"-e '\.\[([\w,-]+)\]'", CI)[1].split(",")
+    wanted = [*pyproject["project"]["dependencies"]]
+    for extra in extras:
+        wanted += pyproject["project"]["optional-dependencies"][extra]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    fixed = {line.partition("==")[0] for line in lines}
+    assert {re.match(r"[\w.-]+", requirement)[0] for requirement in wanted} <= fixed
+
+
+@pytest.mark.parametrize("command", ["ruff format --check .", "ruff check .", "mypy", "hadolint Dockerfile"])
+def test_ci_runs_every_check(command):
+    assert command in CI.splitlines()
+
+
+def test_ci_fails_below_nine_lines_in_ten(pyproject):
+    assert "--cov" in CI
+    assert pyproject["tool"]["coverage"]["report"]["fail_under"] == 90
