@@ -97,10 +97,11 @@ def test_ctrl_c_ends_after_the_step_and_keeps_everything(prepared, finished_run,
     from unmask.train.loop import resume, train
 
     run, watcher = tmp_path / "run", Watcher(2, interrupt)
+    before = signal.getsignal(signal.SIGINT)
     outcome = train(make_config(data=str(prepared), **SETTINGS), run, watcher=watcher)
     assert (outcome.finished, watcher.seen) == (False, 2)
     assert (run / "model.keras").is_file()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     rest = Watcher()
     history = resume(run, watcher=rest).history
     assert rest.seen == 2 * STEPS - 2
