@@ -55,7 +55,10 @@ def main() -> None:
     shown = peak > 0
     shares = gap[shown] / peak[shown]
     over = shares > BAR
-    faint = f", all of them faint: the brightest peaks at {peak[shown][over].max() / np.median(peak[shown]):.1%} of the median map's peak"
+    faint = ""
+    if over.any():
+        brightest = peak[shown][over].max() / np.median(peak[shown])
+        faint = f", all of them faint: the brightest peaks at {brightest:.1%} of the median map's peak"
     write(
         "parity.md",
         f"""# Keras and the shipped graph
@@ -63,8 +66,9 @@ def main() -> None:
 Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector.label}, {len(chosen)} Validation pictures.
 
 - Logit, largest difference between Keras and the graph in ONNX Runtime: {logit_gap:.1e}
-- Heatmap, largest difference to Grad-CAM by TensorFlow's automatic differentiation, as a share of each map's range: {shares.max():.1e}; median {np.median(shares):.1e}
-- Maps that differ by more than {BAR:g} of their range: {over.sum()} of {shown.sum()}{faint if over.any() else ""}
+- Heatmap, largest difference to Grad-CAM by TensorFlow's automatic differentiation, as a share of each map's range:
+  {shares.max():.1e}; median {np.median(shares):.1e}
+- Maps that differ by more than {BAR:g} of their range: {over.sum()} of {shown.sum()}{faint}
 """,
     )
 
