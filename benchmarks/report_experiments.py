@@ -324,8 +324,8 @@ def silence(results: dict[str, Result]) -> str:
     if "cnn" not in results or statistics.mean(results["cnn"].accuracy("Train")) > 0.55:
         return ""
     return (
-        "\nWith the report's settings its CNN learns nothing on this set: its loss stays at that of guessing, 0.693. The rows below\n"
-        "it differ from it in the learning rate, 3e-4 for Keras' 0.001.\n"
+        "\nWith the report's settings its CNN learns nothing on this set: its loss stays at that of guessing, 0.693. The rows\n"
+        "below it differ in the learning rate, 3e-4 for Keras' 0.001.\n"
     )
 
 
