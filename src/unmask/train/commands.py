@@ -65,6 +65,8 @@ def train(
         raise click.UsageError("A run has its own settings: leave --config out, or leave --resume out for a new run.")
     if resume is not None and hard is None and (settings or out):
         raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --hard.")
+    if resume is not None and "start" in settings:
+        raise click.UsageError("--hard starts from the run that --resume names: leave --start out.")
     from unmask.train.starting import load_keras
 
     load_keras()

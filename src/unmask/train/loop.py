@@ -144,8 +144,8 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
         )
 
     keras.utils.set_random_seed(config.seed)
-    # What a resumed run starts from is in its checkpoint; the backbone's file may be gone by now.
-    weights = "none" if going_on else config.backbone_weights
+    # What a resumed run starts from is in its checkpoint, or else in another run; the backbone's file may be gone by now.
+    weights = "none" if going_on or config.start is not None else config.backbone_weights
     model = with_fused_norm(build(config.model, source.size, weights=weights, precision=config.precision))
     if config.start is not None and not going_on:
         _start_from(model, Path(config.start))
