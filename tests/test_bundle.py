@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 from unmask.bundle import BundleInfo, read_bundle, write_bundle
 from unmask.errors import UnmaskError
@@ -149,3 +150,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_unknown_keys_are_refused_when_made_by_hand():
     with pytest.raises(ValueError, match="surprise"):
         BundleInfo.model_validate({**toy_info().model_dump(), "surprise": 1})
+
+
+def test_the_command_that_rebuilds_the_shipped_bundle_is_documented():
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    section = text.partition("## The shipped detector")[2].partition("\n## ")[0]
+    assert "python benchmarks/build_default.py" in section
+    assert (ROOT / "benchmarks" / "build_default.py").is_file()
