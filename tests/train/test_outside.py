@@ -100,6 +100,11 @@ def test_features_that_say_nothing_have_no_statistics(features):
     assert fit_statistics(features.astype(np.float32), np.arange(6) % 2) is None
 
 
+def test_features_that_vary_along_one_line_only_have_no_statistics():
+    line = np.array([[1.0, 1.0], [-1.0, -1.0]] * 4, np.float32)
+    assert fit_statistics(line, np.arange(8) // 4) is None
+
+
 def test_the_limit_is_exceeded_by_at_most_one_in_a_hundred():
     generator = np.random.default_rng(2)
     for count in (5, 99, 100, 101, 1764):

@@ -31,6 +31,8 @@ PICTURES_OF_A_CLASS = 2000
 # No channel's spread is taken for smaller than this share of the mean one: a channel that hardly ever wakes in training
 # must not decide alone.
 SMALLEST_SPREAD = 0.01
+# A variance below this share of the largest one is rounding.
+ROUNDING = 1e-9
 # Pictures at once.
 BATCH = 64
 # Share of the Validation pictures that may be called outside.
@@ -99,6 +101,9 @@ def fit_statistics(features: Floats, labels: NDArray[np.int64]) -> FeatureStatis
     if not spreads.min() > np.finfo(np.float32).tiny:
         return None
     variances, vectors = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(apart / spreads).covariance_)
+    if not variances[0] > ROUNDING * variances[-1]:
+        # Nothing was shrunk: along some direction the features do not vary at all, and any step there would be endless.
+        return None
     variances, vectors = variances[::-1], vectors[:, ::-1]
     kept = min(DIRECTIONS, channels - 1)
     return FeatureStatistics(
