@@ -58,3 +58,21 @@ def test_blends_follow_the_landmarks_of_each_picture_where_the_source_knows_them
 
     # The small face sits in the upper left; the average one fills the middle.
     assert touched(50)[30:, 30:].max() < touched(0)[30:, 30:].max()
+
+
+def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
+    # Each pixel says where it is.
+    rows, columns = np.mgrid[0:48, 0:48]
+    image = np.stack([rows, columns, np.zeros_like(rows)], axis=2).astype(np.uint8)
+    cut, labels = changed((np.repeat(image[None], 40, axis=0), np.arange(40) % 2), model="mobilenetv2", crop=32)
+    assert cut.shape == (40, 32, 32, 3)
+    np.testing.assert_array_equal(labels, np.arange(40) % 2)
+    corners = {tuple(window[0, 0, :2].tolist()) for window in cut}
+    assert len(corners) > 30
+    assert {place for corner in corners for place in corner} <= set(range(17))
+    for window in cut:
+        np.testing.assert_array_equal(window, image[window[0, 0, 0] :, window[0, 0, 1] :][:32, :32])
+
+
+def test_a_window_as_large_as_the_picture_is_the_picture(batch):
+    np.testing.assert_array_equal(changed(batch, model="mobilenetv2", crop=48)[0], batch[0])

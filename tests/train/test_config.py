@@ -33,7 +33,9 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_named():
         ({"model": "mobilenetv2", "tune": "fine-tune", "epochs": 2, "frozen_epochs": 2}, "nothing of 2 epochs"),
         ({"weight_decay": 0.1}, "needs the optimizer adamw"),
         ({"hard": "hard.csv"}, "need a run to start from"),
-        ({"hard": "hard.csv", "start": "run", "balance": True}, "take one of them"),
+        ({"hard": "hard.csv", "start": "run", "balance": 0.5}, "take one of them"),
+        ({"balance": 1.5}, "balance"),
+        ({"model": "cnn", "crop": 32}, "cnn has a fixed size"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, words):
@@ -52,6 +54,12 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path):
     (tmp_path / "run.toml").write_text("epochs: 5")
     with pytest.raises(UnmaskError, match="not TOML"):
         read_config(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(("switch", "amount"), [("true", 0.5), ("false", 0.0)])
+def test_a_run_from_when_balance_was_a_switch_still_means_the_same(tmp_path, switch, amount):
+    (tmp_path / "run.toml").write_text(f'data = "here"\nbalance = {switch}\n')
+    assert read_config(tmp_path / "run.toml").balance == amount
 
 
 def test_the_defaults_are_the_reports_settings():

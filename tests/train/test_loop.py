@@ -355,3 +355,24 @@ def train_here(prepared, folder, settings):
     from unmask.train.loop import train
 
     return train(make_config(data=str(prepared), **settings), folder)
+
+
+def test_a_run_on_windows_keeps_and_judges_a_model_for_whole_pictures(prepared, small_backbone, tmp_path):
+    import keras
+    from sklearn.metrics import roc_auc_score
+
+    from unmask.train.loop import judge
+    from unmask.train.source import open_source
+
+    outcome = train_here(prepared, tmp_path / "run", {**small_backbone, "epochs": 1, "crop": 24, "ema": 0.9})
+    kept = keras.models.load_model(outcome.folder / "model.keras", compile=False)
+    assert kept.input_shape == (None, 32, 32, 3)
+    validation = open_source(prepared, "Validation")
+    assert outcome.best.validation_auc == pytest.approx(roc_auc_score(validation.labels, judge(kept, validation)))
+
+
+def test_windows_larger_than_the_pictures_are_refused_before_anything_is_written(prepared, small_backbone, tmp_path):
+    with pytest.raises(UnmaskError) as caught:
+        train_here(prepared, tmp_path / "run", {**small_backbone, "crop": 33})
+    assert caught.value.code == "crop-too-large"
+    assert not (tmp_path / "run").exists()

@@ -26,6 +26,13 @@ def test_sources_count_by_the_square_root_of_their_size():
     assert len(order) == pytest.approx(len(source), abs=4)
 
 
+@pytest.mark.parametrize(("amount", "ratio"), [(0.0, 16), (0.5, 4), (1.0, 1)])
+def test_the_amount_goes_from_as_they_come_to_all_equally_often(amount, ratio):
+    source = source_of(("big", 0, 800), ("big", 1, 800), ("small", 0, 50), ("small", 1, 50))
+    found = counts(source, balanced(source, amount)(0, np.random.default_rng(0)))
+    assert found["big"] / found["small"] == pytest.approx(ratio, rel=0.01)
+
+
 def test_classes_keep_their_shares_in_each_source():
     source = source_of(("a", 0, 300), ("a", 1, 100), ("b", 0, 50), ("b", 1, 50))
     order = balanced(source)(0, np.random.default_rng(0))

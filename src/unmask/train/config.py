@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unmask.errors import UnmaskError
 
@@ -49,11 +49,13 @@ class TrainConfig(BaseModel):
     start: str | None = None
     hard: str | None = None
 
-    # Take each source by the square root of its size (see unmask.train.sampling), not as often as it comes.
-    balance: bool = False
+    # How far an epoch goes from all pictures once (0) towards as many from each source (1); see unmask.train.sampling.
+    balance: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     augment: Literal["none", "light", "delivery"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    # Learn from windows of this side, cut at random from the changed pictures; the model is judged on whole ones.
+    crop: Annotated[int, Field(ge=16, le=1024)] | None = None
 
     epochs: Positive = 5
     batch_size: Positive = 32
@@ -74,6 +76,12 @@ class TrainConfig(BaseModel):
     # Threads that read and augment ahead of the model.
     workers: Positive = 2
 
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _was_a_switch(cls, value: object) -> object:
+        """Runs before 0.2 had a switch, which took the square root of sizes."""
+        return 0.5 * value if isinstance(value, bool) else value
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.tune == "fine-tune" and self.frozen_epochs >= self.epochs:
@@ -86,6 +94,8 @@ class TrainConfig(BaseModel):
             raise ValueError("balance chooses the pictures of an epoch, and so does hard: take one of them")
         if self.model == "cnn" and (self.tune != "all" or self.backbone_weights != "none"):
             raise ValueError("cnn has no backbone to freeze, to fine-tune or to load")
+        if self.model == "cnn" and self.crop is not None:
+            raise ValueError("crop needs a model that ends in global pooling; cnn has a fixed size")
         return self
 
 

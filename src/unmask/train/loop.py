@@ -72,6 +72,12 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
         )
     source = open_source(config.data, "Train", config.size)
     _batches(config, source).check_classes()
+    if config.crop is not None and config.crop > source.size:
+        raise UnmaskError(
+            f"Windows of {config.crop} px do not fit into pictures of {source.size} px.",
+            hint="Leave --crop out, or prepare larger pictures: unmask prepare ... --size N",
+            code="crop-too-large",
+        )
     resolved = config.model_copy(
         update={
             "data": str(Path(config.data).resolve()),
@@ -146,7 +152,10 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     keras.utils.set_random_seed(config.seed)
     # What a resumed run starts from is in its checkpoint, or else in another run; the backbone's file may be gone by now.
     weights = "none" if going_on or config.start is not None else config.backbone_weights
-    model = with_fused_norm(build(config.model, source.size, weights=weights, precision=config.precision))
+    model = with_fused_norm(
+        build(config.model, config.crop or source.size, weights=weights, precision=config.precision)
+    )
+    judged = model if config.crop is None else build(config.model, source.size, precision=config.precision)
     if config.start is not None and not going_on:
         _start_from(model, Path(config.start))
     events = Events(folder / "tensorboard")
@@ -163,7 +172,7 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
                 for _ in range(position.epoch, stage.end):
                     if not _epoch(model, batches, position, config, checkpoint, watcher, interrupted):
                         return _stopped(model, position, config, folder)
-                    _judge_epoch(model, validation, position, config, folder)
+                    _judge_epoch(model, judged, validation, position, config, folder)
                     write_history(folder, config.model, position.history)
                     events.add(position.history[-1])
                     # Last of all: a run that is killed before this does the epoch's end once more.
@@ -191,7 +200,7 @@ def _start_from(model: Any, run: Path) -> None:
 
 
 def _batches(config: TrainConfig, source: Source) -> Batches:
-    choose = balanced(source) if config.balance else None
+    choose = balanced(source, config.balance) if config.balance else None
     if config.hard is not None:
         choose = with_rehearsal(hard_indexes(Path(config.hard), source), len(source))
     return Batches(source, config.batch_size, config.seed, change_of(config, source), config.workers, choose)
@@ -238,12 +247,19 @@ def _epoch(
     return True
 
 
-def _judge_epoch(model: Any, validation: Source, position: Position, config: TrainConfig, folder: Path) -> None:
-    """Judges Validation, keeps the model if it is the best so far, and moves on to the next epoch."""
+def _judge_epoch(
+    model: Any, judged: Any, validation: Source, position: Position, config: TrainConfig, folder: Path
+) -> None:
+    """Judges Validation, keeps the model if it is the best so far, and moves on to the next epoch.
+
+    `judged` is the model, or one for whole pictures where the model learns from windows of them.
+    """
     from sklearn.metrics import roc_auc_score
 
     with averaged_weights(model, config):
-        logits = judge(model, validation)
+        if judged is not model:
+            judged.set_weights(model.get_weights())
+        logits = judge(judged, validation)
         auc = float(roc_auc_score(validation.labels, logits))
         if auc > position.best:
             _keep(model, config, folder)

@@ -1,8 +1,8 @@
 """Which pictures an epoch has: all of them once, or as many from a small source as its rank deserves.
 
 Where one source outnumbers the others and is the easiest, an epoch of everything is mostly pictures from which nothing
-is learned any more. Weighing sources by the square root of their size lies half way between taking them as they come
-and showing them all equally often, which would repeat the smallest until it is learned by heart.
+is learned any more. Showing all sources equally often repeats the smallest most; half way, each source counts by the
+square root of its size.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ Indexes = NDArray[np.int64]
 Choose = Callable[[int, np.random.Generator], Indexes]
 
 
-def balanced(source: Source) -> Choose:
-    """An epoch as long as the set, in which each source and class counts by the square root of its source's size.
+def balanced(source: Source, amount: float = 0.5) -> Choose:
+    """An epoch as long as the set, in which a source of n pictures counts by n to the power of 1 - `amount`.
 
     Args:
         source: With `origins`; the classes of a source keep their shares.
+        amount: 0 for sources as they come, 1 for all equally often.
 
     Returns:
         (epoch, generator) -> indexes in shuffled order. Nothing is repeated before everything of its source and class
@@ -40,7 +41,8 @@ def balanced(source: Source) -> Choose:
         )
     names = np.unique(source.origins)
     sizes = np.array([(source.origins == name).sum() for name in names])
-    shares = np.sqrt(sizes) / np.sqrt(sizes).sum()
+    weights = sizes ** (1.0 - amount)
+    shares = weights / weights.sum()
     quotas: list[tuple[Indexes, int]] = []
     for name, size, share in zip(names, sizes, shares, strict=True):
         for label in (0, 1):
