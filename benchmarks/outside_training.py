@@ -10,10 +10,8 @@ limit (`outside_above`). Beside the share outside training stands what the rule 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,20 +20,10 @@ from unmask.data.prepared import load_prepared, take
 from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.image import resize
+from unmask.train.unusual import UNUSUAL
 from unmask.verdict import probability
 
 Pixels = NDArray[np.uint8]
-
-STRANGE: dict[str, Callable[[Pixels], Pixels]] = {
-    "upside down": lambda image: image[::-1],
-    "negative": lambda image: 255 - image,
-    "grey": lambda image: _three(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)),
-    "blurred, 2 % of the side": lambda image: cv2.GaussianBlur(image, (0, 0), len(image) / 50),
-    "JPEG quality 30": lambda image: cv2.imdecode(cv2.imencode(".jpg", image, [1, 30])[1], cv2.IMREAD_COLOR),
-    "painted over (cv2.stylization)": lambda image: cv2.stylization(image),
-    "edges only (cv2.Canny)": lambda image: _three(cv2.Canny(image, 50, 120)),
-    "four by four copies": lambda image: np.tile(resize(image, len(image) // 4), (4, 4, 1)),
-}
 
 
 def main() -> None:
@@ -59,7 +47,7 @@ def main() -> None:
         for split in ("Train", "Validation", "Test")
         for label, name in enumerate(("real", "fake"))
     }
-    sets |= {f"Test, real, {name}": [make(image) for image in sets["Test, real"]] for name, make in STRANGE.items()}
+    sets |= {f"Test, real, {name}": [make(image) for image in sets["Test, real"]] for name, make in UNUSUAL.items()}
     side = prepared.size
     sets["drawn faces"] = [draw_face(seed)[96:416, 96:416] for seed in range(arguments.pictures)]
     sets["noise"] = list(random.integers(0, 256, (arguments.pictures, side, side, 3), dtype=np.uint8))
@@ -91,10 +79,6 @@ def judged(detector: Detector, images: list[Pixels]) -> list[str]:
 def share(count: int, n: int) -> str:
     low, high = wilson(count, n)
     return f"{count / n:.1%} ({low:.1%} to {high:.1%})"
-
-
-def _three(image: NDArray[np.uint8]) -> Pixels:
-    return np.repeat(np.asarray(image, np.uint8)[..., None], 3, axis=2)
 
 
 if __name__ == "__main__":

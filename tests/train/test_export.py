@@ -165,3 +165,26 @@ def test_the_card_tells_the_run_that_the_run_began_with(finished_run, prepared, 
     assert f"| start | {finished_run.name} (size 32, epochs 2, " in card
     assert "backbone_weights" not in card
     assert str(finished_run.parent) not in card
+
+
+def test_the_card_says_how_often_unusual_real_pictures_are_accused(bundle, prepared):
+    from unmask.detector import Detector
+    from unmask.train.unusual import UNUSUAL
+    from unmask.verdict import probability
+
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert all(f"| {name} |" in card for name in UNUSUAL)
+    # The eight real pictures of Test, upside down, as the bundle itself answers.
+    detector = Detector.load(bundle)
+    images, labels = np.load(prepared / "Test.npy"), load_labels(prepared)
+    found = detector.outputs(np.ascontiguousarray(images[labels == 0][:, ::-1]))
+    accused = probability(found.logits, detector.info.temperature) > detector.thresholds.fake_above
+    accused &= ~found.outside_training
+    assert "| 8 real pictures | called fake | unsure |" in card
+    assert f"| upside down | {accused.mean():.1%} |" in card
+
+
+def load_labels(prepared):
+    from unmask.data.prepared import load_prepared
+
+    return load_prepared(prepared).labels("Test")

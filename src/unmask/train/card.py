@@ -5,7 +5,7 @@ Written from the numbers of the bundle itself, so that card and `bundle.json` ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from unmask.bundle import BundleInfo, Metric
 from unmask.evaluate.metrics import MEASURES, Judged
 from unmask.train.source import Source
+from unmask.train.unusual import UnusualRow
 
 # What the table shows, in this order: false accusations first.
 SHOWN = (
@@ -41,7 +42,11 @@ class OriginRow:
 
 
 def model_card(
-    info: BundleInfo, judged: Mapping[str, Judged], sources: Mapping[str, Source], settings: Mapping[str, Any]
+    info: BundleInfo,
+    judged: Mapping[str, Judged],
+    sources: Mapping[str, Source],
+    strange: Sequence[UnusualRow],
+    settings: Mapping[str, Any],
 ) -> str:
     """The card as Markdown.
 
@@ -49,6 +54,7 @@ def model_card(
         info: The bundle's own description, with its metrics.
         judged: By split, the pictures with their scores and the default thresholds; empty where nothing was judged.
         sources: By split, where those pictures come from.
+        strange: How it does on real pictures of kinds that it was not made for; empty where that was not measured.
         settings: How the model was trained, for the last section.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -70,6 +76,7 @@ def model_card(
         ],
         origins=_origins(judged["Test"], sources["Test"]) if "Test" in judged else [],
         outside=[(split, float(one.outside.mean())) for split, one in judged.items() if one.outside is not None],
+        strange=strange,
         learned_from=_origin_counts(sources.get("Train")),
         settings=settings,
     )

@@ -30,6 +30,7 @@ from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
 from unmask.train.trials import changed_settings
+from unmask.train.unusual import unusual, unusual_row
 from unmask.verdict import Thresholds, probability
 
 # Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.
@@ -147,23 +148,26 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
 
     outputs = {split: run_graph(source) for split, source in splits.items() if split != "Train"}
     logits = {split: found["logit"] for split, found in outputs.items()}
-    distances = {split: found["distance"] for split, found in outputs.items() if "distance" in found}
-    outside_above = outside_limit(distances["Validation"]) if "Validation" in distances else None
+    known = "distance" in outputs.get("Validation", {})
+    outside_above = outside_limit(outputs["Validation"]["distance"]) if known else None
     temperature, policies = 1.0, {DEFAULT_POLICY: _policy(UNCALIBRATED, "nothing: no Validation pictures were given")}
     if "Validation" in splits:
         truth = splits["Validation"].labels
         _check_label_order(logits["Validation"], truth)
         temperature = fit_temperature(logits["Validation"], truth)
         policies = _policies(probability(logits["Validation"], temperature), truth)
-    judged = {
-        split: Judged.of(
-            splits[split].labels,
-            probability(logits[split], temperature),
+
+    def judge_outputs(source: Source, found: dict[str, NDArray[np.float64]]) -> Judged:
+        return Judged.of(
+            source.labels,
+            probability(found["logit"], temperature),
             policies[DEFAULT_POLICY].thresholds,
-            outside=None if outside_above is None else distances[split] > outside_above,
+            outside=None if outside_above is None else found["distance"] > outside_above,
         )
-        for split in outputs
-    }
+
+    judged = {split: judge_outputs(splits[split], found) for split, found in outputs.items()}
+    strange = unusual(splits["Test"]) if "Test" in splits else {}
+    rows = [unusual_row(name, judge_outputs(source, run_graph(source))) for name, source in strange.items()]
     info = BundleInfo(
         name=label.name or f"{details['architecture']}-{size}",
         version=label.version,
@@ -182,7 +186,7 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
         ),
         made_with=_versions(),
     )
-    return write_bundle(out, info, graph, model_card(info, judged, splits, details["settings"]))
+    return write_bundle(out, info, graph, model_card(info, judged, splits, rows, details["settings"]))
 
 
 def _splits(data: str | None, size: int) -> dict[str, Source]:
@@ -232,7 +236,11 @@ def _check_parity(model: Any, run_graph: Any, source: Source | None, size: int) 
     Raises:
         UnmaskError: They differ by more than `PARITY` somewhere.
     """
-    few = _noise(size) if source is None else _first(source, PARITY_PICTURES)
+    if source is None:
+        few = _noise(size)
+    else:
+        # From all over the split, so that both classes are among them.
+        few = source.taken(np.arange(0, len(source), max(1, len(source) // PARITY_PICTURES))[:PARITY_PICTURES])
     difference = float(np.abs(judge(model, few) - run_graph(few)["logit"]).max())
     if not difference <= PARITY:
         raise UnmaskError(
@@ -250,20 +258,6 @@ def _check_label_order(logits: NDArray[np.float64], labels: NDArray[np.int64]) -
             hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
             code="labels-swapped",
         )
-
-
-def _first(source: Source, count: int) -> Source:
-    """Every k-th picture, so that both classes are among them."""
-    chosen = np.arange(0, len(source), max(1, len(source) // count))[:count]
-    return Source(
-        source.split,
-        source.size,
-        tuple(source.paths[index] for index in chosen),
-        source.labels[chosen],
-        source.groups[chosen],
-        source.origins[chosen],
-        lambda indexes: source.read(chosen[indexes]),
-    )
 
 
 def _noise(size: int) -> Source:

@@ -49,6 +49,20 @@ class Source:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def taken(self, indexes: Indexes) -> Source:
+        """These pictures only, in this order."""
+        points = self.find_landmarks
+        return Source(
+            self.split,
+            self.size,
+            tuple(self.paths[index] for index in indexes),
+            self.labels[indexes],
+            self.groups[indexes],
+            self.origins[indexes],
+            lambda some: self.read(indexes[some]),
+            None if points is None else lambda: points()[indexes],
+        )
+
 
 def open_source(data: str | Path, split: str, size: int | None = None) -> Source:
     """Opens one split.
