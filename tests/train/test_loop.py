@@ -376,3 +376,35 @@ def test_windows_larger_than_the_pictures_are_refused_before_anything_is_written
         train_here(prepared, tmp_path / "run", {**small_backbone, "crop": 33})
     assert caught.value.code == "crop-too-large"
     assert not (tmp_path / "run").exists()
+
+
+def test_statistics_of_averaged_weights_are_measured_for_them_and_nothing_else_is_changed(prepared, small_backbone):
+    from unmask.models import build
+    from unmask.train.stages import averaged_weights, prepare_model, stages_of
+
+    config = make_config(data=str(prepared), **small_backbone, ema=0.5)
+    model = build("small", 32)
+    prepare_model(model, stages_of(config)[0], config, 4)
+    random = np.random.default_rng(0)
+    batches = [random.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8) for _ in range(4)]
+    for images in batches:
+        model.train_on_batch(images, np.arange(8.0)[:, None] % 2)
+    before = [np.array(variable) for variable in model.variables]
+    norm = next(layer for layer in model.layers if type(layer).__name__ == "BatchNormalization")
+    with averaged_weights(model, config, iter(batches)):
+        maps = keras_maps_before(model, norm, np.concatenate(batches))
+        np.testing.assert_allclose(np.array(norm.moving_mean), maps.mean(axis=(0, 1, 2)), rtol=1e-3)
+        assert not np.allclose(np.array(norm.moving_mean), before[norm_index(model, norm)], rtol=1e-2)
+    assert norm.momentum == config.batch_norm_momentum
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(np.array(variable), value)
+
+
+def keras_maps_before(model, norm, images):
+    import keras
+
+    return np.array(keras.Model(model.inputs, norm.input)(images))
+
+
+def norm_index(model, norm):
+    return [variable.path for variable in model.variables].index(norm.moving_mean.path)

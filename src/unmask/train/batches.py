@@ -7,7 +7,7 @@ from (seed, epoch, step), however many threads make them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class Batches:
             return images, labels
         return self.change(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
 
-    def of_epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from step `first` on, made ahead by threads, given in order."""
         order = self.order(epoch)
         last = -(-len(order) // self.batch_size)

@@ -10,9 +10,12 @@ The same seed on the same machine gives the same weights, and so does a run that
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +41,9 @@ MODEL = "model.keras"
 
 # Pictures at once when a model only judges.
 JUDGE_BATCH = 64
+
+# Batches on which the statistics of averaged weights are measured.
+NORM_BATCHES = 64
 
 
 class Watcher(Protocol):
@@ -171,8 +177,8 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
                 position.stage = index
                 for _ in range(position.epoch, stage.end):
                     if not _epoch(model, batches, position, config, checkpoint, watcher, interrupted):
-                        return _stopped(model, position, config, folder)
-                    _judge_epoch(model, judged, validation, position, config, folder)
+                        return _stopped(model, batches, position, config, folder)
+                    _judge_epoch(model, judged, batches, validation, position, config, folder)
                     write_history(folder, config.model, position.history)
                     events.add(position.history[-1])
                     # Last of all: a run that is killed before this does the epoch's end once more.
@@ -248,7 +254,13 @@ def _epoch(
 
 
 def _judge_epoch(
-    model: Any, judged: Any, validation: Source, position: Position, config: TrainConfig, folder: Path
+    model: Any,
+    judged: Any,
+    batches: Batches,
+    validation: Source,
+    position: Position,
+    config: TrainConfig,
+    folder: Path,
 ) -> None:
     """Judges Validation, keeps the model if it is the best so far, and moves on to the next epoch.
 
@@ -256,7 +268,7 @@ def _judge_epoch(
     """
     from sklearn.metrics import roc_auc_score
 
-    with averaged_weights(model, config):
+    with averaged_weights(model, config, _some(batches, position.epoch)):
         if judged is not model:
             judged.set_weights(model.get_weights())
         logits = judge(judged, validation)
@@ -281,11 +293,18 @@ def _judge_epoch(
     position.seconds = position.loss = position.right = 0.0
 
 
-def _stopped(model: Any, position: Position, config: TrainConfig, folder: Path) -> Outcome:
+def _some(batches: Batches, epoch: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures as the model learns from, for what is measured on them and not learned."""
+    with closing(batches.of_epoch(epoch)) as made:
+        for images, _ in itertools.islice(made, NORM_BATCHES):
+            yield images
+
+
+def _stopped(model: Any, batches: Batches, position: Position, config: TrainConfig, folder: Path) -> Outcome:
     """After Ctrl-C: everything that is there is kept, the model too if no epoch has ended yet."""
     save_checkpoint(folder / LAST, model, position.to_json())
     if not position.history:
-        with averaged_weights(model, config):
+        with averaged_weights(model, config, _some(batches, position.epoch)):
             _keep(model, config, folder)
     return Outcome(folder, tuple(position.history), finished=False)
 

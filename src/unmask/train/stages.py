@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.models import backbone_layers
 from unmask.train.config import TrainConfig
@@ -61,23 +62,48 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
 
 
 @contextmanager
-def averaged_weights(model: Any, config: TrainConfig) -> Iterator[None]:
-    """The model with the moving average of its weights, where the run keeps one; put back afterwards."""
+def averaged_weights(model: Any, config: TrainConfig, batches: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
+    """The model with the moving average of its weights, where the run keeps one; put back afterwards, seeds too.
+
+    The statistics of batch normalisation belong to the weights of the last few steps, and do not fit the average while
+    the learning rate is high: they are measured anew (Izmailov et al., "Averaging Weights Leads to Wider Optima and
+    Better Generalization", UAI 2018, section 3.2).
+
+    Args:
+        model: In training.
+        config: Whether there is an average.
+        batches: Pictures (n, S, S, 3) as the model learns from, to measure the statistics on.
+    """
     if not config.ema:
         yield
         return
     import keras
 
-    current = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.trainable_variables]
+    current = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
     for variable in model.trainable_variables:
         # A copy: JAX would otherwise share the average's memory with the weight, and give it away with it.
         variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
+    _measure_norms(model, batches)
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, current, strict=True):
+        for variable, value in zip(model.variables, current, strict=True):
             variable.assign(value)
+
+
+def _measure_norms(model: Any, batches: Iterable[NDArray[np.uint8]]) -> None:
+    """Sets the statistics of every normalisation that learns them to the mean over these batches."""
+    import keras
+
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
+    momenta = [layer.momentum for layer in norms]
+    for number, images in enumerate(batches if norms else ()):
+        for layer in norms:
+            layer.momentum = number / (number + 1)
+        model(images, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:
