@@ -2,8 +2,9 @@
 
     python benchmarks/parity.py RUN [--bundle FOLDER] [--pictures 500]
 
-RUN is the run folder that the bundle was exported from. Logits of Keras and of the bundle's graph on the same Validation
-pictures, and the graph's heatmap against Grad-CAM by automatic differentiation. Needs the extra `train`.
+RUN is the run folder that the bundle was exported from. Logits of the graph and of Keras, whose model is centred as the export
+does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by automatic differentiation. Needs the
+extra `train`.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ def main() -> None:
     import keras
 
     from unmask.train.config import CONFIG_FILE, read_config
+    from unmask.train.export import centre
     from unmask.train.gradcam import last_spatial_layer
     from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
     model = keras.models.load_model(arguments.run / "model.keras", compile=False)
     source = open_source(read_config(arguments.run / CONFIG_FILE).data, "Validation", detector.info.input_size)
+    centre(model, source)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
     layer = last_spatial_layer(model)
     both = keras.Model(model.inputs, [layer.output, model.outputs[0]])

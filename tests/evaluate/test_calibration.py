@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unmask.errors import UnmaskError
-from unmask.evaluate.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_temperature
+from unmask.evaluate.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
 
 
 def simulated(n: int = 4000, true_temperature: float = 2.5, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +27,30 @@ def errors(scores: np.ndarray, labels: np.ndarray, **limits: float) -> tuple[flo
 def test_temperature_recovers_the_one_that_made_the_data_overconfident() -> None:
     logits, labels = simulated()
     assert fit_temperature(logits, labels) == pytest.approx(2.5, rel=0.1)
+
+
+def test_the_centre_recovers_a_shift() -> None:
+    logits, labels = simulated()
+    assert fit_centre(logits + 1.7, labels) - fit_centre(logits, labels) == pytest.approx(1.7, abs=1e-3)
+    assert fit_centre(logits, labels) == pytest.approx(0, abs=0.3)
+
+
+def test_the_centre_is_that_of_logistic_regression() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    logits, labels = simulated()
+    logits = logits * 0.4 - 1
+    line = LogisticRegression(C=1e9, tol=1e-10).fit(logits[:, None], labels)
+    assert fit_centre(logits, labels) == pytest.approx(-line.intercept_[0] / line.coef_[0, 0], abs=1e-2)
+
+
+def test_the_centre_lies_between_classes_that_do_not_overlap() -> None:
+    assert 3 < fit_centre([1.0, 2.0, 3.0, 7.0, 8.0, 9.0], [0, 0, 0, 1, 1, 1]) < 7
+
+
+@pytest.mark.parametrize("logits", [[2.0, 2.0, 2.0, 2.0], [5.0, 4.0, 1.0, 2.0]])
+def test_logits_that_tell_nothing_or_the_opposite_are_not_moved(logits: list[float]) -> None:
+    assert fit_centre(logits, [0, 0, 1, 1]) == 0
 
 
 def test_temperature_is_the_minimum_of_the_negative_log_likelihood() -> None:

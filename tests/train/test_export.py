@@ -24,10 +24,13 @@ def test_the_bundle_answers_as_the_model_does(bundle, finished_run, prepared):
     import keras
 
     from unmask.detector import Detector
+    from unmask.train.export import centre
+    from unmask.train.source import open_source
 
     images = np.load(prepared / "Test.npy")
     logits, maps = Detector.load(bundle).logits_and_maps(images)
     model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    centre(model, open_source(prepared, "Validation"))
     np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], atol=1e-3)
     assert maps.shape == (16, 2, 2)
     assert (maps >= 0).all()
@@ -188,3 +191,21 @@ def load_labels(prepared):
     from unmask.data.prepared import load_prepared
 
     return load_prepared(prepared).labels("Test")
+
+
+def test_the_logit_is_nothing_where_real_and_fake_are_equally_likely(bundle, finished_run, prepared):
+    import keras
+
+    from unmask.detector import Detector
+    from unmask.evaluate.calibration import fit_centre
+    from unmask.train.loop import judge
+    from unmask.train.source import open_source
+
+    validation = open_source(prepared, "Validation")
+    logits = Detector.load(bundle).logits(np.load(prepared / "Validation.npy"))
+    assert fit_centre(logits, validation.labels) == pytest.approx(0, abs=1e-3)
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    raw = judge(model, validation)
+    np.testing.assert_allclose(raw - logits, fit_centre(raw, validation.labels), atol=1e-3)
+    # The model is not centred by chance.
+    assert abs(fit_centre(raw, validation.labels)) > 0.01

@@ -70,6 +70,43 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     return math.exp(best)
 
 
+def fit_centre(logits: ArrayLike, labels: ArrayLike) -> float:
+    """The logit c at which a picture is as likely real as fake, by Platt scaling: sigmoid((logit - c) / T) fits best.
+
+    A model that saw more fakes than reals in training, as with self-blended ones, calls too much fake; taking c from its
+    logits undoes that. As in Platt, "Probabilistic Outputs for Support Vector Machines" (1999), the targets are a
+    little inside of 0 and 1, so that there is a minimum even where no row has the wrong sign.
+
+    Args:
+        logits: (N,), any real numbers; positive means fake.
+        labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
+
+    Returns:
+        c, a real number; 0.0 where higher logits do not mean fake, or all are alike.
+
+    Raises:
+        UnmaskError: No rows, one class only, lengths that differ, or a logit that is no number.
+    """
+    from scipy.optimize import minimize
+
+    checked, numbers = checked_pair(labels, logits, both_classes=True)
+    real, fake = np.bincount(checked, minlength=2)
+    targets = np.where(checked == 1, (fake + 1) / (fake + 2), 1 / (real + 2))
+    middle, spread = float(numbers.mean()), float(numbers.std())
+    if spread == 0:
+        return 0.0
+    scaled = (numbers - middle) / spread
+
+    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        fitted = line[0] * scaled + line[1]
+        error = 1 / (1 + np.exp(-fitted)) - targets
+        value = (np.logaddexp(0.0, fitted) - targets * fitted).mean()
+        return float(value), np.array([(error * scaled).mean(), error.mean()])
+
+    slope, height = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
+    return middle - spread * float(height / slope) if slope > 0 else 0.0
+
+
 def choose_thresholds(
     probabilities: ArrayLike,
     labels: ArrayLike,

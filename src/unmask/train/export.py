@@ -1,7 +1,8 @@
 """From a trained model to a bundle: graph, calibration on Validation, hashes and model card, in one step.
 
-Temperature and thresholds are fitted to the logits of the exported graph itself, on Validation. Test is judged
-afterwards, with everything fixed, and only written down.
+The logit is shifted to be 0 where real and fake are equally likely. Temperature and thresholds are fitted to the logits of
+the exported graph itself. All of that is done on Validation. Test is judged afterwards, with everything fixed, and only
+written down.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle import BundleInfo, Metric, Policy, TrainingData, write_bundle
 from unmask.errors import UnmaskError
-from unmask.evaluate.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_temperature
+from unmask.evaluate.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
 from unmask.evaluate.intervals import estimate
 from unmask.evaluate.metrics import Judged, roc_auc
 from unmask.train.adopt import adopt
@@ -134,7 +135,7 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
     """Makes a bundle of a float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
 
     Args:
-        model: The model.
+        model: The model; its last bias is changed, see `centre`.
         out: The bundle's folder.
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
         label: Names and terms.
@@ -142,6 +143,8 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
     """
     size = int(model.inputs[0].shape[1])
     splits = _splits(data, size)
+    if "Validation" in splits:
+        centre(model, splits["Validation"])
     graph = to_onnx(model, _statistics(model, splits.get("Train")))
     run_graph = _session(graph)
     _check_parity(model, run_graph, splits.get("Validation"), size)
@@ -201,6 +204,19 @@ def _splits(data: str | None, size: int) -> dict[str, Source]:
             if error.code != "split-missing":
                 raise
     return splits
+
+
+def centre(model: Any, validation: Source) -> None:
+    """Shifts the last layer's bias so that the logit is 0 where real and fake are equally likely (`fit_centre`).
+
+    A model whose last layer is not a dense one with a bias stays as it is.
+    """
+    import keras
+
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Dense) or last.bias is None:
+        return
+    last.bias.assign(np.asarray(last.bias) - np.float32(fit_centre(judge(model, validation), validation.labels)))
 
 
 def _statistics(model: Any, train: Source | None) -> FeatureStatistics | None:
