@@ -1,8 +1,9 @@
-"""Changes to training pictures: `light` moves them a little, `delivery` treats them as their way to a viewer does.
+"""Changes to training pictures: `light` moves them a little, `delivery` and `rough` treat them as their way to a viewer does.
 
 `light` has the six settings of the report that the project reproduces. `delivery` is what happens between a camera (or
 a generator) and the person who looks: filters, scaling by every site on the way, screenshots, and JPEG or WebP each time
-somebody saves. A detector that never saw that learns traces which do not survive it.
+somebody saves. A detector that never saw that learns traces which do not survive it. `rough` is `delivery` with many more
+pictures out of focus, where only what is coarse tells.
 
 Everything is OpenCV on uint8: at 128 px a library of augmentation objects spends more time on itself than on pixels.
 """
@@ -27,6 +28,8 @@ ZOOM = 0.05
 # Share of the pictures that `delivery` leaves alone. Where every picture is filtered, faint traces of a generator are never
 # seen as they are, and are not learned.
 UNTOUCHED = 0.35
+# Of the others, the share that `rough` blurs first, besides the few that `delivery` blurs.
+ROUGH_BLUR = 0.3
 
 _SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 _ENLARGING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
@@ -65,7 +68,20 @@ def delivery(images: Pixels, rng: np.random.Generator) -> Pixels:
     return _each(images, rng, _deliver)
 
 
-AUGMENTATIONS: dict[str, Augment | None] = {"none": None, "light": light, "delivery": delivery}
+def rough(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """As `delivery`, and `ROUGH_BLUR` of the pictures that it does not leave alone are out of focus or shaken first.
+
+    Args:
+        images: uint8 (N, S, S, 3), RGB.
+        rng: Where chance comes from; the same state gives the same pictures.
+
+    Returns:
+        uint8 (N, S, S, 3).
+    """
+    return _each(images, rng, lambda image, draw: _deliver(image, draw, blurred=ROUGH_BLUR))
+
+
+AUGMENTATIONS: dict[str, Augment | None] = {"none": None, "light": light, "delivery": delivery, "rough": rough}
 
 
 def _each(images: Pixels, rng: np.random.Generator, change: Callable[[Pixels, np.random.Generator], Pixels]) -> Pixels:
@@ -75,10 +91,12 @@ def _each(images: Pixels, rng: np.random.Generator, change: Callable[[Pixels, np
     return result
 
 
-def _deliver(image: Pixels, rng: np.random.Generator) -> Pixels:
+def _deliver(image: Pixels, rng: np.random.Generator, blurred: float = 0.0) -> Pixels:
     if rng.random() < UNTOUCHED:
         return _nudge(image, rng)
     image = _move(image, rng, rotation=4.0, shift=0.06, shear=0.0, zoom=0.12)
+    if blurred and rng.random() < blurred:
+        image = _blur(image, rng)
     if rng.random() < 0.5:
         image = _recolour(image, rng)
     if rng.random() < 0.35:

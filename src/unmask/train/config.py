@@ -51,7 +51,7 @@ class TrainConfig(BaseModel):
 
     # How far an epoch goes from all pictures once (0) towards as many from each source (1); see unmask.train.sampling.
     balance: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    augment: Literal["none", "light", "delivery"] = "none"
+    augment: Literal["none", "light", "delivery", "rough"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     # Learn from windows of this side, cut at random from the changed pictures; the model is judged on whole ones.
