@@ -29,7 +29,7 @@ ZOOM = 0.05
 # seen as they are, and are not learned.
 UNTOUCHED = 0.35
 # Of the others, the share that `rough` blurs first, besides the few that `delivery` blurs.
-ROUGH_BLUR = 0.3
+ROUGH_BLUR = 0.45
 
 _SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 _ENLARGING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
