@@ -79,7 +79,7 @@ class TrainConfig(BaseModel):
     @field_validator("balance", mode="before")
     @classmethod
     def _was_a_switch(cls, value: object) -> object:
-        """Runs before 0.2 had a switch, which took the square root of sizes."""
+        """Early runs had a switch, which took the square root of sizes."""
         return 0.5 * value if isinstance(value, bool) else value
 
     @model_validator(mode="after")
