@@ -87,7 +87,7 @@ class BundleInfo(_Strict):
         name: Short name of the detector.
         version: Version of the detector, not of Unmask.
         created: ISO date.
-        architecture: Key of `unmask.models`, or "custom".
+        architecture: Key of `unmask.models`, "ensemble" for several runs together, or "custom".
         input_size: Side S of the square crop that the graph takes, pixels.
         crop_margin: Side of the crop as a multiple of the longer side of the face box.
         label_map: real 0, fake 1.

@@ -99,6 +99,13 @@ def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
     assert "no run and no Keras file" in result.output
 
 
+def test_a_keras_file_is_exported_alone(finished_run, tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"")
+    result = invoke("export", finished_run, tmp_path / "model.h5", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "alone" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments", [("mine", "--data", "prepared"), ("train", "--hard", "hard.csv", "--resume"), ("export", "--out", "b")]
 )

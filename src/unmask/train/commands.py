@@ -138,9 +138,9 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 
 
 @click.command()
-@click.argument("source", type=_FOLDER)
+@click.argument("sources", metavar="SOURCE...", type=_FOLDER, nargs=-1, required=True)
 @click.option("--out", required=True, type=_FOLDER, help="Folder of the bundle.")
-@click.option("--data", help="Where to calibrate and to report. [default: what the run learned from]")
+@click.option("--data", help="Where to calibrate and to report. [default: what the runs learned from]")
 @click.option("--name", help="Of the detector. [default: architecture and size]")
 @click.option("--detector-version", "version", default="1", show_default=True)
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
@@ -148,7 +148,7 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
 def export(
-    source: Path,
+    sources: tuple[Path, ...],
     out: Path,
     data: str | None,
     name: str | None,
@@ -160,18 +160,28 @@ def export(
 ) -> None:
     """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
 
-    SOURCE is a run folder, or a Keras file (.h5, .keras) of somebody's real/fake classifier.
+    SOURCE is a run folder, or a Keras file (.h5, .keras) of somebody's real/fake classifier. Several run folders, trained
+    with different seeds, make one detector that answers with the mean of their logits.
 
     \b
     unmask export runs/first --out bundle/
+    unmask export runs/seed-1 runs/seed-2 --out bundle/
     unmask export cnn_model.h5 --input-scaling 0..1 --label-order real-fake --data prepared/ --out bundle/
     """
-    if not source.exists():
-        raise UnmaskError(
-            f"There is no run and no Keras file {source}.",
-            hint="Name the folder of a run, or a .h5 or .keras file: unmask export runs/first --out bundle/",
-            code="no-model",
-        )
+    for source in sources:
+        if not source.exists():
+            raise UnmaskError(
+                f"There is no run and no Keras file {source}.",
+                hint="Name the folder of a run, or a .h5 or .keras file: unmask export runs/first --out bundle/",
+                code="no-model",
+            )
+    files = [source for source in sources if not source.is_dir()]
+    if files and len(sources) > 1:
+        raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
+    if not files and (input_scaling or label_order):
+        raise click.UsageError("A run knows its scaling and its labels; leave --input-scaling and --label-order out.")
+    if files and (input_scaling is None or label_order is None):
+        raise click.UsageError("A Keras file needs --input-scaling and --label-order (the report's: 0..1, real-fake).")
     from unmask.train.starting import load_keras
 
     # Only TensorFlow's graphs become ONNX; a run made with JAX is read all the same.
@@ -180,19 +190,16 @@ def export(
     from unmask.train.export import UNSTATED_TERMS, Label, export_file, export_run
 
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
-    if source.is_dir():
-        if input_scaling or label_order:
-            raise click.UsageError(
-                "A run knows its scaling and its labels; leave --input-scaling and --label-order out."
-            )
-        read_run(source)  # a folder without a run is refused in the words of train and mine
-        folder = export_run(source, out, data=data, label=label)
+    if files:
+        assert input_scaling is not None
+        assert label_order is not None
+        folder = export_file(
+            files[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
+        )
     else:
-        if input_scaling is None or label_order is None:
-            raise click.UsageError(
-                "A Keras file needs --input-scaling and --label-order (the report's: 0..1, real-fake)."
-            )
-        folder = export_file(source, out, data=data, label=label, input_scaling=input_scaling, label_order=label_order)
+        for source in sources:
+            read_run(source)  # a folder without a run is refused in the words of train and mine
+        folder = export_run(sources, out, data=data, label=label)
     click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 

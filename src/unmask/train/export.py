@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from unmask.evaluate.intervals import estimate
 from unmask.evaluate.metrics import Judged, roc_auc
 from unmask.train.adopt import adopt
 from unmask.train.card import model_card
-from unmask.train.config import CONFIG_FILE, read_config
-from unmask.train.gradcam import find_head
+from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
+from unmask.train.ensemble import ensemble, last_layers
+from unmask.train.gradcam import find_heads, whole_map
 from unmask.train.graph import to_onnx
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
@@ -65,11 +67,12 @@ class Label:
     data_terms: str = UNSTATED_TERMS
 
 
-def export_run(run: Path, out: Path, *, data: str | None = None, label: Label | None = None) -> Path:
-    """Makes a bundle of a run's best model.
+def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = None, label: Label | None = None) -> Path:
+    """Makes a bundle of a run's best model, or of several runs' together.
 
     Args:
-        run: A folder written by `unmask train`.
+        runs: A folder written by `unmask train`; or several of them, for a detector that answers with the mean of their
+            logits (see `unmask.train.ensemble`).
         out: The bundle's folder.
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
@@ -78,18 +81,44 @@ def export_run(run: Path, out: Path, *, data: str | None = None, label: Label | 
         The bundle's folder.
 
     Raises:
-        UnmaskError: No run, no data, or a graph that does not agree with Keras.
+        UnmaskError: No run, no data, runs that do not go together, or a graph that does not agree with Keras.
     """
+    runs = [runs] if isinstance(runs, Path) else list(runs)
+    configs = [read_config(run / CONFIG_FILE) for run in runs]
+    models = [_best_model(run) for run in runs]
+    folders = {config.data for config in configs}
+    if data is None and len(folders) > 1:
+        raise UnmaskError(
+            f"These runs learned from different pictures: {', '.join(sorted(folders))}.",
+            hint="Say where to calibrate and to report: --data FOLDER",
+            code="data-differ",
+        )
+    if len(runs) == 1:
+        details = {"architecture": configs[0].model, "settings": _settings(configs[0])}
+    else:
+        details = {
+            "architecture": "ensemble",
+            "settings": {
+                f"run {number} of {len(runs)}": f"{config.model}, {_told(run)}"
+                for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
+            },
+        }
+    return export_model(ensemble(models), out, data=data or configs[0].data, label=label or Label(), details=details)
+
+
+def _best_model(run: Path) -> Any:
     import keras
 
-    config = read_config(run / CONFIG_FILE)
     if not (run / MODEL).is_file():
         raise UnmaskError(
             f"The run {run} has no model yet.",
             hint=f"Let it end its first epoch: unmask train --resume {run}",
             code="no-model",
         )
-    model = keras.models.load_model(run / MODEL, compile=False)
+    return keras.models.load_model(run / MODEL, compile=False)
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
     settings = config.model_dump(exclude={"data", "model", "workers", "checkpoint_every"}, exclude_none=True)
     for name in ("backbone_weights", "hard"):
         if name in settings:
@@ -98,8 +127,7 @@ def export_run(run: Path, out: Path, *, data: str | None = None, label: Label | 
         # Its weights came from there, not from a backbone's file.
         settings["start"] = _told(Path(config.start))
         del settings["backbone_weights"]
-    details = {"architecture": config.model, "settings": settings}
-    return export_model(model, out, data=data or config.data, label=label or Label(), details=details)
+    return settings
 
 
 def _told(run: Path) -> str:
@@ -209,20 +237,21 @@ def _splits(data: str | None, size: int) -> dict[str, Source]:
 def centre(model: Any, validation: Source) -> None:
     """Shifts the last layer's bias so that the logit is 0 where real and fake are equally likely (`fit_centre`).
 
-    A model whose last layer is not a dense one with a bias stays as it is.
+    A model whose last layer is not a dense one with a bias stays as it is. In an ensemble all models are shifted by as much.
     """
     import keras
 
-    last = model.layers[-1]
-    if not isinstance(last, keras.layers.Dense) or last.bias is None:
+    last = last_layers(model)
+    if any(not isinstance(layer, keras.layers.Dense) or layer.bias is None for layer in last):
         return
-    last.bias.assign(np.asarray(last.bias) - np.float32(fit_centre(judge(model, validation), validation.labels)))
+    shift = np.float32(fit_centre(judge(model, validation), validation.labels))
+    for layer in last:
+        layer.bias.assign(np.asarray(layer.bias) - shift)
 
 
 def _statistics(model: Any, train: Source | None) -> FeatureStatistics | None:
     """Of the training pictures, where there are any and the head is of a form that has features."""
-    head = find_head(model)
-    return measure_features(model, head.spatial_map, train) if head is not None and train is not None else None
+    return measure_features(model, whole_map(model), train) if find_heads(model) and train is not None else None
 
 
 def _session(graph: bytes) -> Any:

@@ -10,6 +10,7 @@ here, and the graph does not carry a transposed copy of its largest matrix.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from keras import layers, ops
 
 from unmask.errors import UnmaskError
 from unmask.train.outside import FeatureStatistics, distance_output
+
+# The layer that holds the last spatial maps of an ensemble's models one behind the other.
+JOINED_MAP = "joined_map"
 
 # Side of the grid of grey squares, for a head of another form. 16 squares are 16 more runs of the model.
 OCCLUSION_GRID = 4
@@ -54,7 +58,37 @@ def find_head(model: Any) -> Head | None:
     Returns:
         The head; None if it is of another form (several branches, other layers, pooling inside a nested model).
     """
-    tensor, steps = model.outputs[0], list[Step]()
+    return _head_before(model.outputs[0])
+
+
+def find_heads(model: Any) -> tuple[Head, ...]:
+    """The heads of all models of an ensemble; of any other model its one.
+
+    Returns:
+        Nothing if one of them is of another form, or if an ensemble's maps did not fit into one.
+    """
+    outputs = member_outputs(model)
+    if len(outputs) > 1 and all(layer.name != JOINED_MAP for layer in model.layers):
+        return ()
+    heads = [head for head in map(_head_before, outputs) if head is not None]
+    return tuple(heads) if len(heads) == len(outputs) else ()
+
+
+def whole_map(model: Any) -> Any:
+    """What the heads read: the last spatial map, or those of an ensemble one behind the other; (N, h, w, C)."""
+    heads = find_heads(model)
+    return heads[0].spatial_map if len(heads) == 1 else model.get_layer(JOINED_MAP).output
+
+
+def member_outputs(model: Any) -> list[Any]:
+    """The symbolic logits (N, 1) of an ensemble's models; of any other model its own."""
+    output = model.outputs[0]
+    layer, node_index, _ = output._keras_history
+    return list(layer._inbound_nodes[node_index].input_tensors) if isinstance(layer, layers.Average) else [output]
+
+
+def _head_before(output: Any) -> Head | None:
+    tensor, steps = output, list[Step]()
     while len(tensor.shape) != 4:
         layer, node_index, _ = tensor._keras_history
         sources = layer._inbound_nodes[node_index].input_tensors
@@ -92,21 +126,28 @@ def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
 
     The map explains the logit of *fake*, after ReLU, not normalised. Where the head is not of the known form, it is
     an occlusion map instead (Zeiler and Fergus, ECCV 2014): how far the logit falls when a square of the picture is
-    replaced by the picture's mean colour.
+    replaced by the picture's mean colour. An ensemble's last spatial map is that of all its models.
 
     Args:
         model: From uint8 (N, S, S, 3) to logits (N, 1), in float32.
         statistics: Of the training pictures, for the distance to them; left out where the head is not of the known form.
     """
     logit = model.outputs[0]
-    head = find_head(model)
-    outputs = [ops.reshape(logit, (-1,)), _occlusion(model) if head is None else _grad_cam(head)]
-    if head is not None and statistics is not None:
-        outputs.append(distance_output(head.spatial_map, statistics))
+    heads = find_heads(model)
+    outputs = [ops.reshape(logit, (-1,)), _grad_cam(whole_map(model), heads) if heads else _occlusion(model)]
+    if heads and statistics is not None:
+        outputs.append(distance_output(whole_map(model), statistics))
     return keras.Model(model.inputs[0], outputs, name="explained")
 
 
-def _grad_cam(head: Head) -> Any:
+def _grad_cam(spatial_map: Any, heads: Sequence[Head]) -> Any:
+    # The logit is the mean over the heads, each of which reads its own channels.
+    weights = [_channel_weights(head) / len(heads) for head in heads]
+    return ops.relu(ops.sum(spatial_map * ops.concatenate(weights, axis=-1), axis=-1))
+
+
+def _channel_weights(head: Head) -> Any:
+    """alpha_k of a head's own logit, (N, 1, 1, C)."""
     height, width, channels = head.spatial_map.shape[1:]
     gradient = ops.ones_like(head.steps[-1].after)
     for index in reversed(range(1, len(head.steps))):
@@ -123,8 +164,7 @@ def _grad_cam(head: Head) -> Any:
             gradient = gradient * _slope(layer)
     if isinstance(head.steps[0].layer, layers.GlobalAveragePooling2D):
         gradient = gradient / (height * width)
-    weights = ops.reshape(gradient, (-1, 1, 1, channels))
-    return ops.relu(ops.sum(head.spatial_map * weights, axis=-1))
+    return ops.reshape(gradient, (-1, 1, 1, channels))
 
 
 def _occlusion(model: Any) -> Any:
