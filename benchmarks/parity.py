@@ -1,10 +1,10 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN [--bundle FOLDER] [--pictures 500]
+    python benchmarks/parity.py RUN... [--bundle FOLDER] [--pictures 500]
 
-RUN is the run folder that the bundle was exported from. Logits of the graph and of Keras, whose model is centred as the export
-does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by automatic differentiation. Needs the
-extra `train`.
+RUN is the run folder that the bundle was exported from, or all of them. Logits of the graph and of Keras, whose model is
+centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by automatic
+differentiation. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BAR = 1e-3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pictures", type=int, default=500)
     arguments = parser.parse_args()
@@ -33,24 +33,26 @@ def main() -> None:
     import keras
 
     from unmask.train.config import CONFIG_FILE, read_config
+    from unmask.train.ensemble import ensemble
     from unmask.train.export import centre
-    from unmask.train.gradcam import last_spatial_layer
+    from unmask.train.gradcam import whole_map
     from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
-    model = keras.models.load_model(arguments.run / "model.keras", compile=False)
-    source = open_source(read_config(arguments.run / CONFIG_FILE).data, "Validation", detector.info.input_size)
+    model = ensemble([keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs])
+    source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
     centre(model, source)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
-    layer = last_spatial_layer(model)
-    both = keras.Model(model.inputs, [layer.output, model.outputs[0]])
+    spatial_map = whole_map(model)
+    both = keras.Model(model.inputs, [spatial_map, model.outputs[0]])
+    head = keras.Model(spatial_map, model.outputs[0])
     logit_gap = 0.0
     gaps: list[np.ndarray] = []
     peaks: list[np.ndarray] = []
     for start in range(0, len(chosen), BATCH):
         crops = source.read(chosen[start : start + BATCH])
         logits, maps = detector.logits_and_maps(crops)
-        expected_logits, expected_maps = autodiff(both, model, layer, crops)
+        expected_logits, expected_maps = autodiff(both, head, crops)
         logit_gap = max(logit_gap, float(np.abs(logits - expected_logits).max()))
         peaks.append(expected_maps.max(axis=(1, 2)))
         gaps.append(np.abs(maps - expected_maps).max(axis=(1, 2)))
@@ -76,16 +78,14 @@ Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector
     )
 
 
-def autodiff(both: Any, model: Any, layer: Any, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def autodiff(both: Any, head: Any, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Logits (N,) and Grad-CAM (N, h, w), the gradient taken by TensorFlow through the layers behind the map."""
-    import keras
     import tensorflow as tf
 
     activations, _ = both(crops, training=False)
-    behind = keras.Model(layer.output, model.outputs[0])
     with tf.GradientTape() as tape:
         tape.watch(activations)
-        logits = behind(activations, training=False)
+        logits = head(activations, training=False)
     weights = tf.reduce_mean(tape.gradient(logits, activations), axis=(1, 2), keepdims=True)
     maps = tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1))
     return np.asarray(logits).ravel(), np.asarray(maps)

@@ -31,25 +31,17 @@ def autodiff_cam(model, images, *, mean_gradient):
     import keras
     import tensorflow as tf
 
-    from unmask.train.gradcam import find_heads
+    from unmask.train.gradcam import whole_map
 
-    heads = find_heads(model)
-    both = keras.Model(model.inputs, [head.spatial_map for head in heads])
-    maps = both([images], training=False)
+    spatial_map = whole_map(model)
+    maps = keras.Model(model.inputs, spatial_map)([images], training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        logits = []
-        for head, tensor in zip(heads, maps, strict=True):
-            for step in head.steps:
-                tensor = step.layer(tensor)
-            logits.append(tensor)
-        logit = sum(logits) / len(logits)
-    gradients = tape.gradient(logit, maps)
+        logits = keras.Model(spatial_map, model.outputs[0])(maps, training=False)
+    gradient = tape.gradient(logits, maps)
     if mean_gradient:
-        gradients = [tf.reduce_mean(gradient, axis=(1, 2), keepdims=True) for gradient in gradients]
-    weighted = [tf.reduce_sum(one * gradient, axis=-1) for one, gradient in zip(maps, gradients, strict=True)]
-    assert len(weighted) == 2
-    return tf.nn.relu(sum(weighted)).numpy()
+        gradient = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(maps * gradient, axis=-1)).numpy()
 
 
 def test_it_answers_with_the_mean_of_the_logits():
