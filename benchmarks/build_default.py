@@ -4,7 +4,7 @@
 
 Nothing about the detector is chosen by hand on the way: the best epoch, the temperature and the thresholds come from
 Validation, and Test is only reported. It prints each command before it runs it, so that the same can be typed. `--work` keeps
-the prepared pictures and the run; without it they go when the bundle is written. Needs the extra `train`.
+the prepared pictures and the runs; without it they go when the bundle is written. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TUNED = (
 )
 FALLING = ("--augment", "delivery", "--schedule", "cosine", "--ema", "0.998")
 LEVEL = ("--augment", "rough", "--schedule", "constant", "--ema", "0.999")
-# Between the seeds of one model and the next.
+# Between the seeds of one model and those of the next.
 SEED_STEP = 10
 
 
@@ -36,14 +36,14 @@ SEED_STEP = 10
 class Recipe:
     """Pictures of `size` px, and the settings of one run after the other, each from the best model of the one before.
 
-    All of that `seeds` times; the last runs of all are exported together.
+    That is done for each of `models` seeds; the last runs of all are exported together.
     """
 
     version: str
     size: int
     stages: tuple[tuple[str, ...], ...]
     backbone: bool = True
-    seeds: int = 1
+    models: int = 1
 
 
 RECIPES = {
@@ -53,12 +53,12 @@ RECIPES = {
         256,
         (
             # On windows, where a picture costs two fifths and is not learned by heart; then on whole ones; then on windows again,
-            # many of them blurred, at a high rate under a long average.
+            # many of them blurred, at a constant rate under a longer average.
             (*TUNED, *FALLING, "--crop", "160", "--learning-rate", "6e-4", "--epochs", "34"),
             (*TUNED, *FALLING, "--learning-rate", "2e-4", "--epochs", "5"),
             (*TUNED, *LEVEL, "--crop", "160", "--learning-rate", "4e-4", "--epochs", "5"),
         ),
-        seeds=2,
+        models=2,
     ),
     # The first detector: the report's network from scratch (docs/first_detector.md).
     "cnn": Recipe(
@@ -86,27 +86,29 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "src" / "unmask" / "bundles" / "default")
-    parser.add_argument("--work", type=Path, help="Folder for the prepared pictures and the run; kept.")
+    parser.add_argument("--work", type=Path, help="Folder for the prepared pictures and the runs; kept.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="unmask-build-") as temporary:
         work, recipe = arguments.work or Path(temporary), RECIPES[arguments.recipe]
         prepared = work / f"prepared-{recipe.size}"
         unmask("prepare", str(arguments.faces), "--out", str(prepared), "--size", str(recipe.size))
         runs = [
-            train(recipe, prepared, work, arguments.weights, arguments.seed, model) for model in range(recipe.seeds)
+            train(
+                recipe, prepared, work / f"model-{number + 1}", arguments.weights, arguments.seed + SEED_STEP * number
+            )
+            for number in range(recipe.models)
         ]
         name = ("--name", f"unmask-{arguments.recipe}", "--detector-version", recipe.version)
         unmask("export", *runs, *name, *LABEL, "--out", str(arguments.out))
 
 
-def train(recipe: Recipe, prepared: Path, work: Path, weights: str, seed: int, model: int) -> str:
-    """The folder of the last run of one model."""
+def train(recipe: Recipe, prepared: Path, work: Path, weights: str, seed: int) -> str:
+    """Trains one model, stage by stage; the folder of its last run."""
     begin = ("--backbone-weights", weights) if recipe.backbone else ()
     run = ""
     for number, stage in enumerate(recipe.stages):
-        run = str(work / (f"run-{number + 1}" if recipe.seeds == 1 else f"run-{model + 1}-{number + 1}"))
-        own = ("--seed", str(seed + SEED_STEP * model + number))
-        unmask("train", "--data", str(prepared), *stage, *begin, *own, "--out", run)
+        run = str(work / f"stage-{number + 1}")
+        unmask("train", "--data", str(prepared), *stage, *begin, "--seed", str(seed + number), "--out", run)
         begin = ("--start", run)
     return run
 

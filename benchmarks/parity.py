@@ -2,9 +2,9 @@
 
     python benchmarks/parity.py RUN... [--bundle FOLDER] [--pictures 500]
 
-RUN is the run folder that the bundle was exported from, or all of them. Logits of the graph and of Keras, whose model is
-centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by automatic
-differentiation. Needs the extra `train`.
+RUN... are the run folders that the bundle was exported from, one or several. Logits of the graph and of Keras, the mean of the
+runs' models, centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by
+automatic differentiation. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -32,27 +32,31 @@ def main() -> None:
 
     import keras
 
+    from unmask.evaluate.calibration import fit_centre
     from unmask.train.config import CONFIG_FILE, read_config
     from unmask.train.ensemble import ensemble
-    from unmask.train.export import centre
-    from unmask.train.gradcam import whole_map
+    from unmask.train.gradcam import find_heads
+    from unmask.train.loop import judge
     from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
-    model = ensemble([keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs])
+    models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
     source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
-    centre(model, source)
+    centre = fit_centre(np.mean([judge(model, source) for model in models], axis=0), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
-    spatial_map = whole_map(model)
-    both = keras.Model(model.inputs, [spatial_map, model.outputs[0]])
-    head = keras.Model(spatial_map, model.outputs[0])
+    whole = ensemble(models)
+    heads = find_heads(whole)
+    assert heads is not None, "an architecture of unmask.models has a head of the known form"
+    body, head = keras.Model(whole.inputs, heads.spatial_map), keras.Model(heads.spatial_map, whole.outputs[0])
     logit_gap = 0.0
     gaps: list[np.ndarray] = []
     peaks: list[np.ndarray] = []
     for start in range(0, len(chosen), BATCH):
         crops = source.read(chosen[start : start + BATCH])
         logits, maps = detector.logits_and_maps(crops)
-        expected_logits, expected_maps = autodiff(both, head, crops)
+        # From the runs themselves, so that a fault in putting them together shows.
+        expected_logits = np.mean([model.predict_on_batch(crops)[:, 0] for model in models], axis=0) - centre
+        expected_maps = grad_cam(body, head, crops)
         logit_gap = max(logit_gap, float(np.abs(logits - expected_logits).max()))
         peaks.append(expected_maps.max(axis=(1, 2)))
         gaps.append(np.abs(maps - expected_maps).max(axis=(1, 2)))
@@ -78,17 +82,16 @@ Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector
     )
 
 
-def autodiff(both: Any, head: Any, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N,) and Grad-CAM (N, h, w), the gradient taken by TensorFlow through the layers behind the map."""
+def grad_cam(body: Any, head: Any, crops: np.ndarray) -> np.ndarray:
+    """Grad-CAM (N, h, w), the gradient taken by TensorFlow through the layers behind the map."""
     import tensorflow as tf
 
-    activations, _ = both(crops, training=False)
+    activations = body(crops, training=False)
     with tf.GradientTape() as tape:
         tape.watch(activations)
         logits = head(activations, training=False)
     weights = tf.reduce_mean(tape.gradient(logits, activations), axis=(1, 2), keepdims=True)
-    maps = tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1))
-    return np.asarray(logits).ravel(), np.asarray(maps)
+    return np.asarray(tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1)))
 
 
 if __name__ == "__main__":

@@ -106,6 +106,12 @@ def test_a_keras_file_is_exported_alone(finished_run, tmp_path):
     assert "alone" in result.output
 
 
+def test_the_same_run_twice_is_refused(finished_run, tmp_path):
+    result = invoke("export", finished_run, finished_run / ".", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "named twice" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments", [("mine", "--data", "prepared"), ("train", "--hard", "hard.csv", "--resume"), ("export", "--out", "b")]
 )

@@ -61,10 +61,7 @@ def _rebuilt(model: Any, scaled: Any) -> Any:
     head = find_head(model)
     if head is None:
         return model(scaled)
-    tensor = keras.Model(model.inputs, head.spatial_map, name="body")(scaled)
-    for step in head.steps:
-        tensor = step.layer(tensor)
-    return tensor
+    return head.applied_to(keras.Model(model.inputs, head.spatial_map, name="body")(scaled))
 
 
 def _load(path: Path) -> Any:

@@ -175,12 +175,14 @@ def export(
                 hint="Name the folder of a run, or a .h5 or .keras file: unmask export runs/first --out bundle/",
                 code="no-model",
             )
+    if len({source.resolve() for source in sources}) < len(sources):
+        raise click.UsageError("The same run is named twice; its mean with itself is no other detector.")
     files = [source for source in sources if not source.is_dir()]
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
     if not files and (input_scaling or label_order):
         raise click.UsageError("A run knows its scaling and its labels; leave --input-scaling and --label-order out.")
-    if files and (input_scaling is None or label_order is None):
+    if files and not (input_scaling and label_order):
         raise click.UsageError("A Keras file needs --input-scaling and --label-order (the report's: 0..1, real-fake).")
     from unmask.train.starting import load_keras
 
@@ -190,11 +192,9 @@ def export(
     from unmask.train.export import UNSTATED_TERMS, Label, export_file, export_run
 
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
-    if files:
-        assert input_scaling is not None
-        assert label_order is not None
+    if input_scaling and label_order:
         folder = export_file(
-            files[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
+            sources[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
         )
     else:
         for source in sources:

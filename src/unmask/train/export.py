@@ -27,7 +27,7 @@ from unmask.train.adopt import adopt
 from unmask.train.card import model_card
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.ensemble import ensemble, last_layers
-from unmask.train.gradcam import find_heads, whole_map
+from unmask.train.gradcam import find_heads
 from unmask.train.graph import to_onnx
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
@@ -85,7 +85,6 @@ def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = Non
     """
     runs = [runs] if isinstance(runs, Path) else list(runs)
     configs = [read_config(run / CONFIG_FILE) for run in runs]
-    models = [_best_model(run) for run in runs]
     folders = {config.data for config in configs}
     if data is None and len(folders) > 1:
         raise UnmaskError(
@@ -93,6 +92,7 @@ def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = Non
             hint="Say where to calibrate and to report: --data FOLDER",
             code="data-differ",
         )
+    model = ensemble([_best_model(run) for run in runs])
     if len(runs) == 1:
         details = {"architecture": configs[0].model, "settings": _settings(configs[0])}
     else:
@@ -103,7 +103,7 @@ def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = Non
                 for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
             },
         }
-    return export_model(ensemble(models), out, data=data or configs[0].data, label=label or Label(), details=details)
+    return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details)
 
 
 def _best_model(run: Path) -> Any:
@@ -131,7 +131,7 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def _told(run: Path) -> str:
-    """The run that a run began with, in one line, and the one before that."""
+    """A run in one line, with the run that it started from."""
     if not (run / CONFIG_FILE).is_file():
         return run.name
     config = read_config(run / CONFIG_FILE)
@@ -251,7 +251,8 @@ def centre(model: Any, validation: Source) -> None:
 
 def _statistics(model: Any, train: Source | None) -> FeatureStatistics | None:
     """Of the training pictures, where there are any and the head is of a form that has features."""
-    return measure_features(model, whole_map(model), train) if find_heads(model) and train is not None else None
+    heads = find_heads(model)
+    return measure_features(model, heads.spatial_map, train) if heads is not None and train is not None else None
 
 
 def _session(graph: bytes) -> Any:

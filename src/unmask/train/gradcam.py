@@ -10,7 +10,6 @@ here, and the graph does not carry a transposed copy of its largest matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +20,8 @@ from keras import layers, ops
 from unmask.errors import UnmaskError
 from unmask.train.outside import FeatureStatistics, distance_output
 
-# The layer that holds the last spatial maps of an ensemble's models one behind the other.
-JOINED_MAP = "joined_map"
+# Layers of an ensemble: its models' last spatial maps, concatenated along the channels, and the mean of their logits.
+JOINED_MAP, MEAN_LOGIT = "joined_map", "mean_logit"
 
 # Side of the grid of grey squares, for a head of another form. 16 squares are 16 more runs of the model.
 OCCLUSION_GRID = 4
@@ -51,6 +50,25 @@ class Head:
     spatial_map: Any
     steps: tuple[Step, ...]
 
+    def applied_to(self, tensor: Any) -> Any:
+        """What its layers make of another map."""
+        for step in self.steps:
+            tensor = step.layer(tensor)
+        return tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The heads of an ensemble's models, or the only one of any other model; the logit is the mean of theirs.
+
+    Attributes:
+        spatial_map: Symbolic tensor (N, h, w, C), all their maps, concatenated along the channels.
+        members: In this order.
+    """
+
+    spatial_map: Any
+    members: tuple[Head, ...]
+
 
 def find_head(model: Any) -> Head | None:
     """Walks from the output back to the last spatial map.
@@ -61,30 +79,20 @@ def find_head(model: Any) -> Head | None:
     return _head_before(model.outputs[0])
 
 
-def find_heads(model: Any) -> tuple[Head, ...]:
-    """The heads of all models of an ensemble; of any other model its one.
-
-    Returns:
-        Nothing if one of them is of another form, or if an ensemble's maps did not fit into one.
-    """
+def find_heads(model: Any) -> Heads | None:
+    """All heads of a model or of an ensemble; None if one is of another form."""
     outputs = member_outputs(model)
-    if len(outputs) > 1 and all(layer.name != JOINED_MAP for layer in model.layers):
-        return ()
-    heads = [head for head in map(_head_before, outputs) if head is not None]
-    return tuple(heads) if len(heads) == len(outputs) else ()
-
-
-def whole_map(model: Any) -> Any:
-    """What the heads read: the last spatial map, or those of an ensemble one behind the other; (N, h, w, C)."""
-    heads = find_heads(model)
-    return heads[0].spatial_map if len(heads) == 1 else model.get_layer(JOINED_MAP).output
+    members = tuple(head for head in map(_head_before, outputs) if head is not None)
+    if len(members) < len(outputs):
+        return None
+    return Heads(members[0].spatial_map if len(members) == 1 else model.get_layer(JOINED_MAP).output, members)
 
 
 def member_outputs(model: Any) -> list[Any]:
     """The symbolic logits (N, 1) of an ensemble's models; of any other model its own."""
     output = model.outputs[0]
     layer, node_index, _ = output._keras_history
-    return list(layer._inbound_nodes[node_index].input_tensors) if isinstance(layer, layers.Average) else [output]
+    return list(layer._inbound_nodes[node_index].input_tensors) if layer.name == MEAN_LOGIT else [output]
 
 
 def _head_before(output: Any) -> Head | None:
@@ -134,16 +142,16 @@ def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
     """
     logit = model.outputs[0]
     heads = find_heads(model)
-    outputs = [ops.reshape(logit, (-1,)), _grad_cam(whole_map(model), heads) if heads else _occlusion(model)]
-    if heads and statistics is not None:
-        outputs.append(distance_output(whole_map(model), statistics))
+    outputs = [ops.reshape(logit, (-1,)), _occlusion(model) if heads is None else _grad_cam(heads)]
+    if heads is not None and statistics is not None:
+        outputs.append(distance_output(heads.spatial_map, statistics))
     return keras.Model(model.inputs[0], outputs, name="explained")
 
 
-def _grad_cam(spatial_map: Any, heads: Sequence[Head]) -> Any:
-    # The logit is the mean over the heads, each of which reads its own channels.
-    weights = [_channel_weights(head) / len(heads) for head in heads]
-    return ops.relu(ops.sum(spatial_map * ops.concatenate(weights, axis=-1), axis=-1))
+def _grad_cam(heads: Heads) -> Any:
+    # Each head reads its own channels.
+    weights = [_channel_weights(head) / len(heads.members) for head in heads.members]
+    return ops.relu(ops.sum(heads.spatial_map * ops.concatenate(weights, axis=-1), axis=-1))
 
 
 def _channel_weights(head: Head) -> Any:
