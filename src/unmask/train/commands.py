@@ -53,7 +53,7 @@ def train(
     """Train a detector; everything about the run goes into one folder.
 
     \b
-    unmask train --data prepared/ --out runs/first
+    unmask train --data prepared/ --learning-rate 3e-4 --schedule cosine --out runs/first
     unmask train --resume runs/first
     unmask train --resume runs/first --hard hard.csv --out runs/second
 
