@@ -209,3 +209,12 @@ def test_groups_of_another_length_are_refused() -> None:
 
 def test_every_measure_has_a_title_and_a_reason() -> None:
     assert all(measure.title and measure.nothing for measure in MEASURES.values())
+
+
+def test_the_interval_of_a_mean_is_as_wide_as_students() -> None:
+    from scipy.stats import t
+
+    values = np.array([0.1, 0.4, 0.35, 0.8])
+    found = mean_estimate("gain", values, replicates=20_000)
+    reach = t.ppf(0.975, df=3) * values.std(ddof=1) / 2
+    assert (found.high - found.low) / 2 == pytest.approx(reach, rel=0.03)

@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 from sklearn import metrics as reference
 
 from unmask.errors import UnmaskError
-from unmask.evaluate import curves, metrics
+from unmask.evaluate import curves, metrics, weighted
 from unmask.evaluate.inputs import UndefinedMeasureError
-from unmask.evaluate.intervals import estimate
+from unmask.evaluate.intervals import estimate, estimate_one
 from unmask.evaluate.metrics import MEASURES, Judged, value_of
 from unmask.verdict import Thresholds
 
@@ -239,3 +239,21 @@ def test_bad_input_is_refused_with_a_name(labels: list[int], scores: list[float]
     with pytest.raises(UnmaskError) as caught:
         metrics.roc_auc(labels, scores)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("statistic", [weighted.roc_auc, weighted.average_precision, weighted.equal_error_rate])
+def test_a_resampling_of_one_class_has_nothing_to_measure(statistic: object, missing: int) -> None:
+    labels, scores = pictures(40)
+    weights = np.ones((2, 40))
+    weights[0, labels == missing] = 0
+    found = statistic(labels, scores)(weights)
+    assert np.isnan(found).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("count", [69, 70, 440, 951])
+def test_a_perfect_ranking_has_an_auc_of_exactly_one_and_an_interval(count: int) -> None:
+    labels = np.repeat([0, 1], count)
+    found = estimate_one("roc_auc", labels, labels * 0.8 + 0.1, replicates=50)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert 0.9 < found.low < 1

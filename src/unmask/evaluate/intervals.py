@@ -286,7 +286,7 @@ def mean_estimate(
     elif drawn.std() <= _NO_SPREAD:
         ends = NOTHING_VARIES
     else:
-        reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std())
+        reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std()) * np.sqrt(size / (size - 1))
         ends = value - reach, value + reach
     if isinstance(ends, str):
         return Estimate(name, value, None, None, array.size, ends)

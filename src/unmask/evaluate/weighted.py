@@ -53,6 +53,11 @@ class Ranking:
     reals: Floats
 
     @property
+    def both(self) -> NDArray[np.bool_]:
+        """Whether there are fakes and reals at all, (B,)."""
+        return (self.fakes[:, -1] > 0) & (self.reals[:, -1] > 0)
+
+    @property
     def true_positive_rate(self) -> Floats:
         return divided(self.fakes, self.fakes[:, -1:])
 
@@ -81,7 +86,9 @@ def roc_auc(labels: Labels, scores: Floats) -> Statistic:
 
     def statistic(weights: Floats) -> Floats:
         ranking = rank(weights)
-        return np.asarray(np.trapezoid(ranking.true_positive_rate, ranking.false_positive_rate, axis=1))
+        # Of the counts, which are whole numbers, so that a perfect ranking gives exactly 1.
+        area = np.trapezoid(ranking.fakes, ranking.reals, axis=1)
+        return divided(np.asarray(area), ranking.fakes[:, -1] * ranking.reals[:, -1])
 
     return statistic
 
@@ -94,7 +101,8 @@ def average_precision(labels: Labels, scores: Floats) -> Statistic:
         ranking = rank(weights)
         precision = divided(ranking.fakes, ranking.fakes + ranking.reals)
         gain = np.diff(ranking.fakes, axis=1)
-        return divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
+        found = divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
+        return np.where(ranking.both, found, np.nan)
 
     return statistic
 
@@ -112,7 +120,8 @@ def equal_error_rate(labels: Labels, scores: Floats) -> Statistic:
         rise = lead[rows, after] - lead[rows, before]
         part = np.nan_to_num(divided(-lead[rows, before], rise))
         start = false_positive[rows, before]
-        return np.asarray(start + part * (false_positive[rows, after] - start))
+        found = start + part * (false_positive[rows, after] - start)
+        return np.where(ranking.both, found, np.nan)
 
     return statistic
 
