@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import json
 import os
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from unmask import __version__
+from unmask.csv_rows import RowWriter
 from unmask.errors import UnmaskError
 from unmask.finding import Box, FaceFinding, Finding, Status
 from unmask.verdict import deciding_face
@@ -115,7 +115,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
 
     def __init__(self, path: Path) -> None:
         self._file = _open_for_writing(path)
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer = RowWriter(self._file)
         self._writer.writerow(CSV_COLUMNS)
 
     def add(self, finding: Finding) -> None:

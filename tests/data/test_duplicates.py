@@ -80,6 +80,12 @@ def test_plain_pictures_are_copies_of_one_another() -> None:
     assert len(near_duplicates(fingerprints(images))) == 1
 
 
+def test_a_plain_picture_is_no_copy_of_another() -> None:
+    images = np.zeros((2, 64, 64, 3), np.uint8)
+    cv2.ellipse(images[1], (32, 32), (12, 9), 0, 0, 360, (200, 40, 90), -1)
+    assert near_duplicates(fingerprints(images)) == []
+
+
 def test_one_picture_has_no_copies() -> None:
     assert near_duplicates(fingerprints(picture(1, 64)[None])) == []
 

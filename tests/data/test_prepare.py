@@ -186,11 +186,30 @@ def test_other_settings_do_not_overwrite_a_prepared_folder(tmp_path: Path) -> No
     assert prepare(dataset, tmp_path / "out", size=72, overwrite=True).images("Train").shape[1:] == (72, 72, 3)
 
 
-@pytest.mark.parametrize("where", ["", "Train/Real", "Train/Real/out"])
+@pytest.mark.parametrize("where", ["", "Train", "Train/Real", "Train/Real/out"])
 def test_the_dataset_itself_is_never_the_output(tmp_path: Path, where: str) -> None:
     dataset = write_dataset(tmp_path / "data", 1)
     with pytest.raises(UnmaskError, match="part of the dataset"):
         prepare(dataset, dataset / where, size=64, overwrite=True)
+
+
+def test_the_dataset_inside_the_named_folder_is_never_the_output(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "outer" / "Dataset", 1)
+    (dataset / "manifest.csv").write_text("path,source\nTrain/Real/real_000.jpg,mine\n")
+    with pytest.raises(UnmaskError, match="part of the dataset"):
+        prepare(tmp_path / "outer", dataset, size=64, overwrite=True)
+    assert "mine" in (dataset / "manifest.csv").read_text()
+
+
+def test_a_link_to_another_picture_is_prepared_anew(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 1)
+    file = dataset / "Train" / "Real" / "real_000.jpg"
+    (tmp_path / "elsewhere.jpg").write_bytes(file.read_bytes())
+    file.unlink()
+    file.symlink_to(tmp_path / "elsewhere.jpg")
+    before = prepare(dataset, tmp_path / "out", size=64).images("Train")[0].copy()
+    (tmp_path / "elsewhere.jpg").write_bytes(jpeg(picture(99)))
+    assert (prepare(dataset, tmp_path / "out", size=64, overwrite=True).images("Train")[0] != before).any()
 
 
 def test_a_folder_with_other_files_is_not_the_output(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ def test_the_manifest_has_the_agreed_columns(tmp_path: Path) -> None:
 
 
 def test_odd_names_survive_the_manifest(tmp_path: Path) -> None:
-    rows = [Row('Train/Real/a, "b"\nc.jpg', "Train", 0, 0), Row("Train/Real/\udcff.jpg", "Train", 0, reason="x")]
+    rows = [
+        Row('Train/Real/a, "b"\nc.jpg', "Train", 0, 0),
+        Row("Train/Real/d\re.jpg", "Train", 0, 1),
+        Row("Train/Real/\udcff.jpg", "Train", 0, reason="x"),
+    ]
     write_manifest(tmp_path / "m.csv", rows)
     assert list(read_manifest(tmp_path / "m.csv")) == rows
 

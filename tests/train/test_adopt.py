@@ -124,12 +124,13 @@ def test_other_kinds_of_model_are_refused(tmp_path, last, shape, words):
         adopted(saved(theirs, tmp_path / "model.keras"))
 
 
-def test_a_model_that_holds_code_is_refused(tmp_path):
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_a_model_that_holds_code_is_refused(tmp_path, ending):
     from keras import Sequential, layers
 
     theirs = Sequential([layers.Input((SIDE, SIDE, 3)), layers.Lambda(lambda x: x), layers.Flatten(), layers.Dense(1)])
     with pytest.raises(UnmaskError) as caught:
-        adopted(saved(theirs, tmp_path / "model.keras"))
+        adopted(saved(theirs, tmp_path / f"model.{ending}"))
     assert caught.value.code == "bad-model"
 
 

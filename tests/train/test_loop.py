@@ -260,6 +260,15 @@ def test_a_loss_that_is_no_number_is_an_error(prepared, tmp_path):
     assert "--learning-rate" in caught.value.hint
 
 
+def test_weights_that_blow_up_in_the_last_step_are_an_error(prepared, tmp_path, monkeypatch):
+    from unmask.train import loop
+
+    monkeypatch.setattr(loop, "judge", lambda model, source: np.full(len(source), np.nan))
+    with pytest.raises(UnmaskError, match="after the last step of epoch 1") as caught:
+        loop.train(make_config(data=str(prepared), **SETTINGS), tmp_path / "run")
+    assert caught.value.code == "loss-not-a-number"
+
+
 def test_too_little_memory_is_an_error_with_a_way_out(prepared, tmp_path):
     from unmask.train.loop import train
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unmask.errors import UnmaskError
-from unmask.train.config import read_config
+from unmask.train.config import make_config, read_config, write_config
 from unmask.train.mined import continued, hard_indexes, with_rehearsal
 from unmask.train.source import open_source
 
@@ -16,6 +16,16 @@ def hard(tmp_path):
 
 def test_hard_examples_are_found_by_path(prepared, hard):
     assert hard_indexes(hard, open_source(prepared, "Train")).tolist() == [7, 3]
+
+
+def test_a_list_with_a_byte_order_mark_and_odd_names_is_read(prepared, tmp_path):
+    (tmp_path / "hard.csv").write_bytes(b"\xef\xbb\xbfpath\nTrain/\xff.jpg\nTrain/7.jpg\n")
+    assert hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train")).tolist() == [7]
+
+
+def test_a_run_that_was_balanced_goes_on_with_hard_examples(prepared, hard, tmp_path):
+    write_config(tmp_path / "run.toml", make_config(data=str(prepared), balance=1.0))
+    assert continued(tmp_path, hard).balance == 0
 
 
 def test_an_epoch_has_the_hard_ones_and_as_many_others():

@@ -203,3 +203,36 @@ def test_impossible_settings_are_refused(tmp_path: Path, wrong: dict[str, int]) 
     with pytest.raises(UnmaskError) as caught:
         mine(tmp_path, tmp_path, **wrong)
     assert caught.value.code == "bad-mining"
+
+
+@pytest.mark.train
+def test_one_epoch_of_a_run_in_two_stages_can_be_mined_and_gone_on_with(
+    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unmask.train import mining
+    from unmask.train.config import make_config, read_config, write_config
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped(config: Any, folder: Path, **_: Any) -> None:
+        folder.mkdir(parents=True)
+        write_config(folder / "run.toml", config)
+        raise StoppedError
+
+    shutil.copytree(mined / "run", tmp_path / "run")
+    first = make_config(data=str(mined / "data"), model="mobilenetv2", tune="fine-tune", epochs=5)
+    write_config(tmp_path / "run" / "run.toml", first)
+    monkeypatch.setattr(mining, "train", stopped)
+    with pytest.raises(StoppedError):
+        mining.mine(tmp_path / "run", mined / "data", tmp_path / "out", epochs=1)
+    config = read_config(tmp_path / "out" / "part-1" / "run" / "run.toml")
+    assert (config.tune, config.learning_rate) == ("all", first.fine_tune_learning_rate)
+
+
+@pytest.mark.train
+def test_a_part_of_one_class_is_judged(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import _judge
+
+    data = write_prepared(tmp_path / "data", only=1)
+    assert len(_judge(mined / "run", data)) == 48

@@ -107,7 +107,8 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
     elif found.removals:
         console.print(f"--fix would take {len(found.removals):,} pictures out.", highlight=False)
     path = page or folder / AUDIT_PAGE
-    path.write_text(audit_page(found), encoding="utf-8")
+    # A name that is no UTF-8 cannot stand in a page as it is.
+    path.write_text(audit_page(found), encoding="utf-8", errors="replace")
     console.print(f"The page: {path}", highlight=False, soft_wrap=True)
 
 

@@ -76,12 +76,16 @@ def difference_hash(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
 def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Correlation of thumbnails, pair by pair: uint8 (P, 32, 32) twice -> float64 (P,), -1..1.
 
-    Two plain pictures have no structure to compare; they count as alike (1).
+    Two plain pictures have no structure to compare; they count as alike (1), a plain one and another as not alike (0).
     """
     first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (one, other))
     first -= first.mean(axis=1, keepdims=True)
     second -= second.mean(axis=1, keepdims=True)
     products = np.einsum("ij,ij->i", first, second)
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    correlation: NDArray[np.float64] = np.divide(products, lengths, out=np.ones(len(products)), where=lengths > 0)
+    lengths = [np.linalg.norm(part, axis=1) for part in (first, second)]
+    both_plain = (lengths[0] == 0) & (lengths[1] == 0)
+    product = lengths[0] * lengths[1]
+    correlation: NDArray[np.float64] = np.divide(
+        products, product, out=both_plain.astype(np.float64), where=product > 0
+    )
     return correlation

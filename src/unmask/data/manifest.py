@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
+from unmask.csv_rows import RowWriter
 from unmask.errors import UnmaskError
 
 MANIFEST = "manifest.csv"
@@ -61,7 +62,7 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> int:
     part = path.with_name(path.name + ".part")
     count = 0
     with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = RowWriter(file)
         writer.writerow(COLUMNS)
         for row in rows:
             writer.writerow(["" if value is None else value for value in _cells(row)])

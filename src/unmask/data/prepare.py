@@ -7,9 +7,9 @@ of workers, and a job that was killed goes on where it stopped.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+import os
 import stat
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import __version__
+from unmask.csv_rows import RowWriter
 from unmask.data.journal import JOURNAL, Block, Journal
 from unmask.data.jpeg_tables import jpeg_tables
 from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
@@ -147,7 +148,7 @@ def _plan(layout: Layout, size: int, crop: str) -> tuple[list[_Task], str]:
     for folder in layout.folders:
         names = tuple(files_in(folder.folder))
         for name in names:
-            facts = (folder.folder / name).lstat()
+            facts = _facts(folder.folder / name)
             job.update(
                 f"{folder.split}/{folder.label}/{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(
                     errors="surrogateescape"
@@ -252,6 +253,14 @@ def _rows(journal: Journal, counts: dict[str, dict[str, int]]) -> Iterator[Row]:
             )  # fmt: skip
 
 
+def _facts(path: Path) -> os.stat_result:
+    """Of the picture, where the path is a link to one; of the link itself, where that leads nowhere."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
+
+
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
@@ -260,7 +269,7 @@ def _write_facts(path: Path, journal: Journal) -> None:
     """What the files were like before they became pixels; `unmask audit` asks whether that tells the class."""
     part = path.with_name(path.name + ".part")
     with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = RowWriter(file)
         writer.writerow(FACT_COLUMNS)
         for block in journal.blocks():
             writer.writerows([cells[0], *("" if cell is None else cell for cell in cells[9:])] for cells in block.rows)
@@ -287,8 +296,11 @@ def _require_usable(out: Path, dataset: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise UnmaskError(f"{out} is a file.", hint="Name a new folder for --out.", code="bad-output")
     resolved = out.resolve()
-    inside = [folder.folder.resolve() for folder in find_layout(dataset).folders]
-    if resolved == dataset.resolve() or any(resolved.is_relative_to(folder) for folder in inside):
+    layout = find_layout(dataset)
+    inside = [folder.folder.resolve() for folder in layout.folders]
+    # Where a manifest of the dataset's own may lie, which ours must not replace.
+    own = {dataset.resolve(), layout.root.resolve(), *(folder.folder.parent.resolve() for folder in layout.folders)}
+    if resolved in own or any(resolved.is_relative_to(folder) for folder in inside):
         raise UnmaskError(
             f"{out} is part of the dataset itself.",
             hint="Name a folder outside the dataset for --out.",

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.csv_rows import RowWriter
 from unmask.errors import UnmaskError
 from unmask.evaluate.metrics import EVEN, Judged
 from unmask.finding import Failure, Status, Verdict
@@ -109,7 +110,7 @@ def write_scores(table: ScoreTable, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = RowWriter(file)
             writer.writerow(COLUMNS)
             writer.writerows(_cells(table, row) for row in table.rows)
     except OSError as error:

@@ -234,11 +234,7 @@ def _epoch(
         logs = model.train_on_batch(images, labels.astype(np.float32)[:, None], return_dict=True)
         loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
         if not math.isfinite(loss):
-            raise UnmaskError(
-                f"The loss is no number any more, at step {position.step + 1} of epoch {position.epoch + 1}.",
-                hint=f"Start again with a lower --learning-rate than {config.learning_rate:g}, or --precision float32.",
-                code="loss-not-a-number",
-            )
+            raise _no_number(f"at step {position.step + 1} of epoch {position.epoch + 1}", config)
         position.step += 1
         position.seen += len(labels)
         position.loss += loss * len(labels)
@@ -272,6 +268,8 @@ def _judge_epoch(
         if judged is not model:
             judged.set_weights(model.get_weights())
         logits = judge(judged, validation)
+        if not np.isfinite(logits).all():
+            raise _no_number(f"after the last step of epoch {position.epoch + 1}", config)
         auc = float(roc_auc_score(validation.labels, logits))
         if auc > position.best:
             _keep(model, config, folder)
@@ -291,6 +289,14 @@ def _judge_epoch(
     position.best = max(position.best, auc)
     position.epoch, position.step, position.seen = position.epoch + 1, 0, 0
     position.seconds = position.loss = position.right = 0.0
+
+
+def _no_number(when: str, config: TrainConfig) -> UnmaskError:
+    return UnmaskError(
+        f"The loss is no number any more, {when}.",
+        hint=f"Start again with a lower --learning-rate than {config.learning_rate:g}, or --precision float32.",
+        code="loss-not-a-number",
+    )
 
 
 def _some(batches: Batches, epoch: int) -> Iterator[NDArray[np.uint8]]:

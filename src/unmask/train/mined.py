@@ -32,6 +32,8 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
         "epochs": 1,
         "learning_rate": first.fine_tune_learning_rate,
         "tune": "all" if first.tune != "frozen" else "frozen",
+        # Hard examples and rehearsal make the epoch; there is nothing left to balance.
+        "balance": 0.0,
     }
     settings = {**first.model_dump(), **lower, "start": str(run.resolve()), "hard": str(hard.resolve()), **overrides}
     return make_config(**settings)
@@ -44,7 +46,7 @@ def hard_indexes(path: Path, source: Source) -> NDArray[np.int64]:
         UnmaskError: No such file, no column `path`, an empty list, or none of its pictures is in the split.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnmaskError(

@@ -8,7 +8,6 @@ it, is called probably mislabelled; what else is put into the other class, worst
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.csv_rows import RowWriter
 from unmask.data.manifest import MANIFEST, Row, write_manifest
 from unmask.data.prepared import PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
@@ -133,8 +133,10 @@ def mine(
     folder = out or run / "mined"
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"start": None, "hard": None, "epochs": epochs or config.epochs}
-    # Fewer epochs than the run's may leave nothing for its second stage.
+    # Fewer epochs than the run's may leave nothing for its second stage, or for the first.
     settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
+    if config.tune == "fine-tune" and settings["epochs"] == 1:
+        settings |= {"tune": "all", "learning_rate": config.fine_tune_learning_rate}
     short = config.model_copy(update=settings)
     entries = prepared.entries("Train")
     # Test plays no part; groups decide who is in which part, and Validation which epoch is the best.
@@ -234,7 +236,8 @@ def _judge(run: Path, data: Path) -> NDArray[np.float64]:
     import keras
 
     model = keras.models.load_model(run / MODEL, compile=False)
-    return judge(model, open_source(data, "Train", int(model.input_shape[1])))
+    # Whole groups are held out, and they may all be of one class.
+    return judge(model, open_source(data, "Train", int(model.input_shape[1]), both_classes=False))
 
 
 def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,7 +273,7 @@ def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) 
     for name, chosen in (("hard", hard), ("mislabelled", mislabelled), ("scores", tuple(examples))):
         part = folder / f"{name}.csv.part"
         with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = RowWriter(file)
             writer.writerow(field.name for field in fields(Example))
             writer.writerows(_cells(example) for example in chosen)
         part.replace(folder / f"{name}.csv")

@@ -64,13 +64,14 @@ class Source:
         )
 
 
-def open_source(data: str | Path, split: str, size: int | None = None) -> Source:
+def open_source(data: str | Path, split: str, size: int | None = None, *, both_classes: bool = True) -> Source:
     """Opens one split.
 
     Args:
         data: A prepared folder or a dataset folder.
         split: `Train`, `Validation` or `Test`.
         size: Side that the model takes; None for whatever is there.
+        both_classes: Whether a class without pictures is an error.
 
     Raises:
         UnmaskError: No such data or split, a class without pictures, or a prepared folder of another size.
@@ -79,7 +80,7 @@ def open_source(data: str | Path, split: str, size: int | None = None) -> Source
     source = _from_prepared(load_prepared(folder), split, size) if (folder / PREPARED).is_file() else None
     source = source or _from_folders(folder, split, size)
     for label, name in enumerate(("Real", "Fake")):
-        if not (source.labels == label).any():
+        if both_classes and not (source.labels == label).any():
             raise UnmaskError(
                 f"{split} of {folder} has no {name.lower()} pictures.",
                 hint=f"Put pictures into {split}/{name} and prepare again; two classes are needed to tell them apart.",
