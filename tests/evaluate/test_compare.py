@@ -13,7 +13,9 @@ from click.testing import CliRunner
 from tests.evaluate.conftest import make_table
 from unmask.cli import main
 from unmask.errors import UnmaskError
+from unmask.evaluate import run
 from unmask.evaluate.compare import compare, compare_scores, write_comparison
+from unmask.evaluate.evaluation import compare_tables
 from unmask.evaluate.plots import risk_coverage_plot
 from unmask.evaluate.scores import write_scores
 
@@ -126,3 +128,24 @@ def test_a_bundle_needs_pictures(toy_bundle: Path) -> None:
     with pytest.raises(UnmaskError) as caught:
         compare([toy_bundle, toy_bundle])
     assert caught.value.code == "no-dataset"
+
+
+def test_logits_and_probabilities_are_not_ranked_together() -> None:
+    whole = make_table(40)
+    some = replace(
+        whole, rows=tuple(replace(row, logit=None) if number % 2 else row for number, row in enumerate(whole.rows))
+    )
+    found, _ = compare_tables(some, make_table(40, seed=1))
+    expected, _ = compare_tables(
+        replace(whole, rows=tuple(replace(row, logit=None) for row in whole.rows)), make_table(40, seed=1)
+    )
+    assert found.first == expected.first
+
+
+def test_a_table_that_cannot_be_read_is_refused_before_anything_is_scored(
+    split_folder: Path, toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "score_pictures", lambda *_, **__: pytest.fail("scored first"))
+    (tmp_path / "bad.csv").write_text("nothing of use\n")
+    with pytest.raises(UnmaskError):
+        run.evaluate(toy_bundle, split_folder, against=tmp_path / "bad.csv")

@@ -107,6 +107,23 @@ def test_shuffling_keeps_the_numbers_and_the_rest_of_the_graph(toy_detector: Det
     assert (before["dense"] == after["dense"]).all()
 
 
+def test_the_last_convolution_of_every_model_of_an_ensemble_is_shuffled() -> None:
+    from onnx import helper
+
+    from unmask.evaluate.randomised import _heights
+
+    nodes = [
+        helper.make_node("Conv", ["image", "a1"], ["a"]),
+        helper.make_node("Conv", ["a", "a2"], ["map_a"]),
+        helper.make_node("Conv", ["image", "b1"], ["b"]),
+        helper.make_node("Conv", ["b", "b2"], ["map_b"]),
+        helper.make_node("Concat", ["map_a", "map_b"], ["map"], axis=1),
+        helper.make_node("ReduceSum", ["map"], ["cam"]),
+    ]
+    graph = helper.make_graph(nodes, "two", [], [])
+    assert _heights(graph, {"a1", "a2", "b1", "b2"}) == {"a1": 1, "a2": 0, "b1": 1, "b2": 0}
+
+
 def test_a_planted_patch_stays_inside_its_box() -> None:
     face, donor = draw(1, 64), draw(2, 64)
     changed, (left, top, width, height) = plant(face, donor, np.random.default_rng(0))

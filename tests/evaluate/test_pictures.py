@@ -34,6 +34,20 @@ def test_a_trailing_slash_or_a_relative_path_changes_nothing(
     assert open_pictures(Path()).items == open_pictures(split_folder).items
 
 
+def test_links_to_folders_are_followed_and_keep_their_names(split_folder: Path, tmp_path: Path) -> None:
+    dataset = tmp_path / "Dataset"
+    (dataset / "Test").mkdir(parents=True)
+    for name in ("Real", "Fake"):
+        (dataset / "Test" / name).symlink_to(split_folder / name)
+    expected = [picture.path for picture in open_pictures(split_folder).items]
+    assert [picture.path for picture in open_pictures(dataset).items] == expected
+    assert [picture.path for picture in open_pictures(dataset / "Test").items] == expected
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "Test").symlink_to(split_folder)
+    for folder in (tmp_path / "linked", tmp_path / "linked" / "Test"):
+        assert [picture.path for picture in open_pictures(folder).items] == expected
+
+
 def test_lower_case_folders_and_plurals_are_understood(tmp_path: Path) -> None:
     for name in ("fakes", "real"):
         (tmp_path / name).mkdir()

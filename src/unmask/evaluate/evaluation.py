@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -169,18 +169,19 @@ def compare_tables(first: ScoreTable, second: ScoreTable) -> tuple[Comparison, i
     groups = [one.group for one, _ in shared]
     found = compare_auc(
         [one.label for one, _ in shared],
-        [_rank(one) for one, _ in shared],
-        [_rank(other) for _, other in shared],
+        _ranks([one for one, _ in shared]),
+        _ranks([other for _, other in shared]),
         groups=groups if any(groups) else None,
     )
     return found, len(shared)
 
 
-def _rank(row: Score) -> float:
-    # A logit where there is one: probabilities of sure answers round to the same 1.0.
-    if row.logit is not None:
-        return row.logit
-    return row.score if row.score is not None else float("nan")
+def _ranks(rows: Sequence[Score]) -> list[float]:
+    # Logits where all have one: probabilities of sure answers round to the same 1.0. Never some of both.
+    logits = [row.logit for row in rows if row.logit is not None]
+    if len(logits) == len(rows):
+        return logits
+    return [row.score if row.score is not None else float("nan") for row in rows]
 
 
 def _counts(table: ScoreTable) -> Counts:

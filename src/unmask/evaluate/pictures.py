@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,11 +125,10 @@ def _rejected(reason: str) -> Failure:
 
 
 def _from_split_folder(folder: Path) -> Pictures | None:
+    # Its own place, but not that of what it may be a link to: there it may have another name.
+    folder = Path(os.path.abspath(folder))
     classes = find_classes(folder)
-    if not classes:
-        return None
-    name = folder.resolve().name
-    return _from_folders(name, split_called(name), folder.resolve().parent, classes)
+    return _from_folders(folder.name, split_called(folder.name), folder.parent, classes) if classes else None
 
 
 def _from_dataset(folder: Path, split: str) -> Pictures:
@@ -154,7 +154,7 @@ def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, P
         for inside in files_in(folder):
             file = folder / inside
             near = f"{folder.name}/{inside}"
-            path = f"{folder.resolve().parent.relative_to(root.resolve()).as_posix()}/{near}".removeprefix("./")
+            path = f"{folder.parent.relative_to(root).as_posix()}/{near}".removeprefix("./")
             items.append(Picture(path, label, *origins.get(path, nearer.get(near, ("", "", "")))))
             files.append(file)
     notes = (

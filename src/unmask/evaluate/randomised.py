@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Container
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from unmask.errors import UnmaskError
 if TYPE_CHECKING:
     from unmask.detector import Detector
 
-# Share of the convolutions that is shuffled, from the one nearest to the answer on down. The head stays as it is:
+# Share of the convolutions that is shuffled, from those nearest to the answer on down. The head stays as it is:
 # the graph holds its weights twice, for the answer and for the map, and the two must go on agreeing.
 STAGES: Final = {"last convolution": 0.0, "last half of the convolutions": 0.5, "all convolutions": 1.0}
 
@@ -43,19 +44,36 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
 
     model = onnx.load_from_string(detector.bundle.model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    kernels = [node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.input[1] in weights]
-    if not kernels:
+    heights = _heights(model.graph, weights)
+    if not heights:
         raise UnmaskError(
             "the graph has no convolutions to shuffle",
             hint="This test is for convolutional detectors; leave it out for this one.",
             code="no-convolutions",
         )
-    count = max(1, round(STAGES[stage] * len(kernels)))
+    levels = sorted(set(heights.values()))
+    reached = levels[: max(1, round(STAGES[stage] * len(levels)))]
     random = np.random.default_rng(seed)
-    for name in kernels[-count:]:
+    for name in (kernel for kernel, height in heights.items() if height in reached):
         values = numpy_helper.to_array(weights[name])
         mixed = random.permutation(values.ravel()).reshape(values.shape)
         weights[name].CopyFrom(numpy_helper.from_array(mixed, name))
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         place = write_bundle(Path(folder) / "shuffled", detector.info, model.SerializeToString(), "# shuffled\n")
         return Detector.load(place, threads=detector.threads, policy=detector.policy)
+
+
+def _heights(graph: Any, known: Container[str]) -> dict[str, int]:
+    """Of every kernel, how many convolutions lie between it and the answer: 0 for the last one, or for the last one of each
+    model of an ensemble."""
+    below: dict[str, int] = {}
+    heights: dict[str, int] = {}
+    for node in reversed(graph.node):
+        height = max((below.get(name, 0) for name in node.output), default=0)
+        if node.op_type == "Conv":
+            if node.input[1] in known:
+                heights[node.input[1]] = height
+            height += 1
+        for name in node.input:
+            below[name] = max(below.get(name, 0), height)
+    return heights

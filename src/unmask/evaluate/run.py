@@ -80,6 +80,8 @@ def evaluate(
     """
     detector = Detector.load(bundle, threads=1, policy=plan.policy)
     pictures = open_pictures(data, plan.split)
+    # First of all, so that a table that cannot be read is not found out after the long part.
+    other = score_any(against, data, plan, on_step) if against is not None else None
     on_step(f"{detector.label}: {len(pictures):,} pictures")
     started = time.perf_counter()
     table = score_pictures(detector, pictures, face_search=plan.face_search)
@@ -107,7 +109,7 @@ def evaluate(
         explanations=try_explanations(detector, pictures, table, on_step=on_step)
         if plan.explanations and again
         else None,
-        against=_against(table, score_any(against, data, plan, on_step), plan) if against is not None else None,
+        against=_against(table, other, plan) if other is not None else None,
         gallery=gallery(detector, pictures, table) if plan.gallery and again else (),
         split=pictures.split,
         chosen_by=detector.info.policies[detector.policy].chosen_by,

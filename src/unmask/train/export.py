@@ -286,7 +286,7 @@ def _check_parity(model: Any, run_graph: Any, source: Source | None, size: int) 
         few = _noise(size)
     else:
         # From all over the split, so that both classes are among them.
-        few = source.taken(np.arange(0, len(source), max(1, len(source) // PARITY_PICTURES))[:PARITY_PICTURES])
+        few = source.taken(np.linspace(0, len(source) - 1, min(len(source), PARITY_PICTURES)).astype(np.int64))
     difference = float(np.abs(judge(model, few) - run_graph(few)["logit"]).max())
     if not difference <= PARITY:
         raise UnmaskError(
