@@ -1,4 +1,6 @@
 import gc
+import json
+import os
 import tracemalloc
 
 import numpy as np
@@ -312,3 +314,11 @@ def test_pixels_come_along_only_where_something_is_drawn_on_them(toy_detector, f
 def test_the_short_way_uses_the_shipped_detector(face_file):
     finding = unmask.check(face_file)
     assert finding.detector == unmask.Detector.load().label
+
+
+def test_what_is_no_path_is_a_finding_and_the_others_are_answered(toy_detector, face_file):
+    found = list(check_paths([face_file, None, os.fsencode(face_file)], toy_detector))
+    assert [one.status.value for one in found] == ["answered", "unreadable", "answered"]
+    assert found[1].failure.code == "wrong-source"
+    assert found[2].path == str(face_file)
+    json.dumps(found[2].to_dict())

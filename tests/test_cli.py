@@ -118,6 +118,33 @@ def test_standard_input_names_the_pictures(run, face_file):
     assert [finding["path"] for finding in json.loads(result.stdout)["findings"]] == [str(face_file), "missing.jpg"]
 
 
+def test_a_long_path_is_shortened_from_its_beginning(run, face_file, tmp_path):
+    folder = tmp_path / ("a-long-name-of-a-folder/" * 5)
+    folder.mkdir(parents=True)
+    shutil.copy(face_file, folder / "IMG_20240714.png")
+    assert "IMG_20240714.png" in run("check", folder / "IMG_20240714.png").stdout
+    (folder / "notes.txt").write_text("no picture")
+    assert "notes.txt" in run("check", folder / "notes.txt").stdout.replace("\n", "").replace("│ ", "").replace(
+        " │", ""
+    )
+
+
+def test_a_line_without_a_face_says_why(run, face_file, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (300, 300), (90, 120, 60)).save(tmp_path / "meadow.png")
+    lines = run("check", face_file, tmp_path / "meadow.png").stdout.splitlines()
+    assert "hint:" in next(line for line in lines if "meadow.png" in line)
+
+
+def test_ctrl_c_has_an_exit_status_of_its_own(run, face_file, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    assert run("check", face_file).exit_code == 130
+
+
 def test_a_pattern_is_expanded(run, pictures):
     result = run("check", f"{pictures}/*.png", "--json")
     assert json.loads(result.stdout)["summary"]["pictures"] == 1

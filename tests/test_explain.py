@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,3 +154,19 @@ def test_the_command_goes_on_after_a_picture_that_cannot_be_read(
     assert result.exit_code == 1
     assert "gone.jpg" in result.output
     assert len(list((in_folder / "unmask-explained").iterdir())) == 1
+
+
+def test_explaining_a_folder_twice_does_not_explain_what_was_written(
+    toy_bundle: Path, face_file: Path, in_folder: Path
+) -> None:
+    shutil.copy(face_file, in_folder / "face.png")
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["explain", ".", "--bundle", str(toy_bundle)])
+        assert result.exit_code == 0, result.output
+    assert len(list((in_folder / "unmask-explained").iterdir())) == 1
+
+
+def test_explaining_an_empty_folder_is_an_error(toy_bundle: Path, in_folder: Path) -> None:
+    result = CliRunner().invoke(main, ["explain", ".", "--bundle", str(toy_bundle)])
+    assert result.exit_code == 2
+    assert "nothing to explain" in result.output

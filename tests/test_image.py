@@ -572,3 +572,27 @@ def test_a_name_that_leads_nowhere_gets_the_hint_for_its_kind(name: str, message
     with pytest.raises(UnmaskError) as caught:
         read_image(name)
     assert (caught.value.code, message in caught.value.message, hint in caught.value.hint) == ("missing", True, True)
+
+
+@pytest.mark.parametrize("format_name", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_an_animation_is_said_to_be_one(format_name: str, frames: int) -> None:
+    pictures = [PillowImage.new("RGB", (80, 80), (60 * number, 90, 40)) for number in range(frames)]
+    stream = io.BytesIO()
+    pictures[0].save(stream, format_name, save_all=True, append_images=pictures[1:])
+    image = read_image(stream.getvalue())
+    assert ("animated" in note_codes(image)) is (frames > 1)
+    assert abs(int(image.pixels[40, 40, 0])) < 10
+
+
+def test_a_targa_picture_is_called_one() -> None:
+    stream = io.BytesIO()
+    PillowImage.new("RGB", (80, 80)).save(stream, "TGA")
+    with pytest.raises(UnmaskError, match="a Targa picture"):
+        read_image(stream.getvalue())
+
+
+def test_odd_letters_do_not_make_a_name_a_pattern() -> None:
+    with pytest.raises(UnmaskError) as caught:
+        read_image("a\0b.jpg")
+    assert "pattern" not in caught.value.message

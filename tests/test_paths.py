@@ -3,7 +3,7 @@ import os
 import pytest
 
 from unmask.errors import UnmaskError
-from unmask.paths import Candidate, expand, refuse_overwriting
+from unmask.paths import Candidate, expand, listed, refuse_overwriting
 
 
 def make(folder, *names):
@@ -127,3 +127,28 @@ def test_a_folder_that_cannot_be_listed_is_given_back(in_folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     assert paths(["d"]) == [os.path.join("d", "a.jpg"), os.path.join("d", "locked")]
     assert paths([os.path.join("d", "locked")]) == [os.path.join("d", "locked")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a.jpg\n\nb c.jpg\n",
+        b"a.jpg\r\nb c.jpg\r\n",
+        b"a.jpg\0b c.jpg\0",
+        b"\xef\xbb\xbfa.jpg\nb c.jpg",
+        "a.jpg\r\nb c.jpg\r\n".encode("utf-16"),
+        "a.jpg\r\nb c.jpg\r\n".encode("utf-16-le"),
+    ],
+)
+def test_a_list_is_read_however_it_was_printed(data):
+    assert listed(data) == ["a.jpg", "b c.jpg"]
+
+
+def test_a_name_with_a_line_break_is_one_name_where_names_end_with_zero_bytes():
+    assert listed(b"./a\nb.jpg\0./c.jpg\0") == ["./a\nb.jpg", "./c.jpg"]
+
+
+def test_a_picture_is_no_list(face_file):
+    with pytest.raises(UnmaskError, match="a picture") as caught:
+        listed(face_file.read_bytes())
+    assert "file" in caught.value.hint

@@ -285,7 +285,7 @@ def _read_file(place: Path, name: str) -> bytes:
     except OSError as error:
         raise UnmaskError(
             f"no detector at {place}: cannot read {name} ({error.strerror or error})",
-            hint="Name a folder made by `unmask export`, or leave out --bundle to use the shipped detector.",
+            hint="Name a folder made by `unmask export`; where none is named, the shipped detector is used.",
             code="no-bundle",
         ) from None
 

@@ -26,6 +26,7 @@ SENTENCES = {
     Verdict.FAKE: "The detector sees what it learned to see in fakes. That is a hint, not proof.",
 }
 GAUGE_WIDTH = 40
+TITLE_WIDTH = 70
 LEFT_OUT = "hidden files, links to folders or files that this run writes"
 
 
@@ -38,6 +39,7 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         details: The line at the bottom: detector, policy, time.
     """
     lines = Table.grid(padding=(0, 0))
+    lines.add_column(overflow="fold")
     if finding.verdict is not None and finding.score is not None:
         mark, style = MARKS[finding.verdict]
         lines.add_row(Text(f"{mark} {finding.verdict.upper()}", style=f"bold {style}"))
@@ -63,9 +65,8 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         size = f", {_file_size(image.file_bytes)}" if image.file_bytes else ""
         lines.add_row(Text(f"{image.format} {image.width} x {image.height}{size}", style="dim"))
     lines.add_row(Text(details, style="dim"))
-    return Panel(
-        lines, title=escape(_printable(finding.path or "picture")), title_align="left", expand=False, padding=(0, 1)
-    )
+    title = escape(_end_of(_printable(finding.path or "picture")))
+    return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
 
 
 def line(finding: Finding) -> Text:
@@ -80,7 +81,7 @@ def line(finding: Finding) -> Text:
     remarks = list(dict.fromkeys(note.code for note in notes))
     if finding.faces and all(face.nothing_raised for face in finding.faces):
         remarks.append("nothing raised the score: empty heatmap")
-    if finding.failure is not None and finding.status is Status.UNREADABLE:
+    if finding.failure is not None:
         text.append(f"  {_printable(finding.failure.message)}; hint: {finding.failure.hint}", style="dim")
     elif remarks:
         text.append(f"  {', '.join(remarks)}", style="dim")
@@ -131,6 +132,11 @@ def _gauge(score: float, thresholds: Thresholds) -> Text:
 
 def _file_size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+
+
+def _end_of(name: str) -> str:
+    """What tells a long path from others: its end."""
+    return name if len(name) <= TITLE_WIDTH else "…" + name[1 - TITLE_WIDTH :]
 
 
 def _printable(name: str) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,11 +160,12 @@ def examine_paths(
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
     _refuse_max_faces(max_faces)
 
-    def examine(path: str | Path) -> Examined:
+    def examine(path: Any) -> Examined:
         started = time.perf_counter()
-        name = os.fspath(path)
+        name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else repr(path)
         try:
-            image = read_image(path)
+            # Bytes would be taken for the file itself, and here they are its name.
+            image = read_image(name if isinstance(path, bytes) else path)
         except UnmaskError as error:
             return Examined(unreadable(detector, name, error, time.perf_counter() - started), None)
         # Outside the try: what goes wrong from here on is the detector's fault, and every answer of the run is in doubt.

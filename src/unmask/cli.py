@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 EXIT_NO_ANSWER = 1
 EXIT_WRONG_USE = 2
 EXIT_FAILED_ON = 3
+EXIT_INTERRUPTED = 130
 
 
 class _Group(click.Group):
@@ -47,6 +48,9 @@ class _Group(click.Group):
             click.echo(f"error: {error.message}", err=True)
             click.echo(f"hint: {error.hint}", err=True)
             sys.exit(EXIT_WRONG_USE)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             # The reader (head, less) has seen enough.
             _drop_output()
@@ -137,14 +141,15 @@ def check(
                  1  a picture could not be read, or shows no face
                  2  wrong use, or nothing to check
                  3  an answer named by --fail-on
+                 130  interrupted
     """
     _spare_a_short_process()
     from unmask.card import LEFT_OUT, summary
     from unmask.checking import examine_paths
-    from unmask.paths import expand, refuse_overwriting
+    from unmask.paths import expand, listed, refuse_overwriting
     from unmask.report import CsvWriter, HtmlWriter, JsonWriter, Tally
 
-    names = [name for path in paths for name in (_lines_of_stdin() if path == "-" else [path])]
+    names = [name for path in paths for name in (listed(sys.stdin.buffer.read()) if path == "-" else [path])]
     refuse_overwriting(names, [file for file in (csv_file, html_file) if file])
     single = len(names) == 1 and not os.path.isdir(names[0]) and len(list(expand(names))) == 1
     detector = _load(options, many=not single)
@@ -183,11 +188,7 @@ def check(
             document.close(tally)
     if not tally.pictures:
         others = f"; left out: {tally.left_out} {LEFT_OUT}" if tally.left_out else ""
-        raise UnmaskError(
-            f"there was nothing to check{others}",
-            hint="Give pictures, or a folder with pictures in it.",
-            code="no-pictures",
-        )
+        raise _nothing_to_do(f"check{others}")
     if not as_json and not single:
         out.print(summary(tally))
     sys.exit(_exit_status(tally, fail_on))
@@ -279,8 +280,8 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
 
     detector = _load(options, many=False)
     console = _console()
-    unanswered, sentence = 0, ""
-    for number, path in enumerate((one.path for one in expand(paths) if not one.left_out), start=1):
+    unanswered, sentence, number = 0, "", 0
+    for number, path in enumerate((one.path for one in expand(paths, outputs=[out]) if not one.left_out), start=1):
         try:
             explained = explain_one(
                 detector,
@@ -302,6 +303,8 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
             written = _write(out / f"{number:04}-{Path(path).stem[:80]}-face{count}-{method}.png", page)
             console.print(f"Its heatmap: {written}", markup=False, highlight=False, soft_wrap=True)
             sentence = plain_sentence(face)
+    if not number:
+        raise _nothing_to_do("explain")
     if sentence:
         console.print(sentence, highlight=False)
     sys.exit(EXIT_NO_ANSWER if unanswered else 0)
@@ -352,13 +355,6 @@ def _load(options: dict[str, Any], *, many: bool) -> Detector:
     # Many pictures at once are faster with one thread each than one by one with all.
     threads = options["threads"] or (1 if many else None)
     return Detector.load(options["bundle"], threads=threads, runtime=options["runtime"], policy=options["policy"])
-
-
-def _lines_of_stdin() -> list[str]:
-    """Paths, one a line, or ended by zero bytes as `find -print0` writes them (a file name may hold a line break)."""
-    data = sys.stdin.buffer.read()
-    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [os.fsdecode(line) for line in lines if line.strip()]
 
 
 def _files(names: list[str], tally: Any, outputs: list[Path]) -> Iterator[str]:
@@ -435,6 +431,12 @@ def _write(path: Path, data: bytes) -> Path:
     except OSError as error:
         raise _cannot_write(path, error) from None
     return path
+
+
+def _nothing_to_do(what: str) -> UnmaskError:
+    return UnmaskError(
+        f"there was nothing to {what}", hint="Give pictures, or a folder with pictures in it.", code="no-pictures"
+    )
 
 
 def _cannot_write(path: Path, error: OSError) -> UnmaskError:

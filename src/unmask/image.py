@@ -163,8 +163,8 @@ def shrink(pixels: Pixels, longer_side: int) -> Pixels:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG file of RGB pixels, uint8 (height, width, 3)."""
-    return _encode(pixels, "PNG")
+    """The bytes of a PNG file of RGB pixels, uint8 (height, width, 3): a tenth larger than need be, in a quarter of the time."""
+    return _encode(pixels, "PNG", compress_level=1)
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
@@ -177,6 +177,8 @@ def _encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:
     PillowImage.fromarray(np.ascontiguousarray(pixels)).save(stream, format_name, **options)
     return stream.getvalue()
 
+
+ANIMATED = Note("animated", "This is an animation, of which only the first frame was looked at.")
 
 _PLUGINS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -219,6 +221,8 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
                 orientation, camera, software = exif_facts(picture)
                 tables = getattr(picture, "quantization", None)
                 pixels, notes = to_srgb(picture) if decoded is None else (decoded, ())
+                if decoded is None and _moves(picture):
+                    notes = (*notes, ANIMATED)
     except UnmaskError:
         raise
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as failure:
@@ -247,6 +251,14 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
         software=software,
     )
     return Image(pixels, facts, (*_file_notes(facts, limits), *notes))
+
+
+def _moves(picture: PillowImage.Image) -> bool:
+    # A GIF looks for its second frame to know that, which may be damaged.
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except Exception:
+        return False
 
 
 def _turn(size: tuple[int, int]) -> AbstractContextManager[object]:

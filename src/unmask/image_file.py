@@ -112,4 +112,4 @@ def too_many_bytes(name: str, size: int, max_bytes: int) -> UnmaskError:
 
 def printable_name(path: str | os.PathLike[str]) -> str:
     """A file's name that can be shown anywhere: no control characters, no half characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in os.fsdecode(path))
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in os.fsdecode(path))

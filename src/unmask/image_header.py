@@ -51,6 +51,8 @@ _OTHERS = (
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture", SAVE_AS),
     (b"\xff\x0a", "a JPEG XL picture", SAVE_AS),
     (b"\0\0\1\0", "an icon", SAVE_AS),
+    (b"\0\0\2\0\0\0", "a Targa picture", SAVE_AS),
+    (b"\0\0\x0a\0\0\0", "a Targa picture", SAVE_AS),
     (b"\0\0\2\0", "a cursor", SAVE_AS),
     (b"icns", "an icon", SAVE_AS),
     (b"DDS ", "a DirectDraw texture", SAVE_AS),

@@ -52,6 +52,35 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
                 yield candidate
 
 
+def listed(data: bytes) -> list[str]:
+    """The names in a list of paths, as other programs print it: one a line, or each ended by a zero byte.
+
+    Args:
+        data: All of the list. UTF-16 as Windows' PowerShell writes it, and byte order marks, are understood; a file name
+            may hold a line break if names end with zero bytes (`find -print0`).
+
+    Raises:
+        UnmaskError: This is a picture and no list.
+    """
+    if data and sniff(data).format is not None:
+        raise UnmaskError(
+            "standard input is a picture, and - reads a list of paths",
+            hint="Save the picture to a file and give its name.",
+            code="wrong-source",
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _named(data.decode("utf-16", errors="replace").splitlines())
+    if b"\n\0" in data and not any(data[1::2]):
+        return _named(data.decode("utf-16-le", errors="replace").splitlines())
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return _named([os.fsdecode(line) for line in lines])
+
+
+def _named(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.strip()]
+
+
 def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
     if os.path.isdir(name):
         yield from _walk(name, own)

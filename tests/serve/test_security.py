@@ -24,6 +24,24 @@ def test_a_page_of_another_site_cannot_send_pictures(client: FlaskClient, face: 
     assert client.post(path, data=face, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost", 200),
+        ("http://LOCALHOST", 200),
+        ("http://evil.example", 403),
+        ("http://localhost:81", 403),
+        ("null", 403),
+    ],
+)
+def test_where_a_browser_does_not_say_whose_page_it_is_the_origin_does(
+    client: FlaskClient, face: bytes, origin: str, status: int
+) -> None:
+    assert client.post("/check", data=face, headers={"Origin": origin}).status_code == status
+    same = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/check", data=face, headers=same).status_code == 200
+
+
 def test_a_link_from_another_site_opens_the_page(client: FlaskClient) -> None:
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 

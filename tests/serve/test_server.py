@@ -76,6 +76,7 @@ def test_a_body_over_the_limit_is_refused_and_the_refusal_arrives(serve) -> None
     status, _, body = ask(server, "POST", "/api/v1/check", b"x" * 8_000_000)
     assert status == 413
     assert json.loads(body)["code"] == "too-large"
+    assert json.loads(body)["detail"] == "The request is larger than 1 MB."
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> None:

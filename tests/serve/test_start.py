@@ -161,3 +161,19 @@ def test_a_missing_bundle_is_told_with_a_hint(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_loopback_is_told_from_other_addresses(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--host", "nope.invalid", "--open"), "cannot listen"),
+        (("--trusted-proxy", "proxy.example"), "not an IP address"),
+    ],
+)
+def test_addresses_that_mean_nothing_are_refused(toy_bundle: Path, options: tuple[str, ...], word: str) -> None:
+    command = [sys.executable, "-m", "unmask", "serve", "--port", "0", "--bundle", str(toy_bundle), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert word in ended.stderr
+    assert "hint:" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -7,6 +7,7 @@ import ipaddress
 import re
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from unmask.errors import UnmaskError
 from unmask.serve.problem import Problem
@@ -25,7 +26,8 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Our own forms must say where they come from, see `check_origin`.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -89,17 +91,25 @@ def check_origin(request: Request, settings: Settings) -> None:
     server a part of its site, which may read the replies; but the browser then sends that name.
 
     Args:
-        request: Of a browser or any other program; most programs send no `Sec-Fetch-Site`.
+        request: Of a browser or any other program. Most programs send neither `Sec-Fetch-Site` nor `Origin`; browsers leave
+            the former out towards other machines without HTTPS.
         settings: For the address. Behind a proxy the names are the proxy's matter.
 
     Raises:
         Problem: "cross-site", "wrong-host".
     """
-    if request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+    if request.method == "POST" and _is_cross_site(request):
         raise Problem("cross-site", "A page of another site sent this request.")
     name = _PORT.sub("", request.headers.get("Host", "")).lower()
     if name and is_loopback(settings.host) and not settings.trusted_proxy and not is_loopback(name.strip("[]")):
         raise Problem("wrong-host", "This server only answers to localhost and 127.0.0.1.")
+
+
+def _is_cross_site(request: Request) -> bool:
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None or origin is None:
+        return site == "cross-site"
+    return urlsplit(origin).netloc.lower() != request.host.lower()
 
 
 def shown_token(request: Request, *, form: bool = False) -> str:

@@ -11,6 +11,7 @@ dropped; and the server ends only after answering what it has begun.
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from unmask.serve.services import Services
     from unmask.serve.settings import Settings
+
+log = logging.getLogger("unmask.serve")
 
 # Waitress's own refusals, as problem codes.
 CODES = {400: "bad-request", 408: "slow-request", 413: "too-large", 431: "header-too-large", 501: "not-supported"}
@@ -155,12 +158,17 @@ class _ProblemTask(ErrorTask):
         problem = (
             error.problem
             if isinstance(error, _Refusal)
-            else Problem(CODES.get(error.code, "internal"), f"{error.reason}: {error.body}.")
+            else Problem(CODES.get(error.code, "internal"), self._detail(error))
         )
         body = _turn_into(self, problem)
         self.set_close_on_finish()
         self.channel.lingers = True
         self.write(body)
+
+    def _detail(self, error: Any) -> str:
+        if CODES.get(error.code) == "too-large":
+            return f"The request is larger than {self.channel.server.settings.max_upload_mb} MB."
+        return f"{error.reason}: {error.body}."
 
 
 def _turn_into(task: WSGITask | ErrorTask, problem: Problem, request_id: str | None = None) -> bytes:
@@ -375,8 +383,9 @@ class Server(TcpWSGIServer):
         return None
 
     def refused(self, code: str) -> None:
-        """Counts a refusal that the application never saw."""
+        """Counts and logs a refusal that the application never saw."""
         self.services.metrics.refusal(code)
+        log.info("refused code=%s", code)
 
     def maintenance(self, now: float) -> None:
         """Waitress's own, and ours."""
@@ -443,6 +452,17 @@ def _adjustments(settings: Settings) -> Adjustments:
             "trusted_proxy_count": 1,
             "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
         }
+    try:
+        return _adjusted(settings, proxy, largest)
+    except ValueError as error:
+        raise UnmaskError(
+            f"cannot listen on {settings.host}:{settings.port}: this machine knows no such address",
+            hint="Give an address of this machine to --host: 127.0.0.1 for itself, 0.0.0.0 for the network.",
+            code="no-address",
+        ) from error
+
+
+def _adjusted(settings: Settings, proxy: dict[str, Any], largest: int) -> Adjustments:
     return Adjustments(
         listen=f"{settings.host}:{settings.port}" if ":" not in settings.host else f"[{settings.host}]:{settings.port}",
         threads=settings.workers + settings.waiting + SPARE_THREADS,

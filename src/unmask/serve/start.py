@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def start(
     Raises:
         UnmaskError: If the address cannot be listened on, or should not be, or if the token will not do.
     """
+    _refuse_names(options.get("trusted_proxy"))
     settings = Settings(**{**options, "token": checked_token(options.get("token"))})
     if not is_loopback(settings.host) and settings.token is None:
         say(WARNING.format(host=settings.host))
@@ -63,3 +65,17 @@ def start(
     say(f"Unmask serves the detector {detector.label} at {server.address} (end with Ctrl-C)")
     server.run()
     say("Unmask has ended.")
+
+
+def _refuse_names(proxy: str | None) -> None:
+    """A proxy is known by the address that it connects from; a name would match none, and nobody would notice."""
+    if proxy is None:
+        return
+    try:
+        ipaddress.ip_address(proxy)
+    except ValueError:
+        raise UnmaskError(
+            f"the proxy {proxy} is not an IP address",
+            hint="Give the address that it connects from, such as --trusted-proxy 127.0.0.1.",
+            code="bad-proxy",
+        ) from None
