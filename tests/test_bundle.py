@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -156,4 +157,8 @@ def test_the_command_that_rebuilds_the_shipped_bundle_is_documented():
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     section = text.partition("## The shipped detector")[2].partition("\n## ")[0]
     assert "python benchmarks/build_default.py" in section
-    assert (ROOT / "benchmarks" / "build_default.py").is_file()
+    script = (ROOT / "benchmarks" / "build_default.py").read_text(encoding="utf-8")
+    shipped = read_bundle().info
+    recipe = re.search(r'"(\w+)": Recipe\(\s*"(\w+)"', script)
+    assert recipe is not None
+    assert (f"unmask-{recipe[1]}", recipe[2]) == (shipped.name, shipped.version)
