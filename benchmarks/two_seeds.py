@@ -54,9 +54,9 @@ def main() -> None:
         "two_seeds.md",
         f"""# Two seeds of the shipped recipe
 
-Written by `benchmarks/two_seeds.py` on {today()}, {hardware()}. The two models whose mean is {whole.label}: the same stages
-and settings, other seeds; each exported by itself, with thresholds of its own from Validation. In brackets 95 % intervals, as
-`unmask evaluate` gives them, over groups.
+Written by `benchmarks/two_seeds.py` on {today()}, {hardware()}. The two
+models whose mean is {whole.label}: the same stages and settings, other seeds; each exported by itself, with thresholds
+of its own from Validation. In brackets 95 % intervals, as `unmask evaluate` gives them, over groups.
 
 {"".join(pages)}Differences in AUC are tested as DeLong, DeLong and Clarke-Pearson (1988) do, with groups taken as one
 observation (Obuchowski, 1997). Validation chose the best epoch of every run, so its numbers flatter a little.
