@@ -32,6 +32,7 @@ def test_a_page_of_another_site_cannot_send_pictures(client: FlaskClient, face: 
         ("http://evil.example", 403),
         ("http://localhost:81", 403),
         ("null", 403),
+        ("http://[", 403),
     ],
 )
 def test_where_a_browser_does_not_say_whose_page_it_is_the_origin_does(

@@ -109,7 +109,10 @@ def _is_cross_site(request: Request) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None or origin is None:
         return site == "cross-site"
-    return urlsplit(origin).netloc.lower() != request.host.lower()
+    try:
+        return urlsplit(origin).netloc.lower() != request.host.lower()
+    except ValueError:
+        return True
 
 
 def shown_token(request: Request, *, form: bool = False) -> str:
