@@ -2,7 +2,7 @@
 
     python benchmarks/interval_coverage.py [--sets 500]
 
-Sets are drawn from two normal classes whose true AUC is known, and, for rates, from a known rate; some come in clips, all
+Sets are drawn from two normal classes whose true AUC is known, and, for rates and means, from known ones; some come in clips, all
 frames of one clip sharing most of their score. The intervals are those of `unmask evaluate`, with 1,000 resamplings.
 Needs the extra `train` (SciPy).
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from machine import hardware, table, today, wilson, write
-from unmask.evaluate.intervals import Estimate, estimate, estimate_one
+from unmask.evaluate.intervals import Estimate, estimate, estimate_one, mean_estimate
 from unmask.evaluate.metrics import Judged
 from unmask.verdict import Thresholds
 
@@ -78,6 +78,16 @@ def main() -> None:
                 lambda seed, n=n, r=rate: rate_of(n, r, seed),
             )
         )
+    for clips in (4, 12):
+        rows.append(
+            line(
+                "mean 0.3",
+                f"{clips} clips of 5 frames, resampled by clip",
+                sets,
+                0.3,
+                lambda seed, c=clips: mean_of(c, seed),
+            )
+        )
     write(
         "interval_coverage.md",
         f"""# How often the intervals hold the truth
@@ -125,6 +135,12 @@ def rate_of(n: int, rate: float, seed: int) -> Estimate:
     scores = np.where(np.random.default_rng(seed).random(n) < rate, 0.9, 0.1)
     judged = Judged.of(np.zeros(n, dtype=int), scores, Thresholds(0.3, 0.7))
     return estimate(judged, names=("false_accusation_rate",))["false_accusation_rate"]
+
+
+def mean_of(clips: int, seed: int, frames: int = 5) -> Estimate:
+    random = np.random.default_rng(seed)
+    values = 0.3 + np.repeat(random.normal(0, 0.2, clips), frames) + random.normal(0, 0.1, clips * frames)
+    return mean_estimate("gain", values, groups=[str(clip) for clip in np.repeat(np.arange(clips), frames)])
 
 
 if __name__ == "__main__":
