@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from machine import hardware, table, today, write
 from unmask.evaluate.calibration import fit_centre
 from unmask.evaluate.degradations import DEGRADATIONS
 from unmask.evaluate.metrics import roc_auc
+from unmask.train.loop import judge
 from unmask.train.source import Source, open_source
 from unmask.train.starting import load_keras
 from unmask.verdict import probability
 
 BLUR = next(one for one in DEGRADATIONS if (one.family, one.level) == ("blur", "2 px"))
-BATCH = 64
 
 
 def main() -> None:
@@ -62,17 +62,12 @@ epoch of each run was chosen as well. The runs are rows of [trials.csv](trials.c
 def both(model: Any, source: Source) -> NDArray[np.float64]:
     """Logits (2, N): of the pictures as they are, and blurred."""
 
-    def of(change: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]] | None) -> NDArray[np.float64]:
-        parts = []
-        for first in range(0, len(source), BATCH):
-            indexes = np.arange(first, min(first + BATCH, len(source)))
-            crops = source.read(indexes)
-            if change is not None:
-                crops = np.stack([change(crop, int(index)) for crop, index in zip(crops, indexes, strict=True)])
-            parts.append(np.asarray(model.predict_on_batch(crops)).ravel())
-        return np.concatenate(parts).astype(np.float64)
+    def blurred(indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.stack(
+            [BLUR.change(crop, index) for crop, index in zip(source.read(indexes), indexes.tolist(), strict=True)]
+        )
 
-    return np.stack([of(None), of(BLUR.change)])
+    return np.stack([judge(model, one) for one in (source, replace(source, read=blurred))])
 
 
 def mean_of_weights(run: Path, one: Any, other: Any) -> Any:
