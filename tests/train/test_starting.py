@@ -1,4 +1,5 @@
 import logging
+import os
 
 import pytest
 
@@ -14,6 +15,16 @@ def test_tensorflow_does_not_warn_people_of_retracing(monkeypatch):
     load_keras()
     assert not logger.isEnabledFor(logging.WARNING)
     assert logger.isEnabledFor(logging.ERROR)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_fast_kernels_are_taken_unless_somebody_says_no(monkeypatch, before, after):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before)
+    load_keras()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
 
 
 @pytest.mark.parametrize(("missing", "extra"), [("keras", "[train]"), ("tensorflow", "[train]"), ("jax", "[gpu]")])
