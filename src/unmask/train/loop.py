@@ -262,6 +262,7 @@ def _judge_epoch(
 
     `judged` is the model, or one for whole pictures where the model learns from windows of them.
     """
+    import keras
     from sklearn.metrics import roc_auc_score
 
     with averaged_weights(model, config, _some(batches, position.epoch)):
@@ -281,7 +282,7 @@ def _judge_epoch(
         validation_loss=float((np.logaddexp(0.0, logits) - labels * logits).mean()),
         validation_accuracy=float(((logits > 0) == labels).mean()),
         validation_auc=auc,
-        learning_rate=float(np.asarray(model.optimizer.learning_rate)),
+        learning_rate=float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
         seconds=position.seconds,
         images_per_second=position.seen / max(position.seconds, 1e-9),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -97,13 +97,52 @@ def _measure_norms(model: Any, batches: Iterable[NDArray[np.uint8]]) -> None:
     import keras
 
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
+    if not norms:
+        return
     momenta = [layer.momentum for layer in norms]
-    for number, images in enumerate(batches if norms else ()):
-        for layer in norms:
-            layer.momentum = number / (number + 1)
-        model(images, training=True)
+    for layer in norms:
+        layer.momentum = 0.0  # what a batch leaves behind is its own statistics
+    run = _training_pass(model)
+    places = [place for place, one in enumerate(model.non_trainable_variables) if _is_statistic(one, norms)]
+    means: list[Any] = []
+    for number, images in enumerate(batches, 1):
+        found = [np.asarray(value, np.float64) for value in run(images, places)]
+        means = [mean + (value - mean) / number for mean, value in zip(means or found, found, strict=True)]
+    for place, mean in zip(places if means else (), means, strict=True):
+        model.non_trainable_variables[place].assign(mean)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
+
+
+def _is_statistic(variable: Any, norms: list[Any]) -> bool:
+    return any(variable is one for layer in norms for one in (layer.moving_mean, layer.moving_variance))
+
+
+def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[Any]]:
+    """(pictures, places among the variables that do not learn) -> what a pass in training mode makes of those."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+
+        def run(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
+            model(images, training=True)
+            return [keras.ops.convert_to_numpy(model.non_trainable_variables[place]) for place in places]
+
+        return run
+
+    import jax
+
+    # One layer after the other takes JAX as long as compiling does, for every single batch.
+    compiled = jax.jit(lambda learned, other, images: model.stateless_call(learned, other, images, training=True)[1])
+
+    def run_compiled(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
+        learned, other = (
+            [one.value for one in some] for some in (model.trainable_variables, model.non_trainable_variables)
+        )
+        after = compiled(learned, other, images)
+        return [after[place] for place in places]
+
+    return run_compiled
 
 
 def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:
