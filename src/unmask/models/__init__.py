@@ -15,7 +15,7 @@ from typing import Any
 from unmask.errors import UnmaskError
 
 # Name -> smallest input side. Keras is imported only when a model is built.
-ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32}
+ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "efficientnetlite0": 32}
 
 # Weights that a person may ask for by name; anything else is a file.
 _NAMED_WEIGHTS = ("none", "imagenet")
@@ -33,7 +33,7 @@ def build(
     Args:
         architecture: A key of `ARCHITECTURES`.
         input_size: Side S of the square input in pixels.
-        weights: Where a backbone starts: ``none`` (random), ``imagenet`` (Keras downloads them) or a
+        weights: Where a backbone starts: ``none`` (random), ``imagenet`` (Keras downloads them, if it has them) or a
             ``.weights.h5`` file of that backbone without its classifier.
         precision: ``float32`` or ``mixed_bfloat16`` (weights and logit stay float32).
 
