@@ -145,6 +145,9 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 @click.option("--detector-version", "version", default="1", show_default=True)
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
 @click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
+@click.option(
+    "--half", is_flag=True, help="Keep the kernels in 16 bits: half the size, the same answers to 0.01 or so."
+)
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
 def export(
@@ -157,6 +160,7 @@ def export(
     terms: str | None,
     input_scaling: str | None,
     label_order: str | None,
+    half: bool,
 ) -> None:
     """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
 
@@ -194,12 +198,18 @@ def export(
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
     if input_scaling and label_order:
         folder = export_file(
-            sources[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
+            sources[0],
+            out,
+            data=data,
+            label=label,
+            input_scaling=input_scaling,
+            label_order=label_order,
+            half=half,
         )
     else:
         for source in sources:
             read_run(source)  # a folder without a run is refused in the words of train and mine
-        folder = export_run(sources, out, data=data, label=label)
+        folder = export_run(sources, out, data=data, label=label, half=half)
     click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 

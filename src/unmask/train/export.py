@@ -29,6 +29,7 @@ from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.ensemble import ensemble, last_layers
 from unmask.train.gradcam import find_heads
 from unmask.train.graph import to_onnx
+from unmask.train.half import round_kernels
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
@@ -67,7 +68,14 @@ class Label:
     data_terms: str = UNSTATED_TERMS
 
 
-def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = None, label: Label | None = None) -> Path:
+def export_run(
+    runs: Path | Sequence[Path],
+    out: Path,
+    *,
+    data: str | None = None,
+    label: Label | None = None,
+    half: bool = False,
+) -> Path:
     """Makes a bundle of a run's best model, or of several runs' together.
 
     Args:
@@ -76,6 +84,7 @@ def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = Non
         out: The bundle's folder.
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
+        half: Keep the kernels in float16, for half the size (see `unmask.train.half`).
 
     Returns:
         The bundle's folder.
@@ -103,7 +112,7 @@ def export_run(runs: Path | Sequence[Path], out: Path, *, data: str | None = Non
                 for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
             },
         }
-    return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details)
+    return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details, half=half)
 
 
 def _best_model(run: Path) -> Any:
@@ -150,16 +159,24 @@ def export_file(
     label_order: str,
     data: str | None = None,
     label: Label | None = None,
+    half: bool = False,
 ) -> Path:
     """Makes a bundle of somebody's Keras file; see `unmask.train.adopt` for what it may look like."""
     model = adopt(path, input_scaling=input_scaling, label_order=label_order)
     settings = {"file": path.name, "input_scaling": input_scaling, "label_order": label_order}
     return export_model(
-        model, out, data=data, label=label or Label(), details={"architecture": "custom", "settings": settings}
+        model,
+        out,
+        data=data,
+        label=label or Label(),
+        details={"architecture": "custom", "settings": settings},
+        half=half,
     )
 
 
-def export_model(model: Any, out: Path, *, data: str | None, label: Label, details: dict[str, Any]) -> Path:
+def export_model(
+    model: Any, out: Path, *, data: str | None, label: Label, details: dict[str, Any], half: bool = False
+) -> Path:
     """Makes a bundle of a float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
 
     Args:
@@ -168,12 +185,15 @@ def export_model(model: Any, out: Path, *, data: str | None, label: Label, detai
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
         label: Names and terms.
         details: `architecture` and `settings`, for bundle and card.
+        half: Keep the kernels in float16, for half the size; the model's are rounded.
     """
     size = int(model.inputs[0].shape[1])
     splits = _splits(data, size)
+    if half:
+        round_kernels(model)
     if "Validation" in splits:
         centre(model, splits["Validation"])
-    graph = to_onnx(model, _statistics(model, splits.get("Train")))
+    graph = to_onnx(model, _statistics(model, splits.get("Train")), half=half)
     run_graph = _session(graph)
     _check_parity(model, run_graph, splits.get("Validation"), size)
 

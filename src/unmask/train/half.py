@@ -1,0 +1,82 @@
+"""Half the size: the kernels of a detector's convolutions in 16 bits, and everything computed in 32 as before.
+
+Nearly all of a backbone's numbers are kernels. In float16 each is off by 0.05 % at most, which the calibration made after it
+does not even see. The graph holds them in 16 bits with a `Cast` behind each, which the runtime does once, when it loads them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Below this many numbers a kernel is not worth a node.
+WORTH_IT = 1024
+
+
+def round_kernels(model: Any) -> None:
+    """Rounds every convolution's kernel to float16, in place.
+
+    A normalisation right after a convolution is multiplied into its kernel first, as the exporter would do with the rounded
+    one: what is rounded here is what the graph holds.
+
+    Args:
+        model: A float32 Keras model that is not trained any more.
+    """
+    import keras
+
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.scale and layer.center:
+            before = layer.input._keras_history[0]
+            plain = isinstance(before, kinds) and not before.use_bias and before.activation is keras.activations.linear
+            if plain and len(before._outbound_nodes) == 1:
+                _fold(before, layer)
+    for layer in model.layers:
+        if isinstance(layer, kinds):
+            layer.set_weights([_rounded(layer.get_weights()[0]), *layer.get_weights()[1:]])
+
+
+def halve(graph: Any) -> None:
+    """Keeps the kernels of an ONNX model's convolutions in float16, in place.
+
+    Args:
+        graph: Made from a model that went through `round_kernels`; another one's logits would change a little.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernels = {node.input[1] for node in graph.graph.node if node.op_type == "Conv"}
+    casts = []
+    for weight in graph.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.name not in kernels or values.dtype != np.float32 or values.size < WORTH_IT:
+            continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if not np.isfinite(half).all():
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+
+
+def _fold(convolution: Any, norm: Any) -> None:
+    gamma, beta, mean, variance = (np.asarray(part, np.float64) for part in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    (kernel,) = convolution.get_weights()
+    # Depthwise: (rows, columns, channels, multiplier), whose last two are the map's channels; else (rows, columns, in, out).
+    along = scale.reshape(kernel.shape[2:]) if kernel.shape[2] * kernel.shape[3] == len(scale) else scale
+    convolution.set_weights([(kernel * along).astype(np.float32)])
+    ones = np.ones_like(scale)
+    parts = (ones, beta - mean * scale, 0 * ones, ones - norm.epsilon)
+    norm.set_weights([part.astype(np.float32) for part in parts])
+
+
+def _rounded(kernel: Any) -> Any:
+    with np.errstate(over="ignore"):
+        half = kernel.astype(np.float16)
+    # A kernel with larger numbers than float16 knows stays as it is, and so does its part of the graph.
+    return half.astype(np.float32) if np.isfinite(half).all() else kernel
