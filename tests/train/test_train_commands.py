@@ -53,6 +53,17 @@ def test_interrupted_mining_does_not_end_like_finished_mining(
     assert "give the same command again" in result.output
 
 
+@pytest.mark.parametrize(("auc", "told"), [(0.5, True), (0.59, True), (0.61, False)])
+def test_a_run_that_learned_nothing_is_told_what_to_try(auc, told, capsys, tmp_path):
+    from unmask.train.commands import _report
+    from unmask.train.history import Epoch
+    from unmask.train.position import Outcome
+
+    epoch = Epoch(1, 0.693, 0.5, 0.693, 0.5, auc, 1e-3, 1.0, 1.0)
+    _report(Outcome(tmp_path, (epoch,), finished=True))
+    assert ("--schedule cosine" in capsys.readouterr().err) == told
+
+
 def test_a_run_is_one_trial_however_often_it_is_named(finished_run, tmp_path):
     for _ in range(2):
         result = invoke("train", "--resume", finished_run, "--trials", tmp_path / "trials.csv")

@@ -14,6 +14,9 @@ from unmask.models import ARCHITECTURES
 
 _FOLDER = click.Path(path_type=Path)
 
+# Validation AUC under which a finished run is told what may be wrong.
+LEARNED = 0.6
+
 
 @click.command()
 @click.option("--data", help="Folder written by `unmask prepare`, or a dataset folder.")
@@ -235,6 +238,12 @@ def _report(outcome: Any) -> None:
             f"Best epoch {best.epoch}: Validation AUC {best.validation_auc:.4f}, "
             f"accuracy {best.validation_accuracy:.2%}"
         )
+        if outcome.finished and best.validation_auc < LEARNED:
+            click.echo(
+                "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate that rises slowly often helps: "
+                "--learning-rate 3e-4 --schedule cosine",
+                err=True,
+            )
     if outcome.finished:
         click.echo(f"{outcome.folder}: done. Make a detector of it: unmask export {outcome.folder} --out bundle/")
     else:
