@@ -12,11 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def hardware() -> str:
-    """Processor and cores, in a few words."""
+    """Processor, cores and the width of its vectors, on which a model's speed depends, in a few words."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+        told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        name, flags = told.get("model name", name), told.get("flags", "").split()
+        widest = next((word for flag, word in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), None)
+        name += f" ({widest})" if widest else ""
     return f"{os.cpu_count()} cores of an {name}, no GPU"
 
 
