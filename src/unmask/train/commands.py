@@ -14,7 +14,7 @@ from unmask.models import ARCHITECTURES
 
 _FOLDER = click.Path(path_type=Path)
 
-# Validation AUC under which a finished run is told what may be wrong.
+# Validation AUC under which a finished run is told what often helps.
 LEARNED = 0.6
 
 
@@ -149,7 +149,9 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
 @click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
 @click.option(
-    "--half", is_flag=True, help="Keep the kernels in 16 bits: half the size, the same answers to 0.01 or so."
+    "--half",
+    is_flag=True,
+    help="Of runs: keep kernels in 16 bits, for about half the size; P(fake) moves by 0.01 or so.",
 )
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
@@ -187,6 +189,8 @@ def export(
     files = [source for source in sources if not source.is_dir()]
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
+    if files and half:
+        raise click.UsageError(f"--half is for runs; export {files[0]} without it.")
     if not files and (input_scaling or label_order):
         raise click.UsageError("A run knows its scaling and its labels; leave --input-scaling and --label-order out.")
     if files and not (input_scaling and label_order):
@@ -201,13 +205,7 @@ def export(
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
     if input_scaling and label_order:
         folder = export_file(
-            sources[0],
-            out,
-            data=data,
-            label=label,
-            input_scaling=input_scaling,
-            label_order=label_order,
-            half=half,
+            sources[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
         )
     else:
         for source in sources:
@@ -240,8 +238,8 @@ def _report(outcome: Any) -> None:
         )
         if outcome.finished and best.validation_auc < LEARNED:
             click.echo(
-                "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate that rises slowly often helps: "
-                "--learning-rate 3e-4 --schedule cosine",
+                "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate with a slow rise often helps, "
+                "for instance --learning-rate 3e-4 --schedule cosine",
                 err=True,
             )
     if outcome.finished:

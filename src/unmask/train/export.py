@@ -84,7 +84,7 @@ def export_run(
         out: The bundle's folder.
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
-        half: Keep the kernels in float16, for half the size (see `unmask.train.half`).
+        half: Keep the kernels in float16, for about half the size (see `unmask.train.half`).
 
     Returns:
         The bundle's folder.
@@ -103,7 +103,7 @@ def export_run(
         )
     model = ensemble([_best_model(run) for run in runs])
     if len(runs) == 1:
-        details = {"architecture": configs[0].model, "settings": _settings(configs[0])}
+        details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}
     else:
         details = {
             "architecture": "ensemble",
@@ -112,6 +112,8 @@ def export_run(
                 for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
             },
         }
+    if half:
+        details["settings"]["kernels"] = "float16"
     return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details, half=half)
 
 
@@ -159,18 +161,12 @@ def export_file(
     label_order: str,
     data: str | None = None,
     label: Label | None = None,
-    half: bool = False,
 ) -> Path:
     """Makes a bundle of somebody's Keras file; see `unmask.train.adopt` for what it may look like."""
     model = adopt(path, input_scaling=input_scaling, label_order=label_order)
     settings = {"file": path.name, "input_scaling": input_scaling, "label_order": label_order}
     return export_model(
-        model,
-        out,
-        data=data,
-        label=label or Label(),
-        details={"architecture": "custom", "settings": settings},
-        half=half,
+        model, out, data=data, label=label or Label(), details={"architecture": "custom", "settings": settings}
     )
 
 
@@ -185,7 +181,7 @@ def export_model(
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
         label: Names and terms.
         details: `architecture` and `settings`, for bundle and card.
-        half: Keep the kernels in float16, for half the size; the model's are rounded.
+        half: Keep the kernels in float16, which rounds those of the model (see `unmask.train.half`).
     """
     size = int(model.inputs[0].shape[1])
     splits = _splits(data, size)
