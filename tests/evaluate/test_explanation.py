@@ -107,6 +107,31 @@ def test_shuffling_keeps_the_numbers_and_the_rest_of_the_graph(toy_detector: Det
     assert (before["dense"] == after["dense"]).all()
 
 
+def test_kernels_of_16_bits_are_shuffled_too(
+    toy_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    from unmask.bundle import write_bundle
+    from unmask.train import half
+
+    monkeypatch.setattr(half, "WORTH_IT", 1)
+    graph = onnx.load_from_string(toy_detector.bundle.model)
+    half.halve(graph)
+    folder = write_bundle(tmp_path / "half", toy_detector.info, graph.SerializeToString(), "# half\n")
+
+    def kernel(detector: Detector) -> np.ndarray:
+        found = onnx.load_from_string(detector.bundle.model).graph.initializer
+        return next(numpy_helper.to_array(one) for one in found if one.name == "kernel_half")
+
+    detector = Detector.load(folder, threads=1)
+    before, after = kernel(detector), kernel(shuffled(detector, "all convolutions"))
+    assert before.dtype == after.dtype == np.float16
+    assert (before != after).any()
+    assert (np.sort(before.ravel()) == np.sort(after.ravel())).all()
+
+
 def test_the_last_convolution_of_every_model_of_an_ensemble_is_shuffled() -> None:
     from onnx import helper
 

@@ -44,6 +44,10 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
 
     model = onnx.load_from_string(detector.bundle.model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    # A kernel that is kept in 16 bits reaches its convolution through a Cast, under the name of that one's output.
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]]
     heights = _heights(model.graph, weights)
     if not heights:
         raise UnmaskError(
@@ -57,7 +61,7 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
     for name in (kernel for kernel, height in heights.items() if height in reached):
         values = numpy_helper.to_array(weights[name])
         mixed = random.permutation(values.ravel()).reshape(values.shape)
-        weights[name].CopyFrom(numpy_helper.from_array(mixed, name))
+        weights[name].CopyFrom(numpy_helper.from_array(mixed, weights[name].name))
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         place = write_bundle(Path(folder) / "shuffled", detector.info, model.SerializeToString(), "# shuffled\n")
         return Detector.load(place, threads=detector.threads, policy=detector.policy)
