@@ -84,8 +84,8 @@ def averaged_weights(model: Any, config: TrainConfig, batches: Iterable[NDArray[
     for variable in model.trainable_variables:
         # A copy: JAX would otherwise share the average's memory with the weight, and give it away with it.
         variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
-    _measure_norms(model, batches)
     try:
+        _measure_norms(model, batches)
         yield
     finally:
         for variable, value in zip(model.variables, current, strict=True):
@@ -100,18 +100,20 @@ def _measure_norms(model: Any, batches: Iterable[NDArray[np.uint8]]) -> None:
     if not norms:
         return
     momenta = [layer.momentum for layer in norms]
-    for layer in norms:
-        layer.momentum = 0.0  # what a batch leaves behind is its own statistics
-    run = _training_pass(model)
     places = [place for place, one in enumerate(model.non_trainable_variables) if _is_statistic(one, norms)]
     means: list[Any] = []
-    for number, images in enumerate(batches, 1):
-        found = [np.asarray(value, np.float64) for value in run(images, places)]
-        means = [mean + (value - mean) / number for mean, value in zip(means or found, found, strict=True)]
+    try:
+        for layer in norms:
+            layer.momentum = 0.0  # what a batch leaves behind is its own statistics
+        run = _training_pass(model)
+        for number, images in enumerate(batches, 1):
+            found = [np.asarray(value, np.float64) for value in run(images, places)]
+            means = [mean + (value - mean) / number for mean, value in zip(means or found, found, strict=True)]
+    finally:
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
     for place, mean in zip(places if means else (), means, strict=True):
         model.non_trainable_variables[place].assign(mean)
-    for layer, momentum in zip(norms, momenta, strict=True):
-        layer.momentum = momentum
 
 
 def _is_statistic(variable: Any, norms: list[Any]) -> bool:
