@@ -1,6 +1,6 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN... [--bundle FOLDER] [--pictures 500]
+    python benchmarks/parity.py RUN... [--half] [--bundle FOLDER] [--pictures 500]
 
 RUN... are the run folders that the bundle was exported from, one or several. Logits of the graph and of Keras, the mean of the
 runs' models, centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by
@@ -26,6 +26,7 @@ BAR = 1e-3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pictures", type=int, default=500)
     arguments = parser.parse_args()
@@ -36,11 +37,14 @@ def main() -> None:
     from unmask.train.config import CONFIG_FILE, read_config
     from unmask.train.ensemble import ensemble
     from unmask.train.gradcam import find_heads
+    from unmask.train.half import round_kernels
     from unmask.train.loop import judge
     from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
+    for model in models if arguments.half else ():
+        round_kernels(model)
     source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
     centre = fit_centre(np.mean([judge(model, source) for model in models], axis=0), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
@@ -68,13 +72,14 @@ def main() -> None:
     if over.any():
         brightest = peak[shown][over].max() / np.median(peak[shown])
         faint = f", all of them faint: the brightest peaks at {brightest:.1%} of the median map's peak"
+    rounded = " with its kernels rounded to 16 bits" if arguments.half else ""
     write(
         "parity.md",
         f"""# Keras and the shipped graph
 
 Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector.label}, {len(chosen)} Validation pictures.
 
-- Logit, largest difference between Keras and the graph in ONNX Runtime: {logit_gap:.1e}
+- Logit, largest difference between Keras{rounded} and the graph in ONNX Runtime: {logit_gap:.1e}
 - Heatmap, largest difference to Grad-CAM by TensorFlow's automatic differentiation, as a share of each map's range:
   {shares.max():.1e}; median {np.median(shares):.1e}
 - Maps that differ by more than {BAR:g} of their range: {over.sum()} of {shown.sum()}{faint}
