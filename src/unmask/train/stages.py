@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,12 @@ def _is_statistic(variable: Any, norms: list[Any]) -> bool:
     return any(variable is one for layer in norms for one in (layer.moving_mean, layer.moving_variance))
 
 
+@lru_cache(maxsize=1)
 def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[Any]]:
-    """(pictures, places among the variables that do not learn) -> what a pass in training mode makes of those."""
+    """(pictures, places among the variables that do not learn) -> what a pass in training mode makes of those.
+
+    Kept for the next epoch: JAX would compile another function anew.
+    """
     import keras
 
     if keras.backend.backend() != "jax":
