@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from machine import hardware, table, today, write
-from unmask.data.augment import delivery, light
+from unmask.data.augment import delivery, light, rough
 from unmask.data.blend import blend_batch
 from unmask.demo import draw_face
 
@@ -25,6 +25,7 @@ Change = Callable[[NDArray[np.uint8], np.random.Generator], object]
 CHANGES: dict[str, Change] = {
     "light": light,
     "delivery": delivery,
+    "rough": rough,
     "self-blending": lambda images, rng: blend_batch(images, np.zeros(len(images), np.int64), 1.0, rng),
 }
 
@@ -36,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     rows = []
-    for side in (128, 224):
+    for side in (128, 256):
         images = pictures(arguments.pictures, side)
         for name, change in CHANGES.items():
             change(images[:8], np.random.default_rng(0))
