@@ -1,7 +1,7 @@
 """`efficientnetlite0`: EfficientNet-B0 for plain processors, without squeeze-and-excitation and with ReLU6.
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the Lite variants are
-Google's, 2020. Keras has no such backbone, so it is laid out here.
+Google's, 2020. Keras has no such backbone, so it is laid out here; its head is that of `mobilenetv2`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import keras
 from keras import layers
 
 from unmask.errors import UnmaskError
+from unmask.models.mobilenetv2 import head
+
+__all__ = ["features", "head"]
 
 # Of each stage: blocks, side of the kernel, stride of the first block, factor of the expansion, channels that come out.
 STAGES = (
@@ -58,14 +61,6 @@ def features(inputs: Any, weights: str = "none") -> Any:
     if weights != "none":
         keras.Model(inputs, x).load_weights(weights)
     return x
-
-
-def head(spatial_map: Any) -> Any:
-    """Global average pooling, Dense 64 ReLU, Dropout 0.4, Dense 1: the logit, as of `mobilenetv2`."""
-    x = layers.GlobalAveragePooling2D(name="pool")(spatial_map)
-    x = layers.Dense(64, activation="relu", name="hidden")(x)
-    x = layers.Dropout(0.4, name="dropout")(x)
-    return layers.Dense(1, dtype="float32", name="logit")(x)
 
 
 def _block(x: Any, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Any:
