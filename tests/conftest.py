@@ -35,7 +35,7 @@ HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
 HEAVY_FOLDERS = ("evaluate", "models", "train")
 
 # Extras of one package, by the marker of the same name.
-ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa"}
+ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa", "torch": "torch"}
 
 _skipped: Counter[str] = Counter()
 _left_out: list[str] = []

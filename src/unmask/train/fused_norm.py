@@ -19,6 +19,8 @@ class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
+        if keras.backend.backend() == "torch":
+            return self._on_torch(inputs)
         import tensorflow as tf
 
         nothing = tf.constant([], tf.float32)
@@ -38,6 +40,27 @@ class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return outputs
 
+    def _on_torch(self, inputs: Any) -> Any:
+        import torch
+
+        maps = inputs.float().permute(0, 3, 1, 2)
+        outputs, mean, inverse = torch.native_batch_norm(
+            maps, self.gamma.value, self.beta.value, None, None, True, 0.0, self.epsilon
+        )
+        with torch.no_grad():
+            variance = inverse.pow(-2) - self.epsilon
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                # In place and without Keras, which would copy the momentum to the GPU and wait for it.
+                moving.value.mul_(self.momentum).add_(batch * (1 - self.momentum))
+        return outputs.permute(0, 2, 3, 1).to(inputs.dtype)
+
+
+class TorchRescaling(layers.Rescaling):  # type: ignore[misc]
+    """`keras.layers.Rescaling` by one number, which Keras would copy to the GPU in every step, and wait for."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs.float().mul(self.scale).add(self.offset)
+
 
 def with_fused_norm(model: Any) -> Any:
     """The same model, faster to train on TensorFlow; unchanged on other backends, or where there is nothing to fuse.
@@ -52,11 +75,13 @@ def with_fused_norm(model: Any) -> Any:
     def fuses(layer: Any) -> bool:
         return type(layer) is layers.BatchNormalization and layer.scale and layer.center and layer.axis in (-1, 3)
 
-    if keras.backend.backend() != "tensorflow" or not any(fuses(layer) for layer in model.layers):
+    if keras.backend.backend() == "jax" or not any(fuses(layer) for layer in model.layers):
         return model
 
     def copy(layer: Any) -> Any:
         kind = FusedBatchNormalization if fuses(layer) else type(layer)
+        if kind is layers.Rescaling and keras.backend.backend() == "torch":
+            kind = TorchRescaling
         return kind.from_config(layer.get_config())
 
     fused = keras.models.clone_model(model, clone_function=copy)

@@ -36,6 +36,7 @@ from unmask.train.precision import choose_precision
 from unmask.train.sampling import balanced
 from unmask.train.source import Source, digest, open_source
 from unmask.train.stages import averaged_weights, prepare_model, stages_of
+from unmask.train.steps import Predictor, Step, training_step
 
 MODEL = "model.keras"
 
@@ -114,9 +115,15 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> Outcome:
 
 
 def judge(model: Any, source: Source) -> NDArray[np.float64]:
-    """Logits (N,) of a whole split, in its order."""
+    """Logits (N,) of a whole split, in its order.
+
+    Args:
+        model: A `keras.Model`, or a `Predictor` of one where it is asked again and again.
+        source: The split.
+    """
+    predict = model if isinstance(model, Predictor) else Predictor(model)
     parts = [
-        np.asarray(model.predict_on_batch(source.read(np.arange(first, min(first + JUDGE_BATCH, len(source))))))
+        predict(source.read(np.arange(first, min(first + JUDGE_BATCH, len(source)))))
         for first in range(0, len(source), JUDGE_BATCH)
     ]
     return np.concatenate(parts).reshape(-1).astype(np.float64)
@@ -161,7 +168,9 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
     model = with_fused_norm(
         build(config.model, config.crop or source.size, weights=weights, precision=config.precision)
     )
-    judged = model if config.crop is None else build(config.model, source.size, precision=config.precision)
+    judged = Predictor(
+        model if config.crop is None else with_fused_norm(build(config.model, source.size, precision=config.precision))
+    )
     if config.start is not None and not going_on:
         _start_from(model, Path(config.start))
     events = Events(folder / "tensorboard")
@@ -175,8 +184,9 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
                 if index == position.stage and going_on:
                     load_checkpoint(checkpoint, model)
                 position.stage = index
+                step = training_step(model, config)
                 for _ in range(position.epoch, stage.end):
-                    if not _epoch(model, batches, position, config, checkpoint, watcher, interrupted):
+                    if not _epoch(model, step, batches, position, config, checkpoint, watcher, interrupted):
                         return _stopped(model, batches, position, config, folder)
                     _judge_epoch(model, judged, batches, validation, position, config, folder)
                     write_history(folder, config.model, position.history)
@@ -220,6 +230,7 @@ def _data_digest(batches: Batches, validation: Source) -> str:
 
 def _epoch(
     model: Any,
+    step: Step,
     batches: Batches,
     position: Position,
     config: TrainConfig,
@@ -231,8 +242,7 @@ def _epoch(
     steps = batches.steps(position.epoch)
     started = time.perf_counter() - position.seconds
     for images, labels in batches.of_epoch(position.epoch, position.step):
-        logs = model.train_on_batch(images, labels.astype(np.float32)[:, None], return_dict=True)
-        loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
+        loss, accuracy = step(images, labels)
         if not math.isfinite(loss):
             raise _no_number(f"at step {position.step + 1} of epoch {position.epoch + 1}", config)
         position.step += 1
@@ -251,7 +261,7 @@ def _epoch(
 
 def _judge_epoch(
     model: Any,
-    judged: Any,
+    judged: Predictor,
     batches: Batches,
     validation: Source,
     position: Position,
@@ -260,14 +270,14 @@ def _judge_epoch(
 ) -> None:
     """Judges Validation, keeps the model if it is the best so far, and moves on to the next epoch.
 
-    `judged` is the model, or one for whole pictures where the model learns from windows of them.
+    `judged` asks the model, or one for whole pictures where the model learns from windows of them.
     """
     import keras
     from sklearn.metrics import roc_auc_score
 
     with averaged_weights(model, config, _some(batches, position.epoch)):
-        if judged is not model:
-            judged.set_weights(model.get_weights())
+        if judged.model is not model:
+            judged.model.set_weights(model.get_weights())
         logits = judge(judged, validation)
         if not np.isfinite(logits).all():
             raise _no_number(f"after the last step of epoch {position.epoch + 1}", config)

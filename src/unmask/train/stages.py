@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.models import backbone_layers
 from unmask.train.config import TrainConfig
+from unmask.train.replay import Replayed, can_replay
 
 # Share of a stage's steps in which a cosine schedule rises to its learning rate.
 WARM_UP = 0.05
@@ -51,6 +52,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
     import keras
 
     _set_trainable(model, stage, config)
+    _training_pass.cache_clear()  # it depends on what learns
     steps = (stage.end - stage.first) * steps_per_epoch
     model.compile(
         optimizer=_optimizer(config, stage.learning_rate, steps),
@@ -128,6 +130,24 @@ def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[
     Kept for the next epoch: JAX would compile another function anew.
     """
     import keras
+
+    if can_replay():
+        import torch
+
+        others = model.non_trainable_variables
+
+        def pass_on(images: Any) -> list[Any]:
+            with torch.no_grad():
+                model(images, training=True)
+                return [variable.value for variable in others]
+
+        replayed = Replayed(pass_on)
+
+        def run_replayed(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
+            after = replayed(images)
+            return [after[place].cpu().numpy() for place in places]
+
+        return run_replayed
 
     if keras.backend.backend() != "jax":
 

@@ -1,0 +1,54 @@
+"""A step of training and a prediction, each in the way that is fast on the backend in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.train.config import TrainConfig
+from unmask.train.replay import Replayed, Step, can_replay, replayed_step
+
+__all__ = ["Predictor", "Step", "training_step"]
+
+
+def training_step(model: Any, config: TrainConfig) -> Step:
+    """(images, labels) -> (loss, accuracy), where the model has learned from them.
+
+    Args:
+        model: Compiled by `prepare_model`, and loaded where a run goes on.
+        config: As `prepare_model` had it.
+    """
+    if can_replay():
+        return replayed_step(model, config)
+
+    def step(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
+        logs = model.train_on_batch(images, labels.astype(np.float32)[:, None], return_dict=True)
+        return float(logs["loss"]), float(logs["accuracy"])
+
+    return step
+
+
+class Predictor:
+    """Asks a model, and may be kept while the model learns on.
+
+    Args:
+        model: A `keras.Model`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._replayed = Replayed(self._answer) if can_replay() else None
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Images (n, S, S, 3) -> logits (n, 1)."""
+        if self._replayed is None:
+            return np.asarray(self.model.predict_on_batch(images))
+        return np.asarray(self._replayed(images)[0].cpu().numpy())
+
+    def _answer(self, images: Any) -> list[Any]:
+        import torch
+
+        with torch.no_grad():
+            return [self.model(images, training=False).float()]
