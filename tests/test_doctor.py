@@ -66,14 +66,24 @@ needs_sh = pytest.mark.skipif(sys.platform == "win32", reason="writes a shell sc
 def test_a_card_that_nothing_here_uses_comes_with_what_to_install(card, monkeypatch):
     monkeypatch.setattr(doctor, "_version", lambda package: None)
     seen = card("echo NVIDIA H100")
-    assert (seen.level, "NVIDIA H100" in seen.found, "[gpu]" in seen.hint) == ("note", True, True)
+    assert (seen.level, "NVIDIA H100" in seen.found, "[torch]" in seen.hint) == ("note", True, True)
 
 
 @needs_sh
-def test_a_card_that_training_uses_is_named_with_the_plugin(card, monkeypatch):
-    monkeypatch.setattr(doctor, "_version", {"jax-cuda12-plugin": "0.7"}.get)
+@pytest.mark.parametrize(
+    ("package", "version", "backend"), [("jax-cuda12-plugin", "0.7", "jax"), ("torch", "2.11.0", "torch")]
+)
+def test_a_card_that_training_uses_is_named_with_the_package(card, monkeypatch, package, version, backend):
+    monkeypatch.setattr(doctor, "_version", {package: version}.get)
     seen = card("echo NVIDIA H100")
-    assert (seen.level, "jax-cuda12-plugin 0.7" in seen.found, seen.hint) == ("ok", True, "")
+    assert (seen.level, seen.hint) == ("ok", "")
+    assert f"KERAS_BACKEND={backend} trains on it ({package} {version})" in seen.found
+
+
+@needs_sh
+def test_a_pytorch_for_processors_alone_does_not_train_on_a_card(card, monkeypatch):
+    monkeypatch.setattr(doctor, "_version", {"torch": "2.13.0+cpu"}.get)
+    assert card("echo NVIDIA H100").level == "note"
 
 
 @needs_sh
@@ -91,4 +101,4 @@ def test_looking_for_a_card_imports_no_training_framework(monkeypatch, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     before = set(sys.modules)
     doctor._graphics_card()
-    assert not {"jax", "tensorflow"} & (set(sys.modules) - before)
+    assert not {"jax", "tensorflow", "torch"} & (set(sys.modules) - before)

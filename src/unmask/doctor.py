@@ -37,7 +37,8 @@ LIGHT = (
 OPTIONAL = {
     "keras": "training; in a clone of Unmask: pip install '.[train]'",
     "tensorflow": "training; in a clone of Unmask: pip install '.[train]'",
-    "jax": "training on an NVIDIA GPU; in a clone of Unmask: pip install '.[gpu]'",
+    "torch": "training on an NVIDIA GPU; in a clone of Unmask: pip install '.[torch]'",
+    "jax": "the same on JAX; in a clone of Unmask: pip install '.[gpu]'",
     "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
     "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
     "c2pa-python": "content credentials on the web page; in a clone of Unmask: pip install '.[c2pa]'",
@@ -45,8 +46,9 @@ OPTIONAL = {
 
 # What ONNX Runtime always offers: the processor, and a client of somebody's servers, which speeds up nothing here.
 NO_ACCELERATORS = {"CPU", "Azure"}
-# With one of these JAX trains on an NVIDIA card. Asking JAX itself would take seconds, and TensorFlow longer still.
-JAX_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
+# With one of these packages Keras trains on an NVIDIA card. Asking the backend itself would take seconds. A wheel of PyTorch
+# for processors alone says so in its version.
+TRAINERS = {"torch": ("torch",), "jax": ("jax-cuda12-plugin", "jax-cuda13-plugin")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,11 @@ def _graphics_card() -> Examination:
             "note", "graphics card", f"nvidia-smi fails: {error}", "To train on it, mend the card's driver first."
         )
     found = ", ".join(card.strip() for card in cards if card.strip()) or "none listed by nvidia-smi"
-    plugin = next((f"{name} {version}" for name in JAX_PLUGINS if (version := _version(name))), None)
-    if plugin:
-        return Examination("ok", "graphics card", f"{found}; KERAS_BACKEND=jax trains on it ({plugin})")
-    hint = "To train on it, in a clone of Unmask: pip install '.[gpu]', then KERAS_BACKEND=jax unmask train ..."
+    for backend, packages in TRAINERS.items():
+        plugin = next((f"{name} {version}" for name in packages if (version := _version(name))), None)
+        if plugin and not plugin.endswith("+cpu"):
+            return Examination("ok", "graphics card", f"{found}; KERAS_BACKEND={backend} trains on it ({plugin})")
+    hint = "To train on it, in a clone of Unmask: pip install '.[torch]', then KERAS_BACKEND=torch unmask train ..."
     return Examination("note", "graphics card", f"{found}; not used", hint)
 
 

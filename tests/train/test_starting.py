@@ -27,7 +27,9 @@ def test_fast_kernels_are_taken_unless_somebody_says_no(monkeypatch, before, aft
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
 
 
-@pytest.mark.parametrize(("missing", "extra"), [("keras", "[train]"), ("tensorflow", "[train]"), ("jax", "[gpu]")])
+@pytest.mark.parametrize(
+    ("missing", "extra"), [("keras", "[train]"), ("tensorflow", "[train]"), ("jax", "[gpu]"), ("torch", "[torch]")]
+)
 def test_what_is_missing_is_hinted_at_by_its_extra(monkeypatch, missing, extra):
     def refuse(name):
         raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)

@@ -18,7 +18,7 @@ def load_keras(backend: str | None = None) -> None:
         backend: `tensorflow` where nothing else will do; None for what KERAS_BACKEND says.
 
     Raises:
-        UnmaskError: The extra `train`, or for JAX the extra `gpu`, is not installed.
+        UnmaskError: The extra `train`, or for JAX `gpu`, or for PyTorch `torch`, is not installed.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         # The same level for Python's half of it, which warns of retracing: models that are fresh, and a last batch that
@@ -33,12 +33,12 @@ def load_keras(backend: str | None = None) -> None:
         with _silent_stderr():
             importlib.import_module(importlib.import_module("keras").backend.backend())
     except ImportError as error:
-        # JAX is in an extra of its own, and Keras asks for it only where KERAS_BACKEND does.
-        jax = (error.name or "").split(".")[0] in ("jax", "jaxlib")
+        # Two backends are in extras of their own, and Keras asks for them only where KERAS_BACKEND does.
+        extra = {"jax": "gpu", "jaxlib": "gpu", "torch": "torch"}.get((error.name or "").split(".")[0])
         raise UnmaskError(
             f"Training needs more than is installed: {error}.",
-            hint="In a clone of Unmask: pip install '.[gpu]', or unset KERAS_BACKEND to train on TensorFlow."
-            if jax
+            hint=f"In a clone of Unmask: pip install '.[{extra}]', or unset KERAS_BACKEND to train on TensorFlow."
+            if extra
             else "In a clone of Unmask: pip install '.[train]'",
             code="no-train-extra",
         ) from error
