@@ -63,7 +63,7 @@ class TorchRescaling(layers.Rescaling):  # type: ignore[misc]
 
 
 def with_fused_norm(model: Any) -> Any:
-    """The same model, faster to train on TensorFlow; unchanged on other backends, or where there is nothing to fuse.
+    """The same model, faster to train on TensorFlow and PyTorch; unchanged on JAX, or where there is nothing to fuse.
 
     Args:
         model: A `keras.Model` with 4-D maps.
@@ -80,10 +80,14 @@ def with_fused_norm(model: Any) -> Any:
 
     def copy(layer: Any) -> Any:
         kind = FusedBatchNormalization if fuses(layer) else type(layer)
-        if kind is layers.Rescaling and keras.backend.backend() == "torch":
+        if kind is layers.Rescaling and keras.backend.backend() == "torch" and _by_numbers(layer):
             kind = TorchRescaling
         return kind.from_config(layer.get_config())
 
     fused = keras.models.clone_model(model, clone_function=copy)
     fused.set_weights(model.get_weights())
     return fused
+
+
+def _by_numbers(layer: Any) -> bool:
+    return all(isinstance(one, int | float) for one in (layer.scale, layer.offset))

@@ -5,7 +5,8 @@
     model.keras         the model after its best epoch, by AUC on Validation, in float32
     history.csv, accuracy.png, loss.png, tensorboard/    renewed after each epoch
 
-The same seed on the same machine gives the same weights, and so does a run that was killed and resumed.
+The same seed on the same processor gives the same weights, and so does a run that was killed and resumed. On a GPU sums may
+come in another order, and on PyTorch a resumed run draws another dropout.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from unmask.train.position import Outcome, Position
 from unmask.train.precision import choose_precision
 from unmask.train.sampling import balanced
 from unmask.train.source import Source, digest, open_source
-from unmask.train.stages import averaged_weights, prepare_model, stages_of
+from unmask.train.stages import averaged_weights, forget_training_pass, prepare_model, stages_of
 from unmask.train.steps import Predictor, Step, training_step
 
 MODEL = "model.keras"
@@ -197,6 +198,7 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
                         watcher.on_epoch(position.history[-1])
             return Outcome(folder, tuple(position.history), finished=True)
         finally:
+            forget_training_pass()
             events.close()
 
 
@@ -337,6 +339,6 @@ def _keep(model: Any, config: TrainConfig, folder: Path) -> None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """TensorFlow, JAX and numpy each have an own kind of error for it."""
-    kind = type(error).__name__
-    return isinstance(error, MemoryError) or kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
+    """TensorFlow, JAX, PyTorch and numpy each have an own kind of error for it."""
+    known = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+    return isinstance(error, MemoryError) or known or "RESOURCE_EXHAUSTED" in str(error)

@@ -39,4 +39,9 @@ def _cpu_flags() -> set[str]:
 def _has_gpu() -> bool:
     import keras
 
+    if keras.backend.backend() == "torch":
+        # Keras cannot list its devices there.
+        import torch
+
+        return bool(torch.cuda.is_available())
     return any(name.startswith("gpu") for name in keras.distribution.list_devices())

@@ -1,12 +1,12 @@
 """With PyTorch on an NVIDIA GPU: a step is recorded once as a CUDA graph, and then replayed.
 
 Keras on PyTorch hands the GPU one kernel after the other, from Python. A step of a small network is some thousand of
-them, and the GPU waits for Python most of the time; replayed, they go there at once. What is computed is the same.
+them, and the GPU waits for Python most of the time; replayed, they go there at once. What is computed is the same
+(`benchmarks/gpu_step.py`).
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,57 +17,92 @@ from unmask.train.config import TrainConfig
 
 Step = Callable[[NDArray[np.uint8], NDArray[np.int64]], tuple[float, float]]
 
-LOG = logging.getLogger(__name__)
-
 # Calls before the recording: libraries choose their kernels and set themselves up in the first ones.
 WARM_UP = 3
 
 
-def can_replay() -> bool:
-    """Whether Keras runs on PyTorch, and on an NVIDIA GPU."""
+# The layers of which recording was seen to work. Others copy numbers to the GPU in every call, or wait for it.
+_RECORDED = {
+    "Add",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "FusedBatchNormalization",
+    "GlobalAveragePooling2D",
+    "InputLayer",
+    "ReLU",
+    "TorchRescaling",
+    "ZeroPadding2D",
+}
+
+
+def can_replay(model: Any) -> bool:
+    """Whether what a model computes can be recorded: on PyTorch, on an NVIDIA GPU, of layers that are known to allow it.
+
+    Args:
+        model: A `keras.Model` that went through `with_fused_norm`.
+    """
     import keras
 
-    if keras.backend.backend() != "torch":
+    if keras.backend.backend() != "torch" or not _is_known(model):
         return False
     import torch
 
-    return bool(torch.cuda.is_available())
+    return bool(torch.version.cuda) and str(_device(model).type) == "cuda"
+
+
+def _is_known(model: Any) -> bool:
+    # Dropout of whole maps makes its draws from a seed, which Keras reads back from the GPU.
+    return all(
+        type(layer).__name__ in _RECORDED and getattr(layer, "noise_shape", None) is None for layer in model.layers
+    )
+
+
+def _device(model: Any) -> Any:
+    return model.variables[0].value.device
 
 
 class Replayed:
-    """A function of arrays that computes on the GPU alone, for arrays of the shapes it is called with first.
+    """A function of arrays that computes on the GPU alone, recorded for arrays of one shape.
 
-    Arrays of other shapes, such as the last batch of an epoch, are computed as without it, and so is a function that
-    cannot be recorded: one that copies numbers to the GPU or waits for it.
+    That is the shape of the first call, or of a later one with more pictures before anything is recorded. Others, such as
+    the last batch of an epoch, are computed as without it; and so is everything on a processor.
 
     Args:
-        function: Of tensors on the GPU; returns a list of such, and may change others in place.
+        function: Of tensors on the device; returns a list of such, and may change others in place.
+        device: Where it computes.
     """
 
-    def __init__(self, function: Callable[..., list[Any]]) -> None:
+    def __init__(self, function: Callable[..., list[Any]], device: Any) -> None:
         self._function = function
+        self._device = device
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._graph: Any = None
+        self._stream: Any = None
         self._calls = 0
 
     def __call__(self, *arrays: NDArray[Any]) -> list[Any]:
         import torch
 
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        given = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
-        if not self._inputs:
-            self._inputs = [torch.empty_like(one) for one in given]
-        same = all(one.shape == place.shape for one, place in zip(given, self._inputs, strict=True))
-        if device == "cpu" or not same or self._calls < 0:
+        given = [torch.from_numpy(np.ascontiguousarray(array)).to(self._device) for array in arrays]
+        if self._device.type != "cuda":
+            return self._function(*given)
+        if not self._inputs or (self._graph is None and len(given[0]) > len(self._inputs[0])):
+            self._inputs, self._calls = [torch.empty_like(one) for one in given], 0
+        if any(one.shape != place.shape for one, place in zip(given, self._inputs, strict=True)):
             return self._function(*given)
         if self._graph is None and self._calls < WARM_UP:
             self._calls += 1
             return self._beside(given)
         for one, place in zip(given, self._inputs, strict=True):
             place.copy_(one)
-        if self._graph is None and not self._record():
-            return self._function(*given)
+        if self._graph is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._outputs = self._function(*self._inputs)
+            self._graph = graph
         self._graph.replay()
         return [one.clone() for one in self._outputs]
 
@@ -75,26 +110,12 @@ class Replayed:
         """On a stream of its own, as what is to be recorded afterwards must run."""
         import torch
 
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        self._stream = self._stream or torch.cuda.Stream()
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
             result = self._function(*given)
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self._stream)
         return result
-
-    def _record(self) -> bool:
-        import torch
-
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph):
-                self._outputs = self._function(*self._inputs)
-        except RuntimeError as error:
-            LOG.warning("A step could not be recorded, and is computed kernel by kernel: %s", error)
-            self._calls = -1
-            return False
-        self._graph = graph
-        return True
 
 
 def replayed_step(model: Any, config: TrainConfig) -> Step:
@@ -149,7 +170,7 @@ def replayed_step(model: Any, config: TrainConfig) -> Step:
             torch._foreach_mul_(change, rates[2])
             torch._foreach_add_(averages, change)
 
-    replayed = Replayed(compute)
+    replayed = Replayed(compute, _device(model))
 
     def step(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
         nonlocal iteration

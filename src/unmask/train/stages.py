@@ -52,7 +52,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
     import keras
 
     _set_trainable(model, stage, config)
-    _training_pass.cache_clear()  # it depends on what learns
+    forget_training_pass()  # it depends on what learns
     steps = (stage.end - stage.first) * steps_per_epoch
     model.compile(
         optimizer=_optimizer(config, stage.learning_rate, steps),
@@ -66,7 +66,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
 
 @contextmanager
 def averaged_weights(model: Any, config: TrainConfig, batches: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
-    """The model with the moving average of its weights, where the run keeps one; put back afterwards, seeds too.
+    """The model with the moving average of its weights, where the run keeps one; put back afterwards, Keras' seeds too.
 
     The statistics of batch normalisation belong to the weights of the last few steps, and do not fit the average while
     the learning rate is high: they are measured anew (Izmailov et al., "Averaging Weights Leads to Wider Optima and
@@ -131,7 +131,7 @@ def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[
     """
     import keras
 
-    if can_replay():
+    if can_replay(model):
         import torch
 
         others = model.non_trainable_variables
@@ -141,7 +141,7 @@ def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[
                 model(images, training=True)
                 return [variable.value for variable in others]
 
-        replayed = Replayed(pass_on)
+        replayed = Replayed(pass_on, others[0].value.device)
 
         def run_replayed(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
             after = replayed(images)
@@ -170,6 +170,11 @@ def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[
         return [after[place] for place in places]
 
     return run_compiled
+
+
+def forget_training_pass() -> None:
+    """Lets go of the model that was measured last, and of what was recorded or compiled for it."""
+    _training_pass.cache_clear()
 
 
 def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:

@@ -20,7 +20,7 @@ def training_step(model: Any, config: TrainConfig) -> Step:
         model: Compiled by `prepare_model`, and loaded where a run goes on.
         config: As `prepare_model` had it.
     """
-    if can_replay():
+    if can_replay(model):
         return replayed_step(model, config)
 
     def step(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
@@ -39,7 +39,7 @@ class Predictor:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self._replayed = Replayed(self._answer) if can_replay() else None
+        self._replayed = _replayed_answer(model) if can_replay(model) else None
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Images (n, S, S, 3) -> logits (n, 1)."""
@@ -47,8 +47,12 @@ class Predictor:
             return np.asarray(self.model.predict_on_batch(images))
         return np.asarray(self._replayed(images)[0].cpu().numpy())
 
-    def _answer(self, images: Any) -> list[Any]:
-        import torch
 
+def _replayed_answer(model: Any) -> Replayed:
+    import torch
+
+    def answer(images: Any) -> list[Any]:
         with torch.no_grad():
-            return [self.model(images, training=False).float()]
+            return [model(images, training=False).float()]
+
+    return Replayed(answer, model.variables[0].value.device)
