@@ -81,9 +81,19 @@ def test_a_card_that_training_uses_is_named_with_the_package(card, monkeypatch, 
 
 
 @needs_sh
-def test_a_pytorch_for_processors_alone_does_not_train_on_a_card(card, monkeypatch):
-    monkeypatch.setattr(doctor, "_version", {"torch": "2.13.0+cpu"}.get)
-    assert card("echo NVIDIA H100").level == "note"
+@pytest.mark.parametrize(
+    ("version", "platform", "level"),
+    [
+        ("2.13.0+cpu", "linux", "note"),
+        ("2.13.0+rocm7.1", "linux", "note"),
+        ("2.13.0", "darwin", "note"),
+        ("2.13.0+cu130", "linux", "ok"),
+    ],
+)
+def test_only_a_pytorch_for_nvidia_trains_on_such_a_card(card, monkeypatch, version, platform, level):
+    monkeypatch.setattr(doctor, "_version", {"torch": version}.get)
+    monkeypatch.setattr(doctor.sys, "platform", platform)
+    assert card("echo NVIDIA H100").level == level
 
 
 @needs_sh

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,7 @@ OPTIONAL = {
 
 # What ONNX Runtime always offers: the processor, and a client of somebody's servers, which speeds up nothing here.
 NO_ACCELERATORS = {"CPU", "Azure"}
-# With one of these packages Keras trains on an NVIDIA card. Asking the backend itself would take seconds. A wheel of PyTorch
-# for processors alone says so in its version.
+# With one of these packages Keras trains on an NVIDIA card. Asking the backend itself would take seconds.
 TRAINERS = {"torch": ("torch",), "jax": ("jax-cuda12-plugin", "jax-cuda13-plugin")}
 
 
@@ -163,6 +163,12 @@ def _processors() -> Examination:
     return Examination("ok", "processors", f"{os.cpu_count()} cores; ONNX Runtime offers {accelerators}")
 
 
+def _drives_nvidia(plugin: str) -> bool:
+    """A wheel of PyTorch from elsewhere than PyPI says in its version what it is for; PyPI's are for NVIDIA on Linux only."""
+    _, _, local = plugin.partition("+")
+    return local.startswith("cu") if local else sys.platform == "linux"
+
+
 def _graphics_card() -> Examination:
     command = shutil.which("nvidia-smi")
     if command is None:
@@ -177,7 +183,7 @@ def _graphics_card() -> Examination:
     found = ", ".join(card.strip() for card in cards if card.strip()) or "none listed by nvidia-smi"
     for backend, packages in TRAINERS.items():
         plugin = next((f"{name} {version}" for name in packages if (version := _version(name))), None)
-        if plugin and not plugin.endswith("+cpu"):
+        if plugin and _drives_nvidia(plugin):
             return Examination("ok", "graphics card", f"{found}; KERAS_BACKEND={backend} trains on it ({plugin})")
     hint = "To train on it, in a clone of Unmask: pip install '.[torch]', then KERAS_BACKEND=torch unmask train ..."
     return Examination("note", "graphics card", f"{found}; not used", hint)
