@@ -27,11 +27,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50, help="Replayed steps a turn; of Keras' own a tenth.")
     parser.add_argument("--no-write", action="store_true", help="Print the table only.")
     arguments = parser.parse_args()
-    from unmask.train.replay import can_replay
+    import keras
 
-    if not can_replay():
-        raise SystemExit("Needs KERAS_BACKEND=torch and an NVIDIA GPU.")
+    if keras.backend.backend() != "torch":
+        raise SystemExit("Needs KERAS_BACKEND=torch.")
     import torch
+
+    if not torch.cuda.is_available():
+        raise SystemExit("Needs an NVIDIA GPU.")
 
     head = [
         "pictures a step",
