@@ -1,8 +1,8 @@
 """Batch normalisation in one kernel: what Keras computes, and a whole training step in about two thirds of the time.
 
 Keras writes BatchNormalization (Ioffe and Szegedy, ICML 2015) as a chain of additions and products, each of which reads and
-writes the whole map. TensorFlow has it as one operation with its own gradient. On a processor, where MobileNetV2's wide maps
-do not fit into the cache, that chain costs more than the convolutions do (`benchmarks/fused_norm.py`).
+writes the whole map. TensorFlow and PyTorch have it as one operation with its own gradient. On a processor, where
+MobileNetV2's wide maps do not fit into the cache, that chain costs more than the convolutions do (`benchmarks/fused_norm.py`).
 """
 
 from __future__ import annotations
