@@ -132,7 +132,7 @@ print(json.dumps(dict(
 def test_what_a_run_does_with_a_gpu_does_the_same_without_recording():
     # `can_replay` is held to yes: the same functions, computed as they stand where there is no GPU to record on.
     found = on_torch("""
-import unmask.train.replay as replay, unmask.train.stages as stages, unmask.train.steps as steps
+import unmask.train.stages as stages, unmask.train.steps as steps
 chosen = config(optimizer="adamw", ema=0.9, schedule="constant")
 def averaged(yes):
     steps.can_replay = stages.can_replay = lambda model: yes

@@ -34,10 +34,11 @@ from unmask.train.interrupt import interruptible
 from unmask.train.mined import hard_indexes, with_rehearsal
 from unmask.train.position import Outcome, Position
 from unmask.train.precision import choose_precision
+from unmask.train.replay import Step
 from unmask.train.sampling import balanced
 from unmask.train.source import Source, digest, open_source
 from unmask.train.stages import averaged_weights, forget_training_pass, prepare_model, stages_of
-from unmask.train.steps import Predictor, Step, training_step
+from unmask.train.steps import Predictor, training_step
 
 MODEL = "model.keras"
 

@@ -49,7 +49,7 @@ def can_replay(model: Any) -> bool:
         return False
     import torch
 
-    return bool(torch.version.cuda) and str(_device(model).type) == "cuda"
+    return bool(torch.version.cuda) and str(model.variables[0].value.device.type) == "cuda"
 
 
 def _is_known(model: Any) -> bool:
@@ -59,10 +59,6 @@ def _is_known(model: Any) -> bool:
     )
 
 
-def _device(model: Any) -> Any:
-    return model.variables[0].value.device
-
-
 class Replayed:
     """A function of arrays that computes on the GPU alone, recorded for arrays of one shape.
 
@@ -70,13 +66,13 @@ class Replayed:
     the last batch of an epoch, are computed as without it; and so is everything on a processor.
 
     Args:
-        function: Of tensors on the device; returns a list of such, and may change others in place.
-        device: Where it computes.
+        function: Of tensors on the model's device; returns a list of such, and may change others in place.
+        model: The `keras.Model` that it asks; only its device is kept.
     """
 
-    def __init__(self, function: Callable[..., list[Any]], device: Any) -> None:
+    def __init__(self, function: Callable[..., list[Any]], model: Any) -> None:
         self._function = function
-        self._device = device
+        self._device = model.variables[0].value.device
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._graph: Any = None
@@ -170,7 +166,7 @@ def replayed_step(model: Any, config: TrainConfig) -> Step:
             torch._foreach_mul_(change, rates[2])
             torch._foreach_add_(averages, change)
 
-    replayed = Replayed(compute, _device(model))
+    replayed = Replayed(compute, model)
 
     def step(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
         nonlocal iteration

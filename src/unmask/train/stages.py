@@ -141,7 +141,7 @@ def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[
                 model(images, training=True)
                 return [variable.value for variable in others]
 
-        replayed = Replayed(pass_on, others[0].value.device)
+        replayed = Replayed(pass_on, model)
 
         def run_replayed(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
             after = replayed(images)

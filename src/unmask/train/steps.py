@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from unmask.train.config import TrainConfig
 from unmask.train.replay import Replayed, Step, can_replay, replayed_step
 
-__all__ = ["Predictor", "Step", "training_step"]
-
 
 def training_step(model: Any, config: TrainConfig) -> Step:
     """(images, labels) -> (loss, accuracy), where the model has learned from them.
@@ -55,4 +53,4 @@ def _replayed_answer(model: Any) -> Replayed:
         with torch.no_grad():
             return [model(images, training=False).float()]
 
-    return Replayed(answer, model.variables[0].value.device)
+    return Replayed(answer, model)
