@@ -23,6 +23,8 @@ pages = Blueprint("pages", __name__)
 
 ALL = Wanted(heatmaps=True, provenance=True, preview=True)
 MAX_NUMBER = 9999
+# Where the page's form goes without script.
+FORM = "/check"
 
 
 @pages.get("/")
@@ -31,7 +33,7 @@ def index() -> str:
     return render_template("index.html", cards=[], problem=None, **_surroundings())
 
 
-@pages.post("/check")
+@pages.post(FORM)
 def check() -> str:
     """The page with answers: for browsers without script."""
     cards = _cards(1)

@@ -31,6 +31,7 @@ from waitress.wasyncore import dispatcher
 
 from unmask.errors import UnmaskError
 from unmask.serve.memory import give_back
+from unmask.serve.pages import FORM, refusal_page
 from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.security import HEADERS, REQUEST_ID
 from unmask.serve.settings import MEGABYTE
@@ -151,7 +152,7 @@ class _Task(WSGITask):
 
 
 class _ProblemTask(ErrorTask):
-    """Waitress's refusals as problem documents."""
+    """Waitress's refusals as problem documents, or as the page."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -160,10 +161,19 @@ class _ProblemTask(ErrorTask):
             if isinstance(error, _Refusal)
             else Problem(CODES.get(error.code, "internal"), self._detail(error))
         )
-        body = _turn_into(self, problem)
+        body = _turn_into(self, problem, page=self._page(problem))
         self.set_close_on_finish()
         self.channel.lingers = True
         self.write(body)
+
+    def _page(self, problem: Problem) -> bytes | None:
+        """The refusal as a page, for a browser that sent the page's own form."""
+        asks_for_page = "text/html" in self.request.headers.get("ACCEPT", "")
+        # A request whose head could not be read has no path.
+        if getattr(self.request, "path", None) != FORM or not asks_for_page:
+            return None
+        with self.channel.server.app.test_request_context(FORM):
+            return refusal_page(problem).encode()
 
     def _detail(self, error: Any) -> str:
         if CODES.get(error.code) == "too-large":
@@ -171,13 +181,15 @@ class _ProblemTask(ErrorTask):
         return f"{error.reason}: {error.body}."
 
 
-def _turn_into(task: WSGITask | ErrorTask, problem: Problem, request_id: str | None = None) -> bytes:
-    """Makes a task's reply a refusal, of which this is the body."""
+def _turn_into(
+    task: WSGITask | ErrorTask, problem: Problem, request_id: str | None = None, *, page: bytes | None = None
+) -> bytes:
+    """Makes a task's reply a refusal, of which this is the body: the page, or else a problem document."""
     request_id = request_id or uuid.uuid4().hex
-    body = problem.to_json(request_id)
+    body = page or problem.to_json(request_id)
     task.status = f"{problem.kind.status} {problem.kind.title}"
     task.response_headers = [
-        ("Content-Type", MEDIA_TYPE),
+        ("Content-Type", "text/html; charset=utf-8" if page else MEDIA_TYPE),
         (REQUEST_ID, request_id),
         ("Cache-Control", "no-store"),
         *HEADERS.items(),
@@ -330,6 +342,7 @@ class Server(TcpWSGIServer):
     channel_class = _Channel
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self.services: Services = app.extensions["unmask"]
         self.budget = Budget(self.settings.memory_mb * MEGABYTE)
         self._told_to_end = False
