@@ -145,6 +145,20 @@ def test_ctrl_c_has_an_exit_status_of_its_own(run, face_file, monkeypatch):
     assert run("check", face_file).exit_code == 130
 
 
+def test_ctrl_c_leaves_a_json_document_of_what_was_checked(run, pictures, monkeypatch):
+    from unmask.checking import examine_paths
+
+    def interrupted(*arguments, **options):
+        yield next(examine_paths(*arguments, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    result = run("check", pictures, "--json")
+    assert result.exit_code == 130
+    document = json.loads(result.stdout)
+    assert (len(document["findings"]), document["summary"]["pictures"]) == (1, 1)
+
+
 def test_a_pattern_is_expanded(run, pictures):
     result = run("check", f"{pictures}/*.png", "--json")
     assert json.loads(result.stdout)["summary"]["pictures"] == 1

@@ -158,7 +158,7 @@ def check(
     with contextlib.ExitStack() as stack:
         csv = stack.enter_context(CsvWriter(csv_file)) if csv_file else None
         html = stack.enter_context(HtmlWriter(html_file, detector)) if html_file else None
-        document = JsonWriter(sys.stdout, detector) if as_json else None
+        document = stack.enter_context(JsonWriter(sys.stdout, detector, tally)) if as_json else None
         heatmaps = _HeatmapFolder(heatmap_folder) if heatmap_folder else None
         wants_maps = html is not None or heatmaps is not None
         outputs = [place for place in (csv_file, html_file, heatmap_folder) if place]
@@ -184,8 +184,6 @@ def check(
             if heatmaps:
                 heatmaps.add(examined)
             step()
-        if document:
-            document.close(tally)
     if not tally.pictures:
         others = f"; left out: {tally.left_out} {LEFT_OUT}" if tally.left_out else ""
         raise _nothing_to_do(f"check{others}")

@@ -88,11 +88,15 @@ def document(findings: list[Finding], detector: Detector) -> dict[str, Any]:
     }
 
 
-class JsonWriter:
-    """Writes `document` to a stream, one finding at a time."""
+class JsonWriter(AbstractContextManager["JsonWriter"]):
+    """Writes `document` to a stream, one finding at a time.
 
-    def __init__(self, stream: IO[str], detector: Detector) -> None:
+    Where a person stops it, the document ends with what there is and can be read.
+    """
+
+    def __init__(self, stream: IO[str], detector: Detector, tally: Tally) -> None:
         self._stream = stream
+        self._tally = tally
         self._first = True
         facts = json.dumps(detector_facts(detector), indent=2).replace("\n", "\n  ")
         stream.write(f'{{\n  "unmask": "{__version__}",\n  "detector": {facts},\n  "findings": [')
@@ -103,9 +107,12 @@ class JsonWriter:
         self._stream.write(f"{'' if self._first else ','}\n    {text}")
         self._first = False
 
-    def close(self, tally: Tally) -> None:
-        """Write the summary and end the document."""
-        text = json.dumps(asdict(tally), indent=2).replace("\n", "\n  ")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+            return
+        text = json.dumps(asdict(self._tally), indent=2).replace("\n", "\n  ")
         self._stream.write(f'\n  ],\n  "summary": {text}\n}}\n')
         self._stream.flush()
 
