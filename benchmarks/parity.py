@@ -1,6 +1,6 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN... [--half] [--bundle FOLDER] [--pictures 500]
+    python benchmarks/parity.py RUN... [--half] [--middle PIXELS] [--bundle FOLDER] [--pictures 500]
 
 RUN... are the run folders that the bundle was exported from, one or several. Logits of the graph and of Keras, the mean of the
 runs' models, centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by
@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
+    parser.add_argument("--middle", type=int, help="The bundle was made with `unmask export --middle`.")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pictures", type=int, default=500)
     arguments = parser.parse_args()
@@ -39,12 +40,15 @@ def main() -> None:
     from unmask.train.gradcam import find_heads
     from unmask.train.half import round_kernels
     from unmask.train.loop import judge
+    from unmask.train.middle import middle_of
     from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
     for model in models if arguments.half else ():
         round_kernels(model)
+    if arguments.middle is not None:
+        models = [middle_of(model, arguments.middle) for model in models]
     source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
     centre = fit_centre(np.mean([judge(model, source) for model in models], axis=0), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])

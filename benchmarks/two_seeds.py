@@ -1,10 +1,10 @@
 """Does the shipped recipe come out the same with another seed, and what does their mean gain? Writes `docs/two_seeds.md`.
 
-    python benchmarks/two_seeds.py PREPARED RUN RUN [--bundle FOLDER]
+    python benchmarks/two_seeds.py PREPARED RUN RUN [--half] [--middle PIXELS] [--bundle FOLDER]
 
 The RUNs are the last ones of each seed, as `benchmarks/build_default.py --work FOLDER` leaves them; the bundle is that of both
-together. Each run is exported by itself, with a temperature and thresholds of its own, chosen on Validation of PREPARED. Needs
-the extra `train`.
+together, exported with the same options. Each run is exported by itself, with a temperature and thresholds of its own, chosen on
+Validation of PREPARED. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prepared", type=Path)
     parser.add_argument("runs", type=Path, nargs=2, metavar="RUN")
+    parser.add_argument("--half", action="store_true", help="As the bundle was exported.")
+    parser.add_argument("--middle", help="As the bundle was exported.")
     parser.add_argument("--bundle", type=Path)
     arguments = parser.parse_args()
+    options = [*(["--half"] if arguments.half else []), *(["--middle", arguments.middle] if arguments.middle else [])]
     with tempfile.TemporaryDirectory(prefix="unmask-seeds-") as temporary:
         detectors = {}
         for number, run in enumerate(arguments.runs, 1):
             bundle = Path(temporary) / f"seed-{number}"
-            command = ["export", str(run), "--data", str(arguments.prepared), "--out", str(bundle)]
+            command = ["export", str(run), *options, "--data", str(arguments.prepared), "--out", str(bundle)]
             subprocess.run([sys.executable, "-m", "unmask", *command], check=True)
             detectors[f"model {number}"] = Detector.load(bundle, threads=1)
     detectors["their mean"] = whole = Detector.load(arguments.bundle, threads=1)

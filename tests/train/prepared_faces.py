@@ -13,13 +13,16 @@ SIZE = 32
 COUNTS = {"Train": 48, "Validation": 16, "Test": 16}
 
 
-def write_prepared(folder: Path, *, only: int | None = None, reals: int | None = None, repeat: int = 1) -> Path:
+def write_prepared(
+    folder: Path, *, only: int | None = None, reals: int | None = None, repeat: int = 1, size: int = SIZE
+) -> Path:
     """Writes the folder.
 
     Args:
         folder: Where.
         only: Give every picture this label.
         repeat: So many times as many pictures.
+        size: Side of the pictures, pixels.
         reals: Of each split, so many real pictures, the others fake; None for half and half.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,8 +31,8 @@ def write_prepared(folder: Path, *, only: int | None = None, reals: int | None =
     for split, count in {split: count * repeat for split, count in COUNTS.items()}.items():
         labels = np.arange(count) % 2 if reals is None else (np.arange(count) >= reals).astype(int)
         labels = labels if only is None else np.full(count, only)
-        images = generator.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
-        images[labels == 1, 8:24, 8:24] //= 2
+        images = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        images[labels == 1, size // 4 : size * 3 // 4, size // 4 : size * 3 // 4] //= 2
         np.save(folder / f"{split}.npy", images)
         rows += [
             Row(f"{split}/{i}.jpg", split, int(label), i, group=f"{split}{i // 2}", source="ab"[i // 2 % 2])
@@ -37,6 +40,6 @@ def write_prepared(folder: Path, *, only: int | None = None, reals: int | None =
         ]
     write_manifest(folder / "manifest.csv", rows)
     counts = {split: {"real": 1, "fake": 1, "rejected": 0} for split in COUNTS}
-    info = {"format": 1, "size": SIZE, "crop": "none", "dataset": "/nowhere", "counts": counts}
+    info = {"format": 1, "size": size, "crop": "none", "dataset": "/nowhere", "counts": counts}
     (folder / "prepared.json").write_text(json.dumps(info))
     return folder

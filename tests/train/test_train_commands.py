@@ -104,14 +104,15 @@ def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
     assert "--input-scaling" in result.output
 
 
-def test_a_keras_file_is_not_halved(tmp_path):
+@pytest.mark.parametrize("option", [["--half"], ["--middle", "64"]])
+def test_a_keras_file_is_exported_as_it_is(tmp_path, option):
     path = tmp_path / "theirs.h5"
     path.touch()
     result = invoke(
-        "export", path, "--half", "--input-scaling", "0..1", "--label-order", "real-fake", "--out", tmp_path / "b"
+        "export", path, *option, "--input-scaling", "0..1", "--label-order", "real-fake", "--out", tmp_path / "b"
     )
     assert result.exit_code == 2
-    assert "--half is for runs" in result.output
+    assert f"{option[0]} is for runs" in result.output
 
 
 def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):

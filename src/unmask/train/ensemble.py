@@ -34,7 +34,7 @@ def ensemble(models: Sequence[Any]) -> Any:
         return models[0]
     side = _one(models, [model.inputs[0].shape[1] for model in models], "pictures of different sizes")
     image = keras.Input((side, side, 3), dtype="uint8", name="image")
-    heads = [_head(_copy(model, image, f"_{number}")) for number, model in enumerate(models, 1)]
+    heads = [_head(copied(model, image, f"_{number}")) for number, model in enumerate(models, 1)]
     _one(models, [head.spatial_map.shape[1:3] for head in heads], "last maps of different sizes")
     joined = keras.layers.Concatenate(name=JOINED_MAP)([head.spatial_map for head in heads])
     logits, first = [], 0
@@ -48,6 +48,23 @@ def ensemble(models: Sequence[Any]) -> Any:
 def last_layers(model: Any) -> list[Any]:
     """The layers that make the logit: the last one, or the last one of each model of an ensemble."""
     return [tensor._keras_history[0] for tensor in member_outputs(model)]
+
+
+def copied(model: Any, image: Any, suffix: str) -> Any:
+    """The model on another input, with names of its own: no two layers of a model may share one.
+
+    Args:
+        model: A functional Keras model.
+        image: A `keras.Input` for the copy.
+        suffix: Of the layers' names.
+    """
+
+    def renamed(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "name": layer.name + suffix})
+
+    copy = keras.models.clone_model(model, input_tensors=image, clone_function=renamed)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _one(models: Sequence[Any], values: Sequence[Any], what: str) -> Any:
@@ -70,14 +87,3 @@ def _head(model: Any) -> Head:
             code="unknown-head",
         )
     return head
-
-
-def _copy(model: Any, image: Any, suffix: str) -> Any:
-    """The model on another input, with names of its own: no two layers of a model may share one."""
-
-    def renamed(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "name": layer.name + suffix})
-
-    copy = keras.models.clone_model(model, input_tensors=image, clone_function=renamed)
-    copy.set_weights(model.get_weights())
-    return copy

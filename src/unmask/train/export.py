@@ -31,6 +31,7 @@ from unmask.train.gradcam import find_heads
 from unmask.train.graph import to_onnx
 from unmask.train.half import round_kernels
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
+from unmask.train.middle import middle_of
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
 from unmask.train.trials import changed_settings
@@ -75,6 +76,7 @@ def export_run(
     data: str | None = None,
     label: Label | None = None,
     half: bool = False,
+    middle: int | None = None,
 ) -> Path:
     """Makes a bundle of a run's best model, or of several runs' together.
 
@@ -85,6 +87,7 @@ def export_run(
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
         half: Keep the kernels in float16, for about half the size (see `unmask.train.half`).
+        middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`).
 
     Returns:
         The bundle's folder.
@@ -101,7 +104,8 @@ def export_run(
             hint="Say where to calibrate and to report: --data FOLDER",
             code="data-differ",
         )
-    model = ensemble([_best_model(run) for run in runs])
+    models = [_best_model(run) for run in runs]
+    model = ensemble(models if middle is None else [middle_of(one, middle) for one in models])
     if len(runs) == 1:
         details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}
     else:
@@ -114,6 +118,8 @@ def export_run(
         }
     if half:
         details["settings"]["kernels"] = "float16"
+    if middle is not None:
+        details["settings"]["looks at"] = f"the middle {middle} px of each picture's {configs[0].size}"
     return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details, half=half)
 
 

@@ -27,12 +27,13 @@ def round_kernels(model: Any) -> None:
     import keras
 
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    for layer in model.layers:
+    every = _layers(model)
+    for layer in every:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.scale and layer.center:
             before = layer.input._keras_history[0]
             if isinstance(before, kinds) and not before.use_bias and len(before._outbound_nodes) == 1:
                 _fold(before, layer)
-    for layer in model.layers:
+    for layer in every:
         if isinstance(layer, kinds):
             layer.set_weights([_rounded(layer.get_weights()[0]), *layer.get_weights()[1:]])
 
@@ -57,6 +58,14 @@ def halve(graph: Any) -> None:
     nodes = [*casts, *graph.graph.node]
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
+
+
+def _layers(model: Any) -> list[Any]:
+    """A model's layers, with those of models within it."""
+    import keras
+
+    inner = ([layer, *_layers(layer)] if isinstance(layer, keras.Model) else [layer] for layer in model.layers)
+    return [layer for layers in inner for layer in layers]
 
 
 def _fold(convolution: Any, norm: Any) -> None:
