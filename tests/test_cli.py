@@ -156,7 +156,33 @@ def test_ctrl_c_leaves_a_json_document_of_what_was_checked(run, pictures, monkey
     result = run("check", pictures, "--json")
     assert result.exit_code == 130
     document = json.loads(result.stdout)
-    assert (len(document["findings"]), document["summary"]["pictures"]) == (1, 1)
+    assert (len(document["findings"]), document["summary"]["pictures"], document["interrupted"]) == (1, 1, True)
+    monkeypatch.undo()
+    assert "interrupted" not in json.loads(run("check", pictures, "--json").stdout)
+
+
+def test_a_document_that_an_error_cut_off_is_not_ended(run, pictures, monkeypatch):
+    from unmask.errors import UnmaskError
+
+    def failing(*_, **__):
+        yield from ()
+        raise UnmaskError("no", hint="none", code="no")
+
+    monkeypatch.setattr("unmask.checking.examine_paths", failing)
+    result = run("check", pictures, "--json")
+    assert (result.exit_code, result.stdout[-1:]) == (2, "[")
+
+
+def test_ctrl_c_in_a_pipe_whose_reader_is_gone_is_ctrl_c(run, face_file, monkeypatch):
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    monkeypatch.setattr("unmask.cli._drop_output", lambda: None)
+    assert run("check", face_file).exit_code == 130
 
 
 def test_a_pattern_is_expanded(run, pictures):

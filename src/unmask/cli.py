@@ -51,10 +51,10 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader (head, less) has seen enough.
+        except BrokenPipeError as error:
+            # The reader (head, less) has seen enough; or Ctrl-C ended it, and this program with it.
             _drop_output()
-            sys.exit(EXIT_NO_ANSWER)
+            sys.exit(EXIT_INTERRUPTED if isinstance(error.__context__, KeyboardInterrupt) else EXIT_NO_ANSWER)
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
@@ -173,10 +173,10 @@ def check(
             heatmap=wants_maps,
         ):
             finding = examined.finding
-            tally.add(finding)
             show(finding)
             if document:
                 document.add(finding)
+            tally.add(finding)
             if csv:
                 csv.add(finding)
             if html:

@@ -91,7 +91,7 @@ def document(findings: list[Finding], detector: Detector) -> dict[str, Any]:
 class JsonWriter(AbstractContextManager["JsonWriter"]):
     """Writes `document` to a stream, one finding at a time.
 
-    Where a person stops it, the document ends with what there is and can be read.
+    Where a person stops it, the document ends with what there is, can be read, and says `"interrupted": true`.
     """
 
     def __init__(self, stream: IO[str], detector: Detector, tally: Tally) -> None:
@@ -113,7 +113,8 @@ class JsonWriter(AbstractContextManager["JsonWriter"]):
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             return
         text = json.dumps(asdict(self._tally), indent=2).replace("\n", "\n  ")
-        self._stream.write(f'\n  ],\n  "summary": {text}\n}}\n')
+        stopped = "" if kind is None else '  "interrupted": true,\n'
+        self._stream.write(f'\n  ],\n{stopped}  "summary": {text}\n}}\n')
         self._stream.flush()
 
 
