@@ -167,10 +167,9 @@ class _ProblemTask(ErrorTask):
         self.write(body)
 
     def _page(self, problem: Problem) -> bytes | None:
-        """The refusal as a page, for a browser that sent the page's own form."""
-        asks_for_page = "text/html" in self.request.headers.get("ACCEPT", "")
+        """The refusal as a page, where the page's own form goes to; as the application does it."""
         # A request whose head could not be read has no path.
-        if getattr(self.request, "path", None) != FORM or not asks_for_page:
+        if getattr(self.request, "path", None) != FORM:
             return None
         with self.channel.server.app.test_request_context(FORM):
             return refusal_page(problem).encode()
