@@ -108,6 +108,7 @@ def test_places_that_lie_between_others_are_shared_evenly(model):
 
 def test_several_models_go_together_and_into_16_bits():
     import onnx
+    import onnxruntime
 
     from unmask.train.ensemble import ensemble
     from unmask.train.graph import to_onnx
@@ -120,6 +121,11 @@ def test_several_models_go_together_and_into_16_bits():
     np.testing.assert_allclose(whole.predict_on_batch(images), expected, atol=1e-5 * np.abs(expected).max())
     round_kernels(whole)
     graph = to_onnx(whole, half=True)
+    rounded = whole.predict_on_batch(images)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    # Close only if all kernels were rounded before the graph was made, those within the models' backbones, too.
+    logits = session.run(["logit"], {"image": images})[0]
+    np.testing.assert_allclose(logits[:, None], rounded, atol=1e-4 * np.abs(rounded).max())
     kernels = [
         one for one in onnx.load_from_string(graph).graph.initializer if one.data_type == onnx.TensorProto.FLOAT16
     ]
@@ -142,6 +148,17 @@ def test_a_middle_that_does_not_fit_is_refused_with_those_that_do(model, middle)
     with pytest.raises(UnmaskError, match=f"the middle {middle} px") as caught:
         middle_of(model, middle)
     assert "64, 96" in caught.value.hint
+
+
+@pytest.mark.parametrize("side", [32, 100, 112, 161])
+def test_a_side_that_halves_to_odd_ones_has_no_middle(side):
+    from unmask.models import build
+    from unmask.train.middle import middle_of
+
+    # 112 px have 4 places, as if they were 28 px wide; the middle 56 px have 2, but not of these.
+    with pytest.raises(UnmaskError, match="cannot look at the middle") as caught:
+        middle_of(build("mobilenetv2", side), side * 3 // 4)
+    assert caught.value.hint == "Leave --middle out."
 
 
 def test_a_bundle_of_the_middle_says_so_and_does_not_see_the_rest(tmp_path):

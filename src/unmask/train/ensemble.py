@@ -51,12 +51,12 @@ def last_layers(model: Any) -> list[Any]:
 
 
 def copied(model: Any, image: Any, suffix: str) -> Any:
-    """The model on another input, with names of its own: no two layers of a model may share one.
+    """The model on another input, with names of its own, as no two layers of a model may share one.
 
     Args:
         model: A functional Keras model.
         image: A `keras.Input` for the copy.
-        suffix: Of the layers' names.
+        suffix: Of the layers' names; empty where the copy is alone in its model.
     """
 
     def renamed(layer: Any) -> Any:

@@ -44,14 +44,16 @@ def middle_of(model: Any, middle: int) -> Any:
             code="unknown-head",
         )
     side, places = int(model.inputs[0].shape[1]), int(head.spatial_map.shape[1])
-    if middle not in sides_of_middles(side, places):
+    sides = sides_of_middles(side, places)
+    if middle not in sides:
         raise UnmaskError(
             f"The model {model.name} of {side} px cannot look at the middle {middle} px.",
-            hint=f"Choose one of {', '.join(map(str, sides_of_middles(side, places)))}.",
+            hint=f"Choose one of {', '.join(map(str, sides))}." if sides else "Leave --middle out.",
             code="middle-does-not-fit",
         )
     seen = keras.Input((middle, middle, 3), dtype="uint8", name="image")
     inner = copied(keras.Model(model.inputs[0], head.spatial_map, name=f"{model.name}_backbone"), seen, "")
+    # For the layers behind the map: the model's own must not be changed.
     copy = copied(model, keras.Input((side, side, 3), dtype="uint8", name="image"), "")
     own_head = find_head(copy)
     assert own_head is not None
@@ -76,4 +78,7 @@ def sides_of_middles(side: int, places: int) -> list[int]:
         places: Along a side of its last spatial map.
     """
     stride = side // places
-    return [size for size in range(stride, side, stride) if 2 * size >= side] if stride * places == side else []
+    # Each halving rounds up, so only where no side on the way was odd is a place as wide in the middle as in the whole.
+    if stride * places != side or stride & (stride - 1):
+        return []
+    return [size for size in range(stride, side, stride) if 2 * size >= side]
