@@ -23,7 +23,7 @@ from unmask.data.commands import audit, prepare
 from unmask.errors import UnmaskError
 from unmask.evaluate.commands import compare, evaluate
 from unmask.serve.commands import serve
-from unmask.train.commands import export, mine, train
+from unmask.train.commands import export, mine, reconstruct, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-for command in (prepare, audit, train, mine, export, evaluate, compare, serve):
+for command in (prepare, audit, reconstruct, train, mine, export, evaluate, compare, serve):
     main.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The verbs `train` and `export`. Parse, call the library, print."""
+"""The verbs `train`, `reconstruct`, `mine` and `export`. Parse, call the library, print."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ LEARNED = 0.6
 @click.option("--balance", type=float, help="From 0, sources as they come, to 1, all equally often. [default: 0]")
 @click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
+@click.option("--reconstruct", type=float, help="Share that become fakes by `unmask reconstruct`. [default: 0]")
 @click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")
 @click.option("--epochs", type=int, help="[default: 5]")
 @click.option("--batch-size", type=int, help="[default: 32]")
@@ -93,6 +94,35 @@ def train(
     _report(outcome)
     if not outcome.finished:
         sys.exit(EXIT_INTERRUPTED)
+
+
+@click.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--steps", type=click.IntRange(1), help="Of the training of each autoencoder. [default: 1400]")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+def reconstruct(folder: Path, steps: int | None, seed: int) -> None:
+    """Let two small autoencoders rebuild the real pictures of Train, to make fakes of.
+
+    FOLDER was written by `unmask prepare`; what they rebuild is kept there, as large as the real pictures are.
+
+    \b
+    unmask reconstruct prepared/
+    unmask train --data prepared/ --reconstruct 0.3 --blend 0.3 --out runs/first
+    """
+    from unmask.train.starting import load_keras
+
+    load_keras()
+    from unmask.train.progress import counted
+    from unmask.train.reconstruct import STEPS
+    from unmask.train.reconstruct import reconstruct as rebuild
+
+    try:
+        with counted() as progress:
+            path = rebuild(folder, steps=steps or STEPS, seed=seed, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("Stopped; nothing was changed. The same command begins again.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    click.echo(f"{path}: what was rebuilt. Learn from it: unmask train --data {folder} --reconstruct 0.3")
 
 
 @click.command()

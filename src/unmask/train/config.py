@@ -54,6 +54,8 @@ class TrainConfig(BaseModel):
     augment: Literal["none", "light", "delivery", "rough"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    # Share of each batch's real pictures that become fakes of what autoencoders rebuilt of them (`unmask reconstruct`).
+    reconstruct: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     # Learn from windows of this side, cut at random from the changed pictures; the model is judged on whole ones.
     crop: Annotated[int, Field(ge=16, le=1024)] | None = None
 

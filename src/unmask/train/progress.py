@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -54,3 +54,18 @@ def shown(console: Console | None = None) -> Iterator[Watcher]:
     )
     with Progress(*columns, console=console or Console(stderr=True), transient=True) as progress:
         yield _Bar(progress)
+
+
+@contextmanager
+def counted(console: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for one thing after the other, on standard error: told what is done, and how much of how much."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console or Console(stderr=True), transient=True) as progress:
+        tasks = dict[str, TaskID]()
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=of)
+            progress.update(tasks[what], completed=done)
+
+        yield tell

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unmask.data.folder import open_folder
 from unmask.data.landmarks import landmarks
 from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.data.reconstructed import open_reconstructions
 from unmask.errors import UnmaskError
 
 # The report's, for pictures straight from folders.
@@ -35,6 +36,8 @@ class Source:
         origins: Where a picture comes from, (N,) strings, likewise.
         read: Indexes (n,) -> uint8 (n, S, S, 3), RGB.
         find_landmarks: () -> float32 (N, 5, 2), pixels, as `unmask.data.landmarks`; None where they are not kept.
+        find_reconstructions: () -> indexes (n,) -> what autoencoders rebuilt of these pictures, uint8 (n, S, S, 3), as
+            `unmask.data.reconstructed`; None where there is no place for it.
     """
 
     split: str
@@ -45,13 +48,14 @@ class Source:
     origins: NDArray[np.str_]
     read: Callable[[Indexes], NDArray[np.uint8]]
     find_landmarks: Callable[[], NDArray[np.float32]] | None = None
+    find_reconstructions: Callable[[], Callable[[Indexes], NDArray[np.uint8]]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def taken(self, indexes: Indexes) -> Source:
         """These pictures only, in this order."""
-        points = self.find_landmarks
+        points, rebuilt = self.find_landmarks, self.find_reconstructions
         return Source(
             self.split,
             self.size,
@@ -61,6 +65,7 @@ class Source:
             self.origins[indexes],
             lambda some: self.read(indexes[some]),
             None if points is None else lambda: points()[indexes],
+            None if rebuilt is None else lambda: _of_some(rebuilt(), indexes),
         )
 
 
@@ -121,7 +126,12 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
         np.array([entry.source for entry in entries], np.str_),
         read,
         lambda: landmarks(prepared, split),
+        lambda: open_reconstructions(prepared, split),
     )
+
+
+def _of_some(read: Callable[[Indexes], NDArray[np.uint8]], indexes: Indexes) -> Callable[[Indexes], NDArray[np.uint8]]:
+    return lambda some: read(indexes[some])
 
 
 def _from_folders(folder: Path, split: str, size: int | None) -> Source:
