@@ -109,13 +109,16 @@ def test_they_are_found_by_place_also_where_the_manifest_leaves_pictures_out(tmp
     np.testing.assert_array_equal(read(some), 255 - prepared.images("Train")[some])
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_without_them_or_with_old_ones_a_hint_says_what_makes_them(tmp_path, there):
+@pytest.mark.parametrize("state", ["none", "old", "cut off", "of another size"])
+def test_without_them_or_with_others_a_hint_says_what_makes_them(tmp_path, state):
     folder = write_prepared(tmp_path / "prepared")
-    if there:
-        file = folder / reconstructions_file("Train")
-        np.save(file, np.load(folder / "Train.npy"))
+    file, images = folder / reconstructions_file("Train"), np.load(folder / "Train.npy")
+    if state != "none":
+        np.save(file, images[:, :16] if state == "of another size" else images)
+    if state == "old":
         os.utime(file, ns=(1, 1))
+    if state == "cut off":
+        os.truncate(file, 1000)
     with pytest.raises(UnmaskError, match="No autoencoder") as caught:
         open_reconstructions(load_prepared(folder), "Train")
     assert f"unmask reconstruct {folder}" in caught.value.hint

@@ -10,6 +10,7 @@ else tells them apart (Rajan et al., "Aligned Datasets Improve Detection of Late
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import cv2
@@ -46,17 +47,22 @@ def open_reconstructions(prepared: Prepared, split: str) -> Callable[[NDArray[np
         Indexes (n,) into `prepared.images(split)` -> uint8 (n, S, S, 3), only zeros where there is none.
 
     Raises:
-        UnmaskError: There is nothing, or it is older than the pictures.
+        UnmaskError: There is nothing, or it is older than the pictures or of another shape.
     """
     pixels, path = prepared.folder / f"{split}.npy", prepared.folder / reconstructions_file(split)
-    if not path.is_file() or path.stat().st_mtime_ns < pixels.stat().st_mtime_ns:
+    whole = np.load(pixels, mmap_mode="r", allow_pickle=False)
+    stored = None
+    if path.is_file() and path.stat().st_mtime_ns >= pixels.stat().st_mtime_ns:
+        with contextlib.suppress(ValueError):
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    if stored is None or (stored.shape, stored.dtype) != (whole.shape, whole.dtype):
         raise UnmaskError(
-            f"No autoencoder has rebuilt the pictures in {prepared.folder} yet.",
+            f"No autoencoder has rebuilt the pictures in {prepared.folder} as they are.",
             hint=f"Let it: unmask reconstruct {prepared.folder}",
             code="no-reconstructions",
         )
-    stored, rows = np.load(path, mmap_mode="r", allow_pickle=False), prepared.rows(split)
-    return lambda indexes: np.ascontiguousarray(stored[rows[indexes]])
+    rebuilt, rows = stored, prepared.rows(split)
+    return lambda indexes: np.ascontiguousarray(rebuilt[rows[indexes]])
 
 
 def reconstructed_fake(image: Pixels, rebuilt: Pixels, landmarks: Floats | None, rng: np.random.Generator) -> Pixels:
