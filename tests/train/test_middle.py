@@ -79,25 +79,24 @@ def test_the_model_itself_stays_as_it_was(model):
     np.testing.assert_array_equal(model.predict_on_batch(images), before)
 
 
-def test_the_heatmap_is_that_of_the_middle_and_dark_around(model):
+def heatmaps_of_both(model, middle):
+    """Of a model that looks at the middle, and of one that is given the middle alone."""
     from unmask.train.middle import middle_of
 
     images = noise(4)
-    expected = heatmaps(alone(model, 64), cut(images, 64))
-    maps = heatmaps(middle_of(model, 64), images)
+    expected, maps = heatmaps(alone(model, middle), cut(images, middle)), heatmaps(middle_of(model, middle), images)
     assert maps.shape == (4, 4, 4)
     assert expected.max() > 0
+    return maps, expected
+
+
+def test_the_heatmap_is_that_of_the_middle_and_dark_around(model):
+    maps, expected = heatmaps_of_both(model, 64)
     np.testing.assert_allclose(maps, np.pad(expected, ((0, 0), (1, 1), (1, 1))), atol=1e-4 * expected.max())
 
 
 def test_places_that_lie_between_others_are_shared_evenly(model):
-    from unmask.train.middle import middle_of
-
-    images = noise(4)
-    expected = heatmaps(alone(model, 96), cut(images, 96))
-    maps = heatmaps(middle_of(model, 96), images)
-    assert maps.shape == (4, 4, 4)
-    assert expected.max() > 0
+    maps, expected = heatmaps_of_both(model, 96)
     around = np.pad(expected, ((0, 0), (1, 1), (1, 1)))
     shared = (around[:, :-1, :-1] + around[:, 1:, :-1] + around[:, :-1, 1:] + around[:, 1:, 1:]) / 4
     # Where the sum over the channels is below zero, it is cut off before it is shared in one way and after it in the other.

@@ -211,13 +211,15 @@ def _screenshot(image: Pixels, rng: np.random.Generator) -> Pixels:
 def _compress(image: Pixels, rng: np.random.Generator) -> Pixels:
     """JPEG nine times of ten, else WebP, at a quality of 30 to 95 with the high ones more often."""
     quality = int(30 + 65 * np.sqrt(rng.random()))
-    reordered = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     if rng.random() < 0.9:
         chroma = int(_CHROMA[rng.integers(len(_CHROMA))])
-        options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, chroma]
-        _, data = cv2.imencode(".jpg", reordered, options)
-    else:
-        _, data = cv2.imencode(".webp", reordered, [cv2.IMWRITE_WEBP_QUALITY, quality])
+        return saved(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, chroma])
+    return saved(image, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
+def saved(image: Pixels, suffix: str, options: list[int]) -> Pixels:
+    """A picture as it is read again after it was saved: uint8 (S, S, 3), RGB; `options` are those of `cv2.imencode`."""
+    _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     # Bytes from the line above, not a stranger's: the one decoder for those is in image.py.
     return _uint8(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 

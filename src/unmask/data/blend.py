@@ -10,6 +10,8 @@ The paper's mask is the convex hull of 81 landmarks; here its outline is laid ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +54,6 @@ def self_blend(image: Pixels, landmarks: Floats | None, rng: np.random.Generator
         The fake, uint8 (S, S, 3), and how much of each pixel was replaced, float32 (S, S), 0..1.
     """
     side = image.shape[0]
-    if landmarks is None or not np.isfinite(landmarks).all():
-        landmarks = AVERAGE_LANDMARKS * side
     source, target = image, image
     if rng.random() < 0.5:
         source = _alter(source, rng)
@@ -86,17 +86,38 @@ def blend_batch(
     Returns:
         New pictures and labels; what came in is not changed.
     """
+
+    def blended(index: int) -> Pixels:
+        return self_blend(images[index], None if landmarks is None else landmarks[index], rng)[0]
+
+    return turn_into_fakes(images, labels, share, rng, blended)
+
+
+def turn_into_fakes(
+    images: Pixels,
+    labels: NDArray[np.int64],
+    share: float,
+    rng: np.random.Generator,
+    fake_of: Callable[[int], Pixels | None],
+) -> tuple[Pixels, NDArray[np.int64]]:
+    """What `blend_batch` does, with fakes of any kind.
+
+    Args:
+        fake_of: Place in the batch -> the fake, uint8 (S, S, 3); None leaves the picture real.
+    """
     chosen = np.flatnonzero((rng.random(len(labels)) < share) & (labels == 0))
-    images, labels = images.copy(), labels.copy()
-    for index in chosen:
-        points = None if landmarks is None else landmarks[index]
-        images[index], _ = self_blend(images[index], points, rng)
-        labels[index] = 1
-    return images, labels
+    new_images, new_labels = images.copy(), labels.copy()
+    for index in chosen.tolist():
+        fake = fake_of(index)
+        if fake is not None:
+            new_images[index], new_labels[index] = fake, 1
+    return new_images, new_labels
 
 
-def blending_mask(landmarks: Floats, side: int, rng: np.random.Generator) -> Floats:
-    """A soft mask over a face or a part of it: float32 (S, S), 0..1."""
+def blending_mask(landmarks: Floats | None, side: int, rng: np.random.Generator) -> Floats:
+    """A soft mask over a face or a part of it: float32 (S, S), 0..1; without landmarks, over the average face."""
+    if landmarks is None or not np.isfinite(landmarks).all():
+        landmarks = AVERAGE_LANDMARKS * side
     middle = landmarks[:2].mean(axis=0)
     across = landmarks[1] - landmarks[0]
     down = landmarks[3:].mean(axis=0) - middle

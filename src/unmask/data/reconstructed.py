@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.blend import AVERAGE_LANDMARKS, blending_mask
+from unmask.data.augment import saved
+from unmask.data.blend import blending_mask, turn_into_fakes
 from unmask.data.prepared import Prepared
 from unmask.errors import UnmaskError
 
@@ -78,8 +79,6 @@ def reconstructed_fake(image: Pixels, rebuilt: Pixels, landmarks: Floats | None,
         uint8 (S, S, 3), as read from a JPEG file.
     """
     side = image.shape[0]
-    if landmarks is None or not np.isfinite(landmarks).all():
-        landmarks = AVERAGE_LANDMARKS * side
     real, made = image.astype(np.float32), rebuilt.astype(np.float32)
     made += (real - made) * np.float32(rng.uniform(0.0, 0.3))
     reach = side * rng.uniform(*COARSE)
@@ -89,13 +88,7 @@ def reconstructed_fake(image: Pixels, rebuilt: Pixels, landmarks: Floats | None,
     if rng.random() >= WHOLE:
         fake = real + (fake - real) * blending_mask(landmarks, side, rng)[..., None]
     pixels = np.clip(np.rint(fake), 0, 255).astype(np.uint8)
-    _, data = cv2.imencode(
-        ".jpg",
-        cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR),
-        [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITY, endpoint=True))],
-    )
-    # Bytes from the line above, not a stranger's: the one decoder for those is in image.py.
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return saved(pixels, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITY, endpoint=True))])
 
 
 def reconstruct_batch(
@@ -103,29 +96,19 @@ def reconstruct_batch(
     labels: NDArray[np.int64],
     share: float,
     rng: np.random.Generator,
-    rebuilt: Callable[[NDArray[np.int64]], Pixels],
+    rebuilt_of: Callable[[int], Pixels],
     landmarks: Floats | None = None,
 ) -> tuple[Pixels, NDArray[np.int64]]:
-    """Turns some of a batch's real pictures into fakes.
+    """Turns some of a batch's real pictures into such fakes; as `unmask.data.blend.blend_batch`, and besides:
 
     Args:
-        images: uint8 (N, S, S, 3).
-        labels: (N,), 0 real, 1 fake.
-        share: Of the real pictures, 0..1; each is chosen by chance.
-        rng: Where chance comes from.
-        rebuilt: Places in the batch (n,) -> what was rebuilt of these pictures, uint8 (n, S, S, 3); one of only zeros is
-            none, and its picture stays real.
-        landmarks: float32 (N, 5, 2) in pixels; None for the average face.
-
-    Returns:
-        New pictures and labels; what came in is not changed.
+        rebuilt_of: Place in the batch -> what was rebuilt of the picture there, uint8 (S, S, 3); one of only zeros is none,
+            and the picture stays real.
     """
-    chosen = np.flatnonzero((rng.random(len(labels)) < share) & (labels == 0))
-    images, labels = images.copy(), labels.copy()
-    for place, made in zip(chosen, rebuilt(chosen), strict=True):
-        if made.any():
-            images[place] = reconstructed_fake(
-                images[place], made, None if landmarks is None else landmarks[place], rng
-            )
-            labels[place] = 1
-    return images, labels
+
+    def fake_of(index: int) -> Pixels | None:
+        rebuilt = rebuilt_of(index)
+        points = None if landmarks is None else landmarks[index]
+        return reconstructed_fake(images[index], rebuilt, points, rng) if rebuilt.any() else None
+
+    return turn_into_fakes(images, labels, share, rng, fake_of)

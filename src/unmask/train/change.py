@@ -44,7 +44,7 @@ def change_of(config: TrainConfig, source: Source | None = None) -> Change | Non
         marks = None if points is None else points[indexes]
         if rebuilt is not None:
             images, labels = reconstruct_batch(
-                images, labels, config.reconstruct, generator, lambda places: rebuilt(indexes[places]), marks
+                images, labels, config.reconstruct, generator, lambda at: rebuilt(indexes[at : at + 1])[0], marks
             )
         if share:
             images, labels = blend_batch(images, labels, share, generator, marks)
