@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests.data.pictures import picture
 
 from unmask.data import augment
-from unmask.data.augment import AUGMENTATIONS, delivery, light, rough
+from unmask.data.augment import AUGMENTATIONS, blurred, delivery, light, rough
 
 CHANGES = pytest.mark.parametrize("change", [light, delivery, rough])
 
@@ -94,7 +94,7 @@ def test_colours_keep_their_order_through_compression() -> None:
 
 
 def test_the_names_are_those_of_the_command_line() -> None:
-    assert list(AUGMENTATIONS) == ["none", "light", "delivery", "rough"]
+    assert list(AUGMENTATIONS) == ["none", "light", "delivery", "rough", "blurred"]
 
 
 def test_a_third_of_the_delivered_pictures_have_their_own_pixels() -> None:
@@ -105,21 +105,24 @@ def test_a_third_of_the_delivered_pictures_have_their_own_pixels() -> None:
     assert 0.3 < kept < 0.42
 
 
-def test_rough_blurs_more_pictures_than_delivery_and_leaves_as_many_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rough_and_blurred_blur_more_pictures_than_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     colours = np.arange(64, dtype=np.uint8) * 4
     stripes = np.repeat(colours[None, :, None], 64, axis=0).repeat(3, axis=2)
-    blurred: list[bool] = []
+    calls: list[bool] = []
 
     def blur(image: augment.Pixels, _: np.random.Generator) -> augment.Pixels:
-        blurred.append(True)
+        calls.append(True)
         return image
 
     monkeypatch.setattr(augment, "_blur", blur)
     shares = {}
-    for change in (delivery, rough):
-        blurred.clear()
+    for change in (delivery, rough, blurred):
+        calls.clear()
         changed = change(np.stack([stripes] * 1000), generator())
-        shares[change.__name__] = len(blurred) / 1000, np.mean([np.isin(image, colours).all() for image in changed])
+        shares[change.__name__] = len(calls) / 1000, np.mean([np.isin(image, colours).all() for image in changed])
     assert shares["delivery"][0] == pytest.approx(0.65 * 0.35 / 3, abs=0.03)
     assert shares["rough"][0] == pytest.approx(0.65 * 0.35 / 3 + 0.65 * augment.ROUGH_BLUR, abs=0.04)
     assert shares["rough"][1] == pytest.approx(shares["delivery"][1], abs=0.06)
+    changed_at_all = 1 - augment.BLURRED_UNTOUCHED
+    assert shares["blurred"][0] == pytest.approx(changed_at_all * (0.35 / 3 + augment.BLURRED_BLUR), abs=0.04)
+    assert shares["blurred"][1] < shares["rough"][1] - 0.1

@@ -3,7 +3,7 @@
 `light` has the six settings of the report that the project reproduces. `delivery` is what happens between a camera (or
 a generator) and the person who looks: filters, scaling by every site on the way, screenshots, and JPEG or WebP each time
 somebody saves. A detector that never saw that learns traces which do not survive it. `rough` is `delivery` with many more
-pictures out of focus, where only what is coarse tells.
+pictures out of focus, where only what is coarse tells, and `blurred` with most of them so.
 
 Everything is OpenCV on uint8: at 128 px a library of augmentation objects spends more time on itself than on pixels.
 """
@@ -30,6 +30,9 @@ ZOOM = 0.05
 UNTOUCHED = 0.35
 # Of the others, the share that `rough` blurs first, besides the few that `delivery` blurs.
 ROUGH_BLUR = 0.45
+# The same two of `blurred`.
+BLURRED_UNTOUCHED = 0.15
+BLURRED_BLUR = 0.7
 
 _SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 _ENLARGING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
@@ -78,10 +81,31 @@ def rough(images: Pixels, rng: np.random.Generator) -> Pixels:
     Returns:
         uint8 (N, S, S, 3).
     """
-    return _each(images, rng, lambda image, draw: _deliver(image, draw, blurred=ROUGH_BLUR))
+    return _each(images, rng, lambda image, draw: _deliver(image, draw, ROUGH_BLUR))
 
 
-AUGMENTATIONS: dict[str, Augment | None] = {"none": None, "light": light, "delivery": delivery, "rough": rough}
+def blurred(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """As `delivery`, but `BLURRED_UNTOUCHED` is the share that is left alone, and of the others `BLURRED_BLUR` are out of focus.
+
+    Meant for a model that stands beside others that know sharp pictures.
+
+    Args:
+        images: uint8 (N, S, S, 3), RGB.
+        rng: Where chance comes from; the same state gives the same pictures.
+
+    Returns:
+        uint8 (N, S, S, 3).
+    """
+    return _each(images, rng, lambda image, draw: _deliver(image, draw, BLURRED_BLUR, BLURRED_UNTOUCHED))
+
+
+AUGMENTATIONS: dict[str, Augment | None] = {
+    "none": None,
+    "light": light,
+    "delivery": delivery,
+    "rough": rough,
+    "blurred": blurred,
+}
 
 
 def _each(images: Pixels, rng: np.random.Generator, change: Callable[[Pixels, np.random.Generator], Pixels]) -> Pixels:
@@ -91,11 +115,11 @@ def _each(images: Pixels, rng: np.random.Generator, change: Callable[[Pixels, np
     return result
 
 
-def _deliver(image: Pixels, rng: np.random.Generator, blurred: float = 0.0) -> Pixels:
-    if rng.random() < UNTOUCHED:
+def _deliver(image: Pixels, rng: np.random.Generator, blur: float = 0.0, untouched: float = UNTOUCHED) -> Pixels:
+    if rng.random() < untouched:
         return _nudge(image, rng)
     image = _move(image, rng, rotation=4.0, shift=0.06, shear=0.0, zoom=0.12)
-    if blurred and rng.random() < blurred:
+    if blur and rng.random() < blur:
         image = _blur(image, rng)
     if rng.random() < 0.5:
         image = _recolour(image, rng)

@@ -34,7 +34,7 @@ LEARNED = 0.6
 @click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
 @click.option("--batch-norm", type=click.Choice(["auto", "frozen", "moving"]), help="Of the backbone. [default: auto]")
 @click.option("--balance", type=float, help="From 0, sources as they come, to 1, all equally often. [default: 0]")
-@click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough"]), help="[default: none]")
+@click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough", "blurred"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
 @click.option("--reconstruct", type=float, help="Share that become fakes by `unmask reconstruct`. [default: 0]")
 @click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")

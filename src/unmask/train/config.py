@@ -51,7 +51,7 @@ class TrainConfig(BaseModel):
 
     # How far an epoch goes from all pictures once (0) towards as many from each source (1); see unmask.train.sampling.
     balance: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    augment: Literal["none", "light", "delivery", "rough"] = "none"
+    augment: Literal["none", "light", "delivery", "rough", "blurred"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     # Share of each batch's real pictures that become fakes of what autoencoders rebuilt of them (`unmask reconstruct`).
