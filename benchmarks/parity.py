@@ -1,15 +1,16 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN... [--half] [--middle PIXELS] [--bundle FOLDER] [--pictures 500]
+    python benchmarks/parity.py RUN... [--weights A,B,...] [--half] [--middle PIXELS] [--bundle FOLDER] [--pictures 500]
 
-RUN... are the run folders that the bundle was exported from, one or several. Logits of the graph and of Keras, the mean of the
-runs' models, centred as the export does it, on the same Validation pictures; and the heatmap of the graph against Grad-CAM by
-automatic differentiation. Needs the extra `train`.
+RUN... are the run folders that the bundle was exported from, one or several; the options are those of the export. Logits of the
+graph and of Keras, the mean of the runs' models, each on pictures of its size, centred as the export does it, on the same
+Validation pictures; and the heatmap of the graph against Grad-CAM by automatic differentiation. Needs the extra `train`.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 
 from machine import hardware, today, write
 from unmask.detector import Detector
+from unmask.image import resize
+from unmask.train.source import Source, open_source
 
 BATCH = 50
 # Of a map's range.
@@ -26,6 +29,7 @@ BAR = 1e-3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("--weights", type=lambda text: [float(part) for part in text.split(",")])
     parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
     parser.add_argument("--middle", type=int, help="The bundle was made with `unmask export --middle`.")
     parser.add_argument("--bundle", type=Path)
@@ -41,7 +45,6 @@ def main() -> None:
     from unmask.train.half import round_kernels
     from unmask.train.loop import judge
     from unmask.train.middle import middle_of
-    from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
@@ -50,9 +53,15 @@ def main() -> None:
     if arguments.middle is not None:
         models = [middle_of(model, arguments.middle) for model in models]
     source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
-    centre = fit_centre(np.mean([judge(model, source) for model in models], axis=0), source.labels)
+
+    def mean_logits(images: Source) -> np.ndarray:
+        """From the runs themselves, so that a fault in putting them together shows."""
+        logits = [judge(model, scaled(images, int(model.inputs[0].shape[1]))) for model in models]
+        return np.average(logits, axis=0, weights=arguments.weights)
+
+    centre = fit_centre(mean_logits(source), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
-    whole = ensemble(models)
+    whole = ensemble(models, arguments.weights)
     heads = find_heads(whole)
     assert heads is not None, "an architecture of unmask.models has a head of the known form"
     body, head = keras.Model(whole.inputs, heads.spatial_map), keras.Model(heads.spatial_map, whole.outputs[0])
@@ -62,8 +71,7 @@ def main() -> None:
     for start in range(0, len(chosen), BATCH):
         crops = source.read(chosen[start : start + BATCH])
         logits, maps = detector.logits_and_maps(crops)
-        # From the runs themselves, so that a fault in putting them together shows.
-        expected_logits = np.mean([model.predict_on_batch(crops)[:, 0] for model in models], axis=0) - centre
+        expected_logits = mean_logits(source.taken(chosen[start : start + BATCH])) - centre
         expected_maps = grad_cam(body, head, crops)
         logit_gap = max(logit_gap, float(np.abs(logits - expected_logits).max()))
         peaks.append(expected_maps.max(axis=(1, 2)))
@@ -88,6 +96,13 @@ Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector
   {shares.max():.1e}; median {np.median(shares):.1e}
 - Maps that differ by more than {BAR:g} of their range: {over.sum()} of {shown.sum()}{faint}
 """,
+    )
+
+
+def scaled(source: Source, side: int) -> Source:
+    """The pictures as a model of this size gets them."""
+    return replace(
+        source, size=side, read=lambda indexes: np.stack([resize(one, side) for one in source.read(indexes)])
     )
 
 

@@ -3,8 +3,8 @@
     python benchmarks/two_seeds.py PREPARED RUN RUN [--half] [--middle PIXELS] [--bundle FOLDER]
 
 The RUNs are the last ones of each seed, as `benchmarks/build_default.py --work FOLDER` leaves them; the bundle is that of both
-together, exported with the same options. Each run is exported by itself, with a temperature and thresholds of its own, chosen on
-Validation of PREPARED. Needs the extra `train`.
+together with whatever else belongs to it, exported with the same options. The runs are exported one by one and both together,
+each time with a temperature and thresholds of their own, chosen on Validation of PREPARED. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -45,21 +45,23 @@ def main() -> None:
     arguments = parser.parse_args()
     options = [*(["--half"] if arguments.half else []), *(["--middle", arguments.middle] if arguments.middle else [])]
     with tempfile.TemporaryDirectory(prefix="unmask-seeds-") as temporary:
+        one, other = map(str, arguments.runs)
         detectors = {}
-        for number, run in enumerate(arguments.runs, 1):
-            bundle = Path(temporary) / f"seed-{number}"
-            command = ["export", str(run), *options, "--data", str(arguments.prepared), "--out", str(bundle)]
+        for name, runs in (("model 1", [one]), ("model 2", [other]), ("their mean", [one, other])):
+            bundle = Path(temporary) / name.replace(" ", "-")
+            command = ["export", *runs, *options, "--data", str(arguments.prepared), "--out", str(bundle)]
             subprocess.run([sys.executable, "-m", "unmask", *command], check=True)
-            detectors[f"model {number}"] = Detector.load(bundle, threads=1)
-    detectors["their mean"] = whole = Detector.load(arguments.bundle, threads=1)
+            detectors[name] = Detector.load(bundle, threads=1)
+    detectors["the detector"] = whole = Detector.load(arguments.bundle, threads=1)
     pages = [by_split(split, detectors, arguments.prepared) for split in SPLITS]
     write(
         "two_seeds.md",
         f"""# Two seeds of the shipped recipe
 
 Written by `benchmarks/two_seeds.py` on {today()}, {hardware()}. The two
-models whose mean is {whole.label}: the same stages and settings, other seeds; each exported by itself, with thresholds
-of its own from Validation. In brackets 95 % intervals, as `unmask evaluate` gives them, over groups.
+models of full size in {whole.label}: the same stages and settings, other seeds; each exported by itself, with thresholds
+of its own from Validation. The detector has a third one, on pictures of half the side. In brackets 95 % intervals, as
+`unmask evaluate` gives them, over groups.
 
 {"".join(pages)}Differences in AUC are tested as DeLong, DeLong and Clarke-Pearson (1988) do, with groups taken as one
 observation (Obuchowski, 1997). Validation chose the best epoch of every run, so its numbers flatter a little.

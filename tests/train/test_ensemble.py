@@ -112,9 +112,69 @@ def test_hirescam_is_the_gradient_times_the_maps_of_all_models(tmp_path):
     np.testing.assert_allclose(hirescam(Detector.load(bundle), images), expected, atol=0.02 * expected.max())
 
 
+@ARCHITECTURES
+def test_models_may_count_more_and_less(architecture):
+    from unmask.train.ensemble import ensemble
+
+    members, images = models(1, 2, 3, architecture=architecture), noise(5, 64)
+    alone = np.stack([model.predict_on_batch(images) for model in members])
+    expected = (4 * alone[0] + 4 * alone[1] + 2 * alone[2]) / 10
+    assert np.abs(expected - alone.mean(axis=0)).min() > 1e-3 * np.abs(expected).max()
+    np.testing.assert_allclose(ensemble(members, (4, 4, 2)).predict_on_batch(images), expected, rtol=1e-4)
+
+
+def of_two_sizes():
+    """Models for 64 and 32 px, noise of 64 px, and the same as `unmask prepare --size 32` has it for the second one."""
+    from unmask.image import resize
+
+    members = [models(seed, architecture="mobilenetv2", side=side)[0] for seed, side in ((1, 64), (2, 32))]
+    images = noise(5, 64)
+    return members, images, np.stack([resize(image, 32) for image in images])
+
+
+def test_a_model_for_smaller_pictures_gets_them_scaled_down():
+    from unmask.train.ensemble import ensemble
+
+    members, images, small = of_two_sizes()
+    alone = [model.predict_on_batch(seen) for model, seen in zip(members, (images, small), strict=True)]
+    assert np.abs(alone[0] - alone[1]).min() > 1e-3 * np.abs(alone).max()
+    np.testing.assert_allclose(ensemble(members).predict_on_batch(images), np.mean(alone, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("half", "weights"), [(False, None), (True, None), (False, (4, 1.5))])
+def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights):
+    import onnxruntime
+
+    from unmask.train.ensemble import ensemble
+    from unmask.train.graph import to_onnx
+    from unmask.train.half import round_kernels
+
+    members, images, small = of_two_sizes()
+    model = ensemble(members, weights)
+    alone = [model.predict_on_batch(seen) for model, seen in zip(members, (images, small), strict=True)]
+    mean = np.average(alone, axis=0, weights=weights)
+    if half:
+        round_kernels(model)
+    graph = to_onnx(model, half=half)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    logits, maps = session.run(["logit", "cam"], {"image": images})
+    np.testing.assert_allclose(logits, mean[:, 0], rtol=0.05 if half else 1e-4)
+    np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], rtol=1e-4)
+    expected = autodiff_cam(model, images, mean_gradient=True)
+    assert expected.max() > 0
+    np.testing.assert_allclose(maps, expected, atol=1e-3 * expected.max())
+    # Both models' kernels, not only those of the one whose layers lie open.
+    assert (len(graph) < 12e6) == half
+
+
 @pytest.mark.parametrize(
     ("sides", "architectures", "words"),
-    [((32, 48), ("cnn", "cnn"), "cnn 32, cnn 48"), ((64, 64), ("cnn", "mobilenetv2"), r"cnn \(6, 6\), mobilenetv2")],
+    [
+        ((32, 48), ("cnn", "cnn"), "cnn 32, cnn 48"),
+        ((64, 32), ("cnn", "cnn"), "cnn 32"),
+        ((128, 32), ("mobilenetv2", "mobilenetv2"), "mobilenetv2 128, mobilenetv2 32"),
+        ((64, 64), ("cnn", "mobilenetv2"), r"cnn \(6, 6\), mobilenetv2"),
+    ],
 )
 def test_models_that_differ_in_size_are_refused(sides, architectures, words):
     from unmask.train.ensemble import ensemble
@@ -186,3 +246,91 @@ def test_runs_from_different_pictures_need_to_be_told_which(finished_run, second
         export_run([finished_run, other], tmp_path / "bundle")
     assert "--data" in caught.value.hint
     assert not (tmp_path / "bundle").exists()
+
+
+def exported(*words):
+    from click.testing import CliRunner
+
+    from unmask.cli import main
+
+    return CliRunner().invoke(main, ["export", *map(str, words)])
+
+
+def test_weights_are_asked_for_by_name_and_told_on_the_card(finished_run, second_run, prepared, tmp_path):
+    import keras
+
+    from unmask.data.prepared import load_prepared
+    from unmask.detector import Detector
+    from unmask.evaluate.calibration import fit_centre
+
+    result = exported(finished_run, second_run, "--weights", "3,1", "--out", tmp_path / "bundle")
+    assert result.exit_code == 0, result.output
+    assert "| weights | 0.75, 0.25 |" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    runs = [keras.models.load_model(run / "model.keras", compile=False) for run in (finished_run, second_run)]
+
+    def mean(split):
+        logits = [run.predict_on_batch(np.load(prepared / f"{split}.npy"))[:, 0] for run in runs]
+        return 0.75 * logits[0] + 0.25 * logits[1]
+
+    expected = mean("Test") - fit_centre(
+        mean("Validation").astype(np.float64), load_prepared(prepared).labels("Validation")
+    )
+    logits, _ = Detector.load(tmp_path / "bundle").logits_and_maps(np.load(prepared / "Test.npy"))
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("1", "1 for 2 here"),
+        ("1,2,3", "3 for 2 here"),
+        ("1,0", "no list of numbers above 0"),
+        ("1,-1", "no list of numbers above 0"),
+        ("1,inf", "no list of numbers above 0"),
+        ("1,nan", "no list of numbers above 0"),
+        ("a,b", "no list of numbers above 0"),
+        ("", "no list of numbers above 0"),
+    ],
+)
+def test_other_weights_are_refused(weights, words, finished_run, second_run, tmp_path):
+    from unmask.train.export import export_run
+
+    result = exported(finished_run, second_run, f"--weights={weights}", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+    assert not (tmp_path / "bundle").exists()
+    with pytest.raises(ValueError, match="2 runs need as many"):
+        export_run([finished_run, second_run], tmp_path / "bundle", weights=[1.0, 0.0])
+
+
+def test_weights_need_several_runs(finished_run, tmp_path):
+    result = exported(finished_run, "--weights", "1", "--out", tmp_path / "bundle")
+    assert (result.exit_code, "for each of several runs" in " ".join(result.output.split())) == (2, True)
+
+
+def test_a_last_layer_that_is_no_plain_dense_one_is_not_weighed():
+    import keras
+
+    from unmask.train.ensemble import ensemble
+
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(image))
+    model = keras.Model(image, keras.layers.Dense(1, activation="relu")(x))
+    with pytest.raises(UnmaskError, match="cannot count more or less") as caught:
+        ensemble([model, model], (1, 2))
+    assert "--weights" in caught.value.hint
+
+
+def test_runs_on_pictures_of_several_sizes_have_no_middle(tmp_path):
+    from unmask.train.config import make_config, write_config
+    from unmask.train.export import export_run
+
+    runs = []
+    for model, side in zip(of_two_sizes()[0], (64, 32), strict=True):
+        runs.append(tmp_path / str(side))
+        runs[-1].mkdir()
+        model.save(runs[-1] / "model.keras")
+        write_config(runs[-1] / "run.toml", make_config(data="same", model="mobilenetv2", size=side))
+    with pytest.raises(UnmaskError, match="several sizes") as caught:
+        export_run(runs, tmp_path / "bundle", middle=32)
+    assert "--middle" in caught.value.hint

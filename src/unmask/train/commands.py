@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,18 @@ _FOLDER = click.Path(path_type=Path)
 
 # Validation AUC under which a finished run is told what often helps.
 LEARNED = 0.6
+
+
+def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        shares = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        shares = ()
+    if not shares or not all(0 < share < math.inf for share in shares):
+        raise click.BadParameter(f"{value!r} is no list of numbers above 0, such as 2,2,1.")
+    return shares
 
 
 @click.command()
@@ -189,6 +202,12 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     metavar="PIXELS",
     help="Of runs: look at the middle of each picture only, 192 of 256 px say; that takes it less time.",
 )
+@click.option(
+    "--weights",
+    callback=_shares,
+    metavar="A,B,...",
+    help="Of several runs: how much each counts in the mean, 2,2,1 say. [default: all alike]",
+)
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
 def export(
@@ -203,11 +222,13 @@ def export(
     label_order: str | None,
     half: bool,
     middle: int | None,
+    weights: tuple[float, ...] | None,
 ) -> None:
     """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
 
     SOURCE is a run folder, or a Keras file (.h5, .keras) of somebody's real/fake classifier. Several run folders, trained
-    with different seeds, make one detector that answers with the mean of their logits.
+    with different seeds, make one detector that answers with the mean of their logits, weighed by --weights. One on pictures
+    of half the side may be among them; name the larger ones with --data.
 
     \b
     unmask export runs/first --out bundle/
@@ -224,6 +245,10 @@ def export(
     if len({source.resolve() for source in sources}) < len(sources):
         raise click.UsageError("The same run is named twice; its mean with itself is no other detector.")
     files = [source for source in sources if not source.is_dir()]
+    if weights is not None and (len(sources) == 1 or len(weights) != len(sources)):
+        raise click.UsageError(
+            f"--weights names a number for each of several runs; {len(weights)} for {len(sources)} here."
+        )
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
     for option, given in (("--half", half), ("--middle", middle)):
@@ -248,7 +273,7 @@ def export(
     else:
         for source in sources:
             read_run(source)  # a folder without a run is refused in the words of train and mine
-        folder = export_run(sources, out, data=data, label=label, half=half, middle=middle)
+        folder = export_run(sources, out, data=data, label=label, half=half, middle=middle, weights=weights)
     click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 

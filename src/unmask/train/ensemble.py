@@ -3,6 +3,9 @@
 Runs from different seeds make different mistakes, so their mean is usually right more often than any of them, and surer of itself
 only where they agree (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
 NeurIPS 2017). A picture costs as many times as much as there are runs.
+
+A run on pictures of half the side gets the picture scaled down, and costs a quarter. What it knows survives a blur that takes the
+fine traces, on which the others rely. It knows less of sharp pictures, and so may count less than the others.
 """
 
 from __future__ import annotations
@@ -16,27 +19,40 @@ from unmask.errors import UnmaskError
 from unmask.train.gradcam import JOINED_MAP, MEAN_LOGIT, Head, find_head, member_outputs
 
 
-def ensemble(models: Sequence[Any]) -> Any:
+def ensemble(models: Sequence[Any], weights: Sequence[float] | None = None) -> Any:
     """One model that answers with the mean logit.
 
     Args:
-        models: One or more float32 Keras models from uint8 (N, S, S, 3) to logits (N, 1), of one size S and with heads of
-            the known form (`unmask.train.gradcam`).
+        models: One or more float32 Keras models from uint8 (N, S, S, 3) to logits (N, 1), with heads of the known form
+            (`unmask.train.gradcam`). All are of one size S; or some are of half of it, have maps of half the size, and end
+            in global pooling.
+        weights: How much the logit of each counts, as many as there are models, all above 0; only their ratios matter. None
+            lets all count alike.
 
     Returns:
         A `keras.Model` of the same form, on copies of the weights; a single model as it is. Their last spatial maps become
         one, from which the explanations and the distance to the training pictures are made.
 
     Raises:
-        UnmaskError: Their inputs, or their last spatial maps, differ in size.
+        UnmaskError: Their inputs, or their last spatial maps, do not go together; or there is no layer to weigh them in.
     """
     if len(models) == 1:
         return models[0]
-    side = _one(models, [model.inputs[0].shape[1] for model in models], "pictures of different sizes")
+    sides = [int(model.inputs[0].shape[1]) for model in models]
+    side = max(sides)
+    if any(one not in (side, side / 2) for one in sides):
+        raise _differ(models, sides, "pictures of different sizes")
     image = keras.Input((side, side, 3), dtype="uint8", name="image")
-    heads = [_head(copied(model, image, f"_{number}")) for number, model in enumerate(models, 1)]
-    _one(models, [head.spatial_map.shape[1:3] for head in heads], "last maps of different sizes")
-    joined = keras.layers.Concatenate(name=JOINED_MAP)([head.spatial_map for head in heads])
+    heads, maps = [], []
+    for number, (model, own) in enumerate(zip(models, sides, strict=True), 1):
+        head, spatial_map = (_on if own == side else _on_half)(model, image, f"_{number}")
+        heads.append(head)
+        maps.append(spatial_map)
+    if any(one.shape[1:3] != maps[0].shape[1:3] for one in maps):
+        raise _differ(models, [one.shape[1:3] for one in maps], "last maps of different sizes")
+    if weights is not None:
+        _weigh(heads, weights)
+    joined = keras.layers.Concatenate(name=JOINED_MAP)(maps)
     logits, first = [], 0
     for head in heads:
         end = first + head.spatial_map.shape[-1]
@@ -67,15 +83,47 @@ def copied(model: Any, image: Any, suffix: str) -> Any:
     return copy
 
 
-def _one(models: Sequence[Any], values: Sequence[Any], what: str) -> Any:
-    if any(value != values[0] for value in values):
-        found = ", ".join(f"{model.name} {value}" for model, value in zip(models, values, strict=True))
-        raise UnmaskError(
-            f"These models have {what} and cannot be put together: {found}.",
-            hint="Put runs of one --model and one --size together.",
-            code="models-differ",
-        )
-    return values[0]
+def _on(model: Any, image: Any, suffix: str) -> tuple[Head, Any]:
+    """The head of a copy of the model on this picture, and its last spatial map."""
+    head = _head(copied(model, image, suffix))
+    return head, head.spatial_map
+
+
+def _on_half(model: Any, image: Any, suffix: str) -> tuple[Head, Any]:
+    """The same of a model for pictures of half the side; its map is repeated to twice its size, with the same mean."""
+    side = int(model.inputs[0].shape[1])
+    copy = copied(model, keras.Input((side, side, 3), dtype="uint8", name=f"image{suffix}"), suffix)
+    head = _head(copy)
+    if not isinstance(head.steps[0].layer, keras.layers.GlobalAveragePooling2D):
+        raise _differ([model], [side], "no global pooling, and is for smaller pictures")
+    # As `unmask.image.resize` does it, whose mean of four pixels rounds a half up.
+    means = keras.layers.AveragePooling2D(2, name=f"half{suffix}")(keras.ops.cast(image, "float32"))
+    small = keras.ops.cast(keras.ops.floor(means + 0.5), "uint8")
+    features = keras.Model(copy.inputs[0], head.spatial_map, name=f"features{suffix}")
+    return head, keras.layers.UpSampling2D(2, name=f"twice{suffix}")(features(small))
+
+
+def _weigh(heads: Sequence[Head], weights: Sequence[float]) -> None:
+    """Multiplies each model's logit by its share of all weights times their number, within its last layer."""
+    for head, weight in zip(heads, weights, strict=True):
+        last = head.steps[-1].layer
+        if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.linear:
+            raise UnmaskError(
+                "A model whose last layer is not a plain dense one cannot count more or less than others.",
+                hint="Leave --weights out.",
+                code="unknown-head",
+            )
+        for variable in last.weights:
+            variable.assign(variable * (weight * len(heads) / sum(weights)))
+
+
+def _differ(models: Sequence[Any], values: Sequence[Any], what: str) -> UnmaskError:
+    found = ", ".join(f"{model.name} {value}" for model, value in zip(models, values, strict=True))
+    return UnmaskError(
+        f"These models have {what} and cannot be put together: {found}.",
+        hint="Put runs of one --model together, of one --size or of half of it.",
+        code="models-differ",
+    )
 
 
 def _head(model: Any) -> Head:

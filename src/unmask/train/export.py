@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def export_run(
     label: Label | None = None,
     half: bool = False,
     middle: int | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Path:
     """Makes a bundle of a run's best model, or of several runs' together.
 
@@ -88,24 +90,36 @@ def export_run(
         label: Names and terms.
         half: Keep the kernels in float16, for about half the size (see `unmask.train.half`).
         middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`).
+        weights: How much each run's logit counts in the mean, above 0; None lets all count alike.
 
     Returns:
         The bundle's folder.
 
     Raises:
         UnmaskError: No run, no data, runs that do not go together, or a graph that does not agree with Keras.
+        ValueError: Another number of weights than of runs, or one that is not above 0.
     """
     runs = [runs] if isinstance(runs, Path) else list(runs)
+    if weights is not None and (len(weights) != len(runs) or not all(0 < weight < math.inf for weight in weights)):
+        raise ValueError(f"{len(runs)} runs need as many weights above 0, not {list(weights)}")
     configs = [read_config(run / CONFIG_FILE) for run in runs]
     folders = {config.data for config in configs}
     if data is None and len(folders) > 1:
         raise UnmaskError(
             f"These runs learned from different pictures: {', '.join(sorted(folders))}.",
-            hint="Say where to calibrate and to report: --data FOLDER",
+            hint="Say where to calibrate and to report, with pictures of the largest of their sizes: --data FOLDER",
             code="data-differ",
         )
     models = [_best_model(run) for run in runs]
-    model = ensemble(models if middle is None else [middle_of(one, middle) for one in models])
+    if middle is not None:
+        if len({one.inputs[0].shape[1] for one in models}) > 1:
+            raise UnmaskError(
+                "Runs on pictures of several sizes cannot look at the middle of them.",
+                hint="Leave --middle out, or put runs of one --size together.",
+                code="middle-does-not-fit",
+            )
+        models = [middle_of(one, middle) for one in models]
+    model = ensemble(models, weights)
     if len(runs) == 1:
         details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}
     else:
@@ -116,6 +130,8 @@ def export_run(
                 for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
             },
         }
+    if weights is not None:
+        details["settings"]["weights"] = ", ".join(f"{weight / sum(weights):.3g}" for weight in weights)
     if half:
         details["settings"]["kernels"] = "float16"
     if middle is not None:
