@@ -1,6 +1,7 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN... [--weights A,B,...] [--half] [--middle PIXELS] [--bundle FOLDER] [--pictures 500]
+    python benchmarks/parity.py RUN... [--weights A,B,...] [--blurred-weights A,B,...] [--half] [--middle PIXELS]
+        [--bundle FOLDER] [--pictures 500]
 
 RUN... are the run folders that the bundle was exported from, one or several; the options are those of the export. Logits of the
 graph and of Keras, the mean of the runs' models, each on pictures of its size, centred as the export does it, on the same
@@ -29,7 +30,8 @@ BAR = 1e-3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    parser.add_argument("--weights", type=lambda text: [float(part) for part in text.split(",")])
+    parser.add_argument("--weights", type=numbers)
+    parser.add_argument("--blurred-weights", type=numbers)
     parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
     parser.add_argument("--middle", type=int, help="The bundle was made with `unmask export --middle`.")
     parser.add_argument("--bundle", type=Path)
@@ -45,9 +47,12 @@ def main() -> None:
     from unmask.train.half import round_kernels
     from unmask.train.loop import judge
     from unmask.train.middle import middle_of
+    from unmask.train.sharpness import Shares
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
+    alike = [1.0] * len(models)
+    shares = Shares(arguments.weights or alike, arguments.blurred_weights)
     for model in models if arguments.half else ():
         round_kernels(model)
     if arguments.middle is not None:
@@ -57,14 +62,18 @@ def main() -> None:
     def mean_logits(images: Source) -> np.ndarray:
         """From the runs themselves, so that a fault in putting them together shows."""
         logits = [judge(model, scaled(images, int(model.inputs[0].shape[1]))) for model in models]
-        return np.average(logits, axis=0, weights=arguments.weights)
+        starts = range(0, len(images), BATCH)
+        batches = (images.read(np.arange(start, min(start + BATCH, len(images)))) for start in starts)
+        counts = np.concatenate([np.asarray(shares(batch)) for batch in batches])
+        return np.sum(counts.T * logits, axis=0)
 
     centre = fit_centre(mean_logits(source), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
-    whole = ensemble(models, arguments.weights)
+    whole = ensemble(models, arguments.weights, arguments.blurred_weights)
     heads = find_heads(whole)
     assert heads is not None, "an architecture of unmask.models has a head of the known form"
-    body, head = keras.Model(whole.inputs, heads.spatial_map), keras.Model(heads.spatial_map, whole.outputs[0])
+    needs = {"map": heads.spatial_map} | ({} if heads.shares is None else {"shares": heads.shares})
+    body, head = keras.Model(whole.inputs, needs), keras.Model(needs, whole.outputs[0])
     logit_gap = 0.0
     gaps: list[np.ndarray] = []
     peaks: list[np.ndarray] = []
@@ -99,6 +108,10 @@ Written by `benchmarks/parity.py` on {today()}, {hardware()}; detector {detector
     )
 
 
+def numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
 def scaled(source: Source, side: int) -> Source:
     """The pictures as a model of this size gets them."""
     return replace(
@@ -110,10 +123,11 @@ def grad_cam(body: Any, head: Any, crops: np.ndarray) -> np.ndarray:
     """Grad-CAM (N, h, w), the gradient taken by TensorFlow through the layers behind the map."""
     import tensorflow as tf
 
-    activations = body(crops, training=False)
+    given = body(crops, training=False)
+    activations = given["map"]
     with tf.GradientTape() as tape:
         tape.watch(activations)
-        logits = head(activations, training=False)
+        logits = head(given, training=False)
     weights = tf.reduce_mean(tape.gradient(logits, activations), axis=(1, 2), keepdims=True)
     return np.asarray(tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1)))
 

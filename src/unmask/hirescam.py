@@ -40,7 +40,7 @@ def hirescam(detector: Detector, crops: NDArray[np.uint8]) -> NDArray[np.float32
     body, head = _split_graph(detector.bundle.model)
     maps = []
     for crop in crops:
-        (spatial,) = body.run(None, {body.get_inputs()[0].name: crop[None]})
+        spatial, *others = body.run(None, {body.get_inputs()[0].name: crop[None]})
         shape = spatial.shape[1:]
         axes = _spatial_axes(shape, detector.logits_and_maps(crop[None])[1].shape[1:])
         height, width = (shape[axis] for axis in axes)
@@ -53,15 +53,20 @@ def hirescam(detector: Detector, crops: NDArray[np.uint8]) -> NDArray[np.float32
                     place[axes[0]], place[axes[1]] = row, column
                     one[tuple(place)] *= 1.0 + sign * _NUDGE
                     scaled.append(one)
-        logits = _run_in_parts(head, np.stack(scaled))
+        logits = _run_in_parts(head, np.stack(scaled), others)
         up, down = logits.reshape(2, height, width)
         maps.append(np.maximum((up - down) / (2 * _NUDGE), 0.0))
     return np.stack(maps).astype(np.float32)
 
 
-def _run_in_parts(session: Any, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-    name = session.get_inputs()[0].name
-    parts = [session.run(None, {name: batch[at : at + 64]})[0].ravel() for at in range(0, len(batch), 64)]
+def _run_in_parts(session: Any, batch: NDArray[np.float32], others: list[Any]) -> NDArray[np.float64]:
+    """Logits (n,) of maps (n, ...), all of one picture: what else the head needs, (1, ...) each, is the same for all."""
+    name, *names = (one.name for one in session.get_inputs())
+    parts = []
+    for at in range(0, len(batch), 64):
+        part = batch[at : at + 64]
+        alike = {other: np.repeat(value, len(part), axis=0) for other, value in zip(names, others, strict=True)}
+        parts.append(session.run(None, {name: part, **alike})[0].ravel())
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -75,7 +80,10 @@ def _spatial_axes(shape: tuple[int, ...], expected: tuple[int, ...]) -> tuple[in
 
 
 def _split_graph(model: bytes) -> tuple[Any, Any]:
-    """The graph up to the last spatial map A, and from there to the logit, as two sessions."""
+    """The graph up to the last spatial map A, and from there to the logit, as two sessions.
+
+    What the logit needs besides A, such as how much each of several models counts, is given from one to the other.
+    """
     try:
         import onnx
         from onnx.utils import Extractor
@@ -89,11 +97,12 @@ def _split_graph(model: bytes) -> tuple[Any, Any]:
 
     graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(model))
     name = _spatial_map(graph.graph)
+    cut = [name, *_besides(graph.graph, name)]
     extractor = Extractor(graph)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     parts = []
-    for inputs, outputs in (([graph.graph.input[0].name], [name]), ([name], ["logit"])):
+    for inputs, outputs in (([graph.graph.input[0].name], cut), (cut, ["logit"])):
         try:
             part = extractor.extract_model(inputs, outputs).SerializeToString()
             parts.append(onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]))
@@ -131,6 +140,27 @@ def _spatial_map(graph: Any) -> str:
             if before in maker and leads_to_logit(before):
                 return str(before)
     raise _no_hirescam("its graph has no Grad-CAM of the known form")
+
+
+def _besides(graph: Any, spatial_map: str) -> list[str]:
+    """What the nodes between A and the logit get that is made of the picture, and not of A."""
+    maker = {output: node for node in graph.node for output in node.output}
+    of_map, of_picture = {spatial_map}, {graph.input[0].name}
+    for node in graph.node:  # each after those that make its inputs
+        if of_map.intersection(node.input):
+            of_map.update(node.output)
+        elif spatial_map not in node.output and of_picture.intersection(node.input):
+            of_picture.update(node.output)
+    found: dict[str, None] = {}
+    waiting, seen = ["logit"], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in of_picture:
+            found[name] = None
+        elif name in of_map - seen - {spatial_map}:
+            seen.add(name)
+            waiting += maker[name].input
+    return list(found)
 
 
 def _no_hirescam(reason: str) -> UnmaskError:

@@ -40,11 +40,13 @@ def autodiff_cam(model, images, *, mean_gradient):
 
     from unmask.train.gradcam import find_heads
 
-    whole = find_heads(model).spatial_map
-    maps = keras.Model(model.inputs, whole)([images], training=False)
+    heads = find_heads(model)
+    needs = {"map": heads.spatial_map} | ({} if heads.shares is None else {"shares": heads.shares})
+    given = keras.Model(model.inputs, needs)([images], training=False)
+    maps = given["map"]
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        logits = keras.Model(whole, model.outputs[0])(maps, training=False)
+        logits = keras.Model(needs, model.outputs[0])(given, training=False)
     gradient = tape.gradient(logits, maps)
     if mean_gradient:
         gradient = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
@@ -98,13 +100,14 @@ def test_the_graph_gives_mean_and_grad_cam(architecture):
     np.testing.assert_allclose(maps, expected, atol=1e-3 * expected.max())
 
 
-def test_hirescam_is_the_gradient_times_the_maps_of_all_models(tmp_path):
+@pytest.mark.parametrize("weights", [None, (4, 1)])
+def test_hirescam_is_the_gradient_times_the_maps_of_all_models(weights, tmp_path):
     from unmask.detector import Detector
     from unmask.hirescam import hirescam
     from unmask.train.ensemble import ensemble
     from unmask.train.export import Label, export_model
 
-    model, images = ensemble(models(3, 4, shift=0.0)), noise(4, 64)
+    model, images = ensemble(models(3, 4, shift=0.0), weights, weights and (1, 9)), noise(4, 64)
     details = {"architecture": "ensemble", "settings": {}}
     bundle = export_model(model, tmp_path / "bundle", data=None, label=Label(), details=details)
     expected = autodiff_cam(model, images, mean_gradient=False)
@@ -121,6 +124,25 @@ def test_models_may_count_more_and_less(architecture):
     expected = (4 * alone[0] + 4 * alone[1] + 2 * alone[2]) / 10
     assert np.abs(expected - alone.mean(axis=0)).min() > 1e-3 * np.abs(expected).max()
     np.testing.assert_allclose(ensemble(members, (4, 4, 2)).predict_on_batch(images), expected, rtol=1e-4)
+
+
+def test_models_count_by_how_blurred_the_picture_is():
+    import cv2
+
+    from unmask.train.ensemble import ensemble
+
+    members, sharp = models(1, 2), noise(3, 64)
+    blurred = np.stack([cv2.resize(few, (64, 64), interpolation=cv2.INTER_CUBIC) for few in noise(3, 6)])
+    both = np.concatenate([sharp, blurred])
+    first, second = (model.predict_on_batch(both) for model in members)
+    assert np.abs(first - second).min() > 1e-3 * np.abs(first).max()
+    found = ensemble(members, (3, 1), (1, 9)).predict_on_batch(both)
+    np.testing.assert_allclose(found[:3], 0.75 * first[:3] + 0.25 * second[:3], rtol=1e-3)
+    np.testing.assert_allclose(found[3:], 0.1 * first[3:] + 0.9 * second[3:], rtol=1e-2)
+    # Without others for sharp pictures, all count alike there.
+    np.testing.assert_allclose(
+        ensemble(members, None, (1, 9)).predict_on_batch(both)[:3], (first + second)[:3] / 2, rtol=1e-3
+    )
 
 
 def of_two_sizes():
@@ -141,8 +163,11 @@ def test_a_model_for_smaller_pictures_gets_them_scaled_down():
     np.testing.assert_allclose(ensemble(members).predict_on_batch(images), np.mean(alone, axis=0), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("half", "weights"), [(False, None), (True, None), (False, (4, 1.5))])
-def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights):
+@pytest.mark.parametrize(
+    ("half", "weights", "blurred"),
+    [(False, None, None), (True, None, None), (False, (4, 1.5), None), (True, (4, 1.5), (1, 9))],
+)
+def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights, blurred):
     import onnxruntime
 
     from unmask.train.ensemble import ensemble
@@ -150,7 +175,7 @@ def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights):
     from unmask.train.half import round_kernels
 
     members, images, small = of_two_sizes()
-    model = ensemble(members, weights)
+    model = ensemble(members, weights, blurred)
     alone = [model.predict_on_batch(seen) for model, seen in zip(members, (images, small), strict=True)]
     mean = np.average(alone, axis=0, weights=weights)
     if half:
@@ -263,9 +288,12 @@ def test_weights_are_asked_for_by_name_and_told_on_the_card(finished_run, second
     from unmask.detector import Detector
     from unmask.evaluate.calibration import fit_centre
 
-    result = exported(finished_run, second_run, "--weights", "3,1", "--out", tmp_path / "bundle")
+    weights = ("--weights", "3,1", "--blurred-weights", "3,1")
+    result = exported(finished_run, second_run, *weights, "--out", tmp_path / "bundle")
     assert result.exit_code == 0, result.output
-    assert "| weights | 0.75, 0.25 |" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "| weights | 0.75, 0.25 |" in card
+    assert "| weights of blurred pictures | 0.75, 0.25 |" in card
     runs = [keras.models.load_model(run / "model.keras", compile=False) for run in (finished_run, second_run)]
 
     def mean(split):
@@ -292,10 +320,11 @@ def test_weights_are_asked_for_by_name_and_told_on_the_card(finished_run, second
         ("", "no list of numbers above 0"),
     ],
 )
-def test_other_weights_are_refused(weights, words, finished_run, second_run, tmp_path):
+@pytest.mark.parametrize("option", ["--weights", "--blurred-weights"])
+def test_other_weights_are_refused(option, weights, words, finished_run, second_run, tmp_path):
     from unmask.train.export import export_run
 
-    result = exported(finished_run, second_run, f"--weights={weights}", "--out", tmp_path / "bundle")
+    result = exported(finished_run, second_run, f"{option}={weights}", "--out", tmp_path / "bundle")
     assert result.exit_code == 2
     assert words in " ".join(result.output.split())
     assert not (tmp_path / "bundle").exists()
@@ -306,19 +335,6 @@ def test_other_weights_are_refused(weights, words, finished_run, second_run, tmp
 def test_weights_need_several_runs(finished_run, tmp_path):
     result = exported(finished_run, "--weights", "1", "--out", tmp_path / "bundle")
     assert (result.exit_code, "for each of several runs" in " ".join(result.output.split())) == (2, True)
-
-
-def test_a_last_layer_that_is_no_plain_dense_one_is_not_weighed():
-    import keras
-
-    from unmask.train.ensemble import ensemble
-
-    image = keras.Input((8, 8, 3), dtype="uint8")
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(image))
-    model = keras.Model(image, keras.layers.Dense(1, activation="relu")(x))
-    with pytest.raises(UnmaskError, match="cannot count more or less") as caught:
-        ensemble([model, model], (1, 2))
-    assert "--weights" in caught.value.hint
 
 
 def test_runs_on_pictures_of_several_sizes_have_no_middle(tmp_path):

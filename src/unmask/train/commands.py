@@ -208,6 +208,12 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     metavar="A,B,...",
     help="Of several runs: how much each counts in the mean, 2,2,1 say. [default: all alike]",
 )
+@click.option(
+    "--blurred-weights",
+    callback=_shares,
+    metavar="A,B,...",
+    help="The same where a picture is blurred. [default: those of --weights]",
+)
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
 def export(
@@ -223,6 +229,7 @@ def export(
     half: bool,
     middle: int | None,
     weights: tuple[float, ...] | None,
+    blurred_weights: tuple[float, ...] | None,
 ) -> None:
     """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
 
@@ -245,10 +252,11 @@ def export(
     if len({source.resolve() for source in sources}) < len(sources):
         raise click.UsageError("The same run is named twice; its mean with itself is no other detector.")
     files = [source for source in sources if not source.is_dir()]
-    if weights is not None and (len(sources) == 1 or len(weights) != len(sources)):
-        raise click.UsageError(
-            f"--weights names a number for each of several runs; {len(weights)} for {len(sources)} here."
-        )
+    for option, numbers in (("--weights", weights), ("--blurred-weights", blurred_weights)):
+        if numbers is not None and (len(sources) == 1 or len(numbers) != len(sources)):
+            raise click.UsageError(
+                f"{option} names a number for each of several runs; {len(numbers)} for {len(sources)} here."
+            )
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
     for option, given in (("--half", half), ("--middle", middle)):
@@ -273,7 +281,16 @@ def export(
     else:
         for source in sources:
             read_run(source)  # a folder without a run is refused in the words of train and mine
-        folder = export_run(sources, out, data=data, label=label, half=half, middle=middle, weights=weights)
+        folder = export_run(
+            sources,
+            out,
+            data=data,
+            label=label,
+            half=half,
+            middle=middle,
+            weights=weights,
+            blurred_weights=blurred_weights,
+        )
     click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 

@@ -5,7 +5,8 @@ only where they agree (Lakshminarayanan et al., "Simple and Scalable Predictive 
 NeurIPS 2017). A picture costs as many times as much as there are runs.
 
 A run on pictures of half the side gets the picture scaled down, and costs a quarter. What it knows survives a blur that takes the
-fine traces, on which the others rely. It knows less of sharp pictures, and so may count less than the others.
+fine traces, on which the others rely. It knows less of sharp pictures, and so may count less than the others, and more where a
+picture is blurred.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Any
 import keras
 
 from unmask.errors import UnmaskError
-from unmask.train.gradcam import JOINED_MAP, MEAN_LOGIT, Head, find_head, member_outputs
+from unmask.train.gradcam import JOINED_MAP, MEAN_LOGIT, SHARES, Head, find_head, member_outputs
+from unmask.train.sharpness import Shares, WeightedMean
 
 
-def ensemble(models: Sequence[Any], weights: Sequence[float] | None = None) -> Any:
+def ensemble(
+    models: Sequence[Any], weights: Sequence[float] | None = None, blurred_weights: Sequence[float] | None = None
+) -> Any:
     """One model that answers with the mean logit.
 
     Args:
@@ -28,13 +32,14 @@ def ensemble(models: Sequence[Any], weights: Sequence[float] | None = None) -> A
             in global pooling.
         weights: How much the logit of each counts, as many as there are models, all above 0; only their ratios matter. None
             lets all count alike.
+        blurred_weights: The same for pictures that are blurred (`unmask.train.sharpness`); None for those of `weights`.
 
     Returns:
         A `keras.Model` of the same form, on copies of the weights; a single model as it is. Their last spatial maps become
         one, from which the explanations and the distance to the training pictures are made.
 
     Raises:
-        UnmaskError: Their inputs, or their last spatial maps, do not go together; or there is no layer to weigh them in.
+        UnmaskError: Their inputs, or their last spatial maps, do not go together.
     """
     if len(models) == 1:
         return models[0]
@@ -50,15 +55,18 @@ def ensemble(models: Sequence[Any], weights: Sequence[float] | None = None) -> A
         maps.append(spatial_map)
     if any(one.shape[1:3] != maps[0].shape[1:3] for one in maps):
         raise _differ(models, [one.shape[1:3] for one in maps], "last maps of different sizes")
-    if weights is not None:
-        _weigh(heads, weights)
     joined = keras.layers.Concatenate(name=JOINED_MAP)(maps)
     logits, first = [], 0
     for head in heads:
         end = first + head.spatial_map.shape[-1]
         logits.append(head.applied_to(joined[..., first:end]))
         first = end
-    return keras.Model(image, keras.layers.Average(name=MEAN_LOGIT)(logits), name="ensemble")
+    if weights is None and blurred_weights is None:
+        mean = keras.layers.Average(name=MEAN_LOGIT)(logits)
+    else:
+        shares = Shares(weights or [1.0] * len(models), blurred_weights, name=SHARES)(image)
+        mean = WeightedMean(name=MEAN_LOGIT)([*logits, shares])
+    return keras.Model(image, mean, name="ensemble")
 
 
 def last_layers(model: Any) -> list[Any]:
@@ -101,20 +109,6 @@ def _on_half(model: Any, image: Any, suffix: str) -> tuple[Head, Any]:
     small = keras.ops.cast(keras.ops.floor(means + 0.5), "uint8")
     features = keras.Model(copy.inputs[0], head.spatial_map, name=f"features{suffix}")
     return head, keras.layers.UpSampling2D(2, name=f"twice{suffix}")(features(small))
-
-
-def _weigh(heads: Sequence[Head], weights: Sequence[float]) -> None:
-    """Multiplies each model's logit by its share of all weights times their number, within its last layer."""
-    for head, weight in zip(heads, weights, strict=True):
-        last = head.steps[-1].layer
-        if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.linear:
-            raise UnmaskError(
-                "A model whose last layer is not a plain dense one cannot count more or less than others.",
-                hint="Leave --weights out.",
-                code="unknown-head",
-            )
-        for variable in last.weights:
-            variable.assign(variable * (weight * len(heads) / sum(weights)))
 
 
 def _differ(models: Sequence[Any], values: Sequence[Any], what: str) -> UnmaskError:

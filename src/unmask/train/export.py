@@ -79,6 +79,7 @@ def export_run(
     half: bool = False,
     middle: int | None = None,
     weights: Sequence[float] | None = None,
+    blurred_weights: Sequence[float] | None = None,
 ) -> Path:
     """Makes a bundle of a run's best model, or of several runs' together.
 
@@ -91,6 +92,7 @@ def export_run(
         half: Keep the kernels in float16, for about half the size (see `unmask.train.half`).
         middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`).
         weights: How much each run's logit counts in the mean, above 0; None lets all count alike.
+        blurred_weights: The same for pictures that are blurred (see `unmask.train.sharpness`); None for those of `weights`.
 
     Returns:
         The bundle's folder.
@@ -100,8 +102,9 @@ def export_run(
         ValueError: Another number of weights than of runs, or one that is not above 0.
     """
     runs = [runs] if isinstance(runs, Path) else list(runs)
-    if weights is not None and (len(weights) != len(runs) or not all(0 < weight < math.inf for weight in weights)):
-        raise ValueError(f"{len(runs)} runs need as many weights above 0, not {list(weights)}")
+    for given in (weights, blurred_weights):
+        if given is not None and (len(given) != len(runs) or not all(0 < weight < math.inf for weight in given)):
+            raise ValueError(f"{len(runs)} runs need as many weights above 0, not {list(given)}")
     configs = [read_config(run / CONFIG_FILE) for run in runs]
     folders = {config.data for config in configs}
     if data is None and len(folders) > 1:
@@ -119,7 +122,7 @@ def export_run(
                 code="middle-does-not-fit",
             )
         models = [middle_of(one, middle) for one in models]
-    model = ensemble(models, weights)
+    model = ensemble(models, weights, blurred_weights)
     if len(runs) == 1:
         details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}
     else:
@@ -130,8 +133,9 @@ def export_run(
                 for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
             },
         }
-    if weights is not None:
-        details["settings"]["weights"] = ", ".join(f"{weight / sum(weights):.3g}" for weight in weights)
+    for what, given in (("weights", weights), ("weights of blurred pictures", blurred_weights)):
+        if given is not None:
+            details["settings"][what] = ", ".join(f"{weight / sum(given):.3g}" for weight in given)
     if half:
         details["settings"]["kernels"] = "float16"
     if middle is not None:

@@ -20,8 +20,9 @@ from keras import layers, ops
 from unmask.errors import UnmaskError
 from unmask.train.outside import FeatureStatistics, distance_output
 
-# Layers of an ensemble: its models' last spatial maps, concatenated along the channels, and the mean of their logits.
-JOINED_MAP, MEAN_LOGIT = "joined_map", "mean_logit"
+# Layers of an ensemble: its models' last spatial maps, concatenated along the channels; how much each model counts, where they
+# do not count alike; and the mean of their logits.
+JOINED_MAP, SHARES, MEAN_LOGIT = "joined_map", "shares", "mean_logit"
 
 # Side of the grid of grey squares, for a head of another form. 16 squares are 16 more runs of the model.
 OCCLUSION_GRID = 4
@@ -64,10 +65,12 @@ class Heads:
     Attributes:
         spatial_map: Symbolic tensor (N, h, w, C), all their maps, concatenated along the channels.
         members: In this order.
+        shares: Symbolic tensor (N, M), how much each of them counts for a picture; None where all count alike.
     """
 
     spatial_map: Any
     members: tuple[Head, ...]
+    shares: Any = None
 
 
 def find_head(model: Any) -> Head | None:
@@ -85,14 +88,20 @@ def find_heads(model: Any) -> Heads | None:
     members = tuple(head for head in map(_head_before, outputs) if head is not None)
     if len(members) < len(outputs):
         return None
-    return Heads(members[0].spatial_map if len(members) == 1 else model.get_layer(JOINED_MAP).output, members)
+    if len(members) == 1:
+        return Heads(members[0].spatial_map, members)
+    shares = next((layer.output for layer in model.layers if layer.name == SHARES), None)
+    return Heads(model.get_layer(JOINED_MAP).output, members, shares)
 
 
 def member_outputs(model: Any) -> list[Any]:
     """The symbolic logits (N, 1) of an ensemble's models; of any other model its own."""
     output = model.outputs[0]
     layer, node_index, _ = output._keras_history
-    return list(layer._inbound_nodes[node_index].input_tensors) if layer.name == MEAN_LOGIT else [output]
+    if layer.name != MEAN_LOGIT:
+        return [output]
+    sources = layer._inbound_nodes[node_index].input_tensors
+    return [source for source in sources if source._keras_history[0].name != SHARES]
 
 
 def _head_before(output: Any) -> Head | None:
@@ -149,8 +158,13 @@ def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
 
 
 def _grad_cam(heads: Heads) -> Any:
-    # Each head reads its own channels.
-    weights = [_channel_weights(head) / len(heads.members) for head in heads.members]
+    # Each head reads its own channels. How much it counts does not depend on its map.
+    count = len(heads.members)
+    shares = [
+        1 / count if heads.shares is None else ops.reshape(heads.shares[:, index], (-1, 1, 1, 1))
+        for index in range(count)
+    ]
+    weights = [_channel_weights(head) * share for head, share in zip(heads.members, shares, strict=True)]
     return ops.relu(ops.sum(heads.spatial_map * ops.concatenate(weights, axis=-1), axis=-1))
 
 
