@@ -1,7 +1,7 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
     python benchmarks/parity.py RUN... [--weights A,B,...] [--blurred-weights A,B,...] [--half] [--middle PIXELS]
-        [--bundle FOLDER] [--pictures 500]
+        [--data PREPARED] [--bundle FOLDER] [--pictures 500]
 
 RUN... are the run folders that the bundle was exported from, one or several; the options are those of the export. Logits of the
 graph and of Keras, the mean of the runs' models, each on pictures of its size, centred as the export does it, on the same
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--blurred-weights", type=numbers)
     parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
     parser.add_argument("--middle", type=int, help="The bundle was made with `unmask export --middle`.")
+    parser.add_argument("--data", type=Path, help="The prepared folder of the export. [default: that of the first run]")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pictures", type=int, default=500)
     arguments = parser.parse_args()
@@ -51,28 +52,34 @@ def main() -> None:
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
-    alike = [1.0] * len(models)
-    shares = Shares(arguments.weights or alike, arguments.blurred_weights)
     for model in models if arguments.half else ():
         round_kernels(model)
     if arguments.middle is not None:
         models = [middle_of(model, arguments.middle) for model in models]
-    source = open_source(read_config(arguments.runs[0] / CONFIG_FILE).data, "Validation", detector.info.input_size)
+    data = arguments.data or read_config(arguments.runs[0] / CONFIG_FILE).data
+    source = open_source(data, "Validation", detector.info.input_size)
 
-    def mean_logits(images: Source) -> np.ndarray:
-        """From the runs themselves, so that a fault in putting them together shows."""
-        logits = [judge(model, scaled(images, int(model.inputs[0].shape[1]))) for model in models]
+    def logits_of(images: Source) -> np.ndarray:
+        """Of the runs themselves (M, n), so that a fault in putting them together shows."""
+        return np.array([judge(model, scaled(images, int(model.inputs[0].shape[1]))) for model in models])
+
+    counting = Shares(arguments.weights or [1.0] * len(models), arguments.blurred_weights)
+
+    def counts(images: Source) -> np.ndarray:
+        """How much each of them counts, (M, n)."""
         starts = range(0, len(images), BATCH)
         batches = (images.read(np.arange(start, min(start + BATCH, len(images)))) for start in starts)
-        counts = np.concatenate([np.asarray(shares(batch)) for batch in batches])
-        return np.sum(counts.T * logits, axis=0)
+        return np.concatenate([np.asarray(counting(batch)) for batch in batches]).T
 
-    centre = fit_centre(mean_logits(source), source.labels)
+    whole_split, own = logits_of(source), np.zeros((len(models), 1))
+    if arguments.weights or arguments.blurred_weights:
+        own = np.array([[fit_centre(logits, source.labels)] for logits in whole_split])
+    centre = fit_centre(np.sum(counts(source) * (whole_split - own), axis=0), source.labels)
     chosen = np.sort(np.random.default_rng(0).permutation(len(source))[: arguments.pictures])
     whole = ensemble(models, arguments.weights, arguments.blurred_weights)
     heads = find_heads(whole)
     assert heads is not None, "an architecture of unmask.models has a head of the known form"
-    needs = {"map": heads.spatial_map} | ({} if heads.shares is None else {"shares": heads.shares})
+    needs = [heads.spatial_map, *([] if heads.shares is None else [heads.shares])]
     body, head = keras.Model(whole.inputs, needs), keras.Model(needs, whole.outputs[0])
     logit_gap = 0.0
     gaps: list[np.ndarray] = []
@@ -80,7 +87,8 @@ def main() -> None:
     for start in range(0, len(chosen), BATCH):
         crops = source.read(chosen[start : start + BATCH])
         logits, maps = detector.logits_and_maps(crops)
-        expected_logits = mean_logits(source.taken(chosen[start : start + BATCH])) - centre
+        some = source.taken(chosen[start : start + BATCH])
+        expected_logits = np.sum(counts(some) * (logits_of(some) - own), axis=0) - centre
         expected_maps = grad_cam(body, head, crops)
         logit_gap = max(logit_gap, float(np.abs(logits - expected_logits).max()))
         peaks.append(expected_maps.max(axis=(1, 2)))
@@ -124,10 +132,10 @@ def grad_cam(body: Any, head: Any, crops: np.ndarray) -> np.ndarray:
     import tensorflow as tf
 
     given = body(crops, training=False)
-    activations = given["map"]
+    activations, *others = given if isinstance(given, list) else [given]
     with tf.GradientTape() as tape:
         tape.watch(activations)
-        logits = head(given, training=False)
+        logits = head([activations, *others], training=False)
     weights = tf.reduce_mean(tape.gradient(logits, activations), axis=(1, 2), keepdims=True)
     return np.asarray(tf.nn.relu(tf.reduce_sum(weights * activations, axis=-1)))
 

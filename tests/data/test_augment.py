@@ -10,7 +10,7 @@ from tests.data.pictures import picture
 from unmask.data import augment
 from unmask.data.augment import AUGMENTATIONS, blurred, delivery, light, rough
 
-CHANGES = pytest.mark.parametrize("change", [light, delivery, rough])
+CHANGES = pytest.mark.parametrize("change", [light, delivery, rough, blurred])
 
 
 @pytest.fixture(scope="module")

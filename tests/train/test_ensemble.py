@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.train.prepared_faces import write_prepared
 
 from unmask.errors import UnmaskError
 
@@ -15,6 +16,14 @@ ARCHITECTURES = pytest.mark.parametrize("architecture", ["cnn", "mobilenetv2"])
 
 def noise(count, side):
     return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def sharp_and_blurred(count, side):
+    """Noise, and as many pictures of the same with nothing fine in them."""
+    import cv2
+
+    blurred = [cv2.resize(few, (side, side), interpolation=cv2.INTER_CUBIC) for few in noise(count, 6)]
+    return np.concatenate([noise(count, side), np.stack(blurred)])
 
 
 def models(*seeds, architecture="cnn", side=64, shift=0.05):
@@ -41,9 +50,10 @@ def autodiff_cam(model, images, *, mean_gradient):
     from unmask.train.gradcam import find_heads
 
     heads = find_heads(model)
-    needs = {"map": heads.spatial_map} | ({} if heads.shares is None else {"shares": heads.shares})
-    given = keras.Model(model.inputs, needs)([images], training=False)
-    maps = given["map"]
+    maps = keras.Model(model.inputs, heads.spatial_map)([images], training=False)
+    needs, given = heads.spatial_map, maps
+    if heads.shares is not None:
+        needs, given = [needs, heads.shares], [maps, keras.Model(model.inputs, heads.shares)([images], training=False)]
     with tf.GradientTape() as tape:
         tape.watch(maps)
         logits = keras.Model(needs, model.outputs[0])(given, training=False)
@@ -107,7 +117,7 @@ def test_hirescam_is_the_gradient_times_the_maps_of_all_models(weights, tmp_path
     from unmask.train.ensemble import ensemble
     from unmask.train.export import Label, export_model
 
-    model, images = ensemble(models(3, 4, shift=0.0), weights, weights and (1, 9)), noise(4, 64)
+    model, images = ensemble(models(3, 4, shift=0.0), weights, weights and (1, 9)), sharp_and_blurred(2, 64)
     details = {"architecture": "ensemble", "settings": {}}
     bundle = export_model(model, tmp_path / "bundle", data=None, label=Label(), details=details)
     expected = autodiff_cam(model, images, mean_gradient=False)
@@ -127,13 +137,9 @@ def test_models_may_count_more_and_less(architecture):
 
 
 def test_models_count_by_how_blurred_the_picture_is():
-    import cv2
-
     from unmask.train.ensemble import ensemble
 
-    members, sharp = models(1, 2), noise(3, 64)
-    blurred = np.stack([cv2.resize(few, (64, 64), interpolation=cv2.INTER_CUBIC) for few in noise(3, 6)])
-    both = np.concatenate([sharp, blurred])
+    members, both = models(1, 2), sharp_and_blurred(3, 64)
     first, second = (model.predict_on_batch(both) for model in members)
     assert np.abs(first - second).min() > 1e-3 * np.abs(first).max()
     found = ensemble(members, (3, 1), (1, 9)).predict_on_batch(both)
@@ -150,7 +156,7 @@ def of_two_sizes():
     from unmask.image import resize
 
     members = [models(seed, architecture="mobilenetv2", side=side)[0] for seed, side in ((1, 64), (2, 32))]
-    images = noise(5, 64)
+    images = sharp_and_blurred(3, 64)
     return members, images, np.stack([resize(image, 32) for image in images])
 
 
@@ -173,11 +179,14 @@ def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights, blurred):
     from unmask.train.ensemble import ensemble
     from unmask.train.graph import to_onnx
     from unmask.train.half import round_kernels
+    from unmask.train.sharpness import Shares
 
     members, images, small = of_two_sizes()
     model = ensemble(members, weights, blurred)
     alone = [model.predict_on_batch(seen) for model, seen in zip(members, (images, small), strict=True)]
-    mean = np.average(alone, axis=0, weights=weights)
+    shares = Shares(weights or (1, 1), blurred)(images)
+    assert np.ptp(shares, axis=0).max() > 0.5 or blurred is None
+    mean = np.sum(np.asarray(shares).T[..., None] * alone, axis=0)
     if half:
         round_kernels(model)
     graph = to_onnx(model, half=half)
@@ -196,9 +205,9 @@ def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights, blurred):
     ("sides", "architectures", "words"),
     [
         ((32, 48), ("cnn", "cnn"), "cnn 32, cnn 48"),
-        ((64, 32), ("cnn", "cnn"), "cnn 32"),
+        ((64, 32), ("cnn", "cnn"), "cnn for 32 px cannot join one for 64 px"),
         ((128, 32), ("mobilenetv2", "mobilenetv2"), "mobilenetv2 128, mobilenetv2 32"),
-        ((64, 64), ("cnn", "mobilenetv2"), r"cnn \(6, 6\), mobilenetv2"),
+        ((64, 64), ("cnn", "mobilenetv2"), r"cnn \(6, 6\) of 64 px, mobilenetv2"),
     ],
 )
 def test_models_that_differ_in_size_are_refused(sides, architectures, words):
@@ -287,24 +296,91 @@ def test_weights_are_asked_for_by_name_and_told_on_the_card(finished_run, second
     from unmask.data.prepared import load_prepared
     from unmask.detector import Detector
     from unmask.evaluate.calibration import fit_centre
+    from unmask.train.sharpness import Shares
 
-    weights = ("--weights", "3,1", "--blurred-weights", "3,1")
+    weights = ("--weights", "3,1", "--blurred-weights", "1,9")
     result = exported(finished_run, second_run, *weights, "--out", tmp_path / "bundle")
     assert result.exit_code == 0, result.output
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
     assert "| weights | 0.75, 0.25 |" in card
-    assert "| weights of blurred pictures | 0.75, 0.25 |" in card
+    assert "| weights of blurred pictures | 0.1, 0.9 |" in card
+
+    labels = load_prepared(prepared).labels("Validation")
     runs = [keras.models.load_model(run / "model.keras", compile=False) for run in (finished_run, second_run)]
+    for run in runs:  # each is centred by itself
+        own = run.predict_on_batch(np.load(prepared / "Validation.npy"))[:, 0].astype(np.float64)
+        run.layers[-1].bias.assign(run.layers[-1].bias - fit_centre(own, labels))
 
-    def mean(split):
-        logits = [run.predict_on_batch(np.load(prepared / f"{split}.npy"))[:, 0] for run in runs]
-        return 0.75 * logits[0] + 0.25 * logits[1]
+    def mean(images):
+        logits = [run.predict_on_batch(images)[:, 0] for run in runs]
+        return np.sum(np.asarray(Shares([3, 1], [1, 9])(images)).T * logits, axis=0)
 
-    expected = mean("Test") - fit_centre(
-        mean("Validation").astype(np.float64), load_prepared(prepared).labels("Validation")
-    )
-    logits, _ = Detector.load(tmp_path / "bundle").logits_and_maps(np.load(prepared / "Test.npy"))
+    images = sharp_and_blurred(3, 32)
+    expected = mean(images) - fit_centre(mean(np.load(prepared / "Validation.npy")).astype(np.float64), labels)
+    logits, _ = Detector.load(tmp_path / "bundle").logits_and_maps(images)
     np.testing.assert_allclose(logits, expected, atol=1e-3)
+
+
+def written(model, folder, data):
+    """A run folder with this model."""
+    from unmask.train.config import make_config, write_config
+
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    write_config(folder / "run.toml", make_config(data=str(data), model="mobilenetv2", size=model.inputs[0].shape[1]))
+    return folder
+
+
+def test_a_run_on_pictures_of_half_the_side_goes_through_the_whole_export(tmp_path):
+    from unmask.detector import Detector
+    from unmask.hirescam import hirescam
+
+    sides = (64, 32)
+    data = [write_prepared(tmp_path / f"prepared-{side}", size=side) for side in sides]
+    members = [models(side, architecture="mobilenetv2", side=side, shift=0.0)[0] for side in sides]
+    runs = [written(model, tmp_path / str(side), of) for model, side, of in zip(members, sides, data, strict=True)]
+    weights, out = ("--weights", "3,1", "--blurred-weights", "1,3"), tmp_path / "bundle"
+    refused = exported(*runs, *weights, "--out", out)
+    assert refused.exit_code == 2
+    assert "pictures of the largest of their sizes" in " ".join(refused.output.split())
+    refused = exported(*runs, *weights, "--data", data[1], "--out", out)
+    assert refused.exit_code == 2
+    assert "Name a folder with pictures of 64 px" in " ".join(refused.output.split())
+    result = exported(*runs, *weights, "--data", data[0], "--out", out)
+    assert result.exit_code == 0, result.output
+
+    detector, images = Detector.load(out), sharp_and_blurred(2, 64)
+    assert detector.info.outside_above is not None
+    logits, maps = detector.logits_and_maps(images)
+    assert np.isfinite(logits).all()
+    assert maps.shape == (4, 2, 2)
+    # Behind an average both are the same; this one splits the graph at its last map.
+    np.testing.assert_allclose(hirescam(detector, images), maps, atol=0.02 * maps.max())
+
+
+def test_models_are_centred_one_by_one_where_they_count_by_sharpness(prepared):
+    import keras
+
+    from unmask.evaluate.calibration import fit_centre
+    from unmask.train.ensemble import ensemble
+    from unmask.train.export import centre
+    from unmask.train.gradcam import member_outputs
+    from unmask.train.loop import judge
+    from unmask.train.source import open_source
+
+    members = models(1, 2, side=32, shift=0.0)
+    for model, bias in zip(members, (3.0, -5.0), strict=True):
+        model.layers[-1].bias.assign([bias])
+    validation = open_source(prepared, "Validation")
+    for blurred, apart in ((None, 8.0), ((1, 9), 0.0)):
+        whole = ensemble(members, (3, 1), blurred) if blurred else ensemble(members)
+        centre(whole, validation)
+        assert fit_centre(judge(whole, validation), validation.labels) == pytest.approx(0, abs=0.02)
+        each = keras.Model(whole.inputs[0], member_outputs(whole))
+        centres = [
+            fit_centre(judge(keras.Model(whole.inputs[0], one), validation), validation.labels) for one in each.outputs
+        ]
+        assert centres[0] - centres[1] == pytest.approx(apart, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -322,14 +398,19 @@ def test_weights_are_asked_for_by_name_and_told_on_the_card(finished_run, second
 )
 @pytest.mark.parametrize("option", ["--weights", "--blurred-weights"])
 def test_other_weights_are_refused(option, weights, words, finished_run, second_run, tmp_path):
-    from unmask.train.export import export_run
-
     result = exported(finished_run, second_run, f"{option}={weights}", "--out", tmp_path / "bundle")
     assert result.exit_code == 2
     assert words in " ".join(result.output.split())
     assert not (tmp_path / "bundle").exists()
-    with pytest.raises(ValueError, match="2 runs need as many"):
-        export_run([finished_run, second_run], tmp_path / "bundle", weights=[1.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["weights", "blurred_weights"])
+@pytest.mark.parametrize("numbers", [[1.0], [1.0, 0.0], [1.0, float("nan")], [1.0, 2.0, 3.0]])
+def test_other_weights_are_refused_by_the_library(name, numbers):
+    from unmask.train.ensemble import ensemble
+
+    with pytest.raises(ValueError, match="2 models need as many weights above 0"):
+        ensemble(models(1, 2), **{name: numbers})
 
 
 def test_weights_need_several_runs(finished_run, tmp_path):
@@ -338,15 +419,9 @@ def test_weights_need_several_runs(finished_run, tmp_path):
 
 
 def test_runs_on_pictures_of_several_sizes_have_no_middle(tmp_path):
-    from unmask.train.config import make_config, write_config
     from unmask.train.export import export_run
 
-    runs = []
-    for model, side in zip(of_two_sizes()[0], (64, 32), strict=True):
-        runs.append(tmp_path / str(side))
-        runs[-1].mkdir()
-        model.save(runs[-1] / "model.keras")
-        write_config(runs[-1] / "run.toml", make_config(data="same", model="mobilenetv2", size=side))
+    runs = [written(model, tmp_path / str(model.inputs[0].shape[1]), "same") for model in of_two_sizes()[0]]
     with pytest.raises(UnmaskError, match="several sizes") as caught:
         export_run(runs, tmp_path / "bundle", middle=32)
     assert "--middle" in caught.value.hint

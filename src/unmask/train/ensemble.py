@@ -11,6 +11,7 @@ picture is blurred.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,11 @@ def ensemble(
 
     Raises:
         UnmaskError: Their inputs, or their last spatial maps, do not go together.
+        ValueError: Another number of weights than of models, or one that is not above 0.
     """
+    for given in (weights, blurred_weights):
+        if given is not None and (len(given) != len(models) or not all(0 < weight < math.inf for weight in given)):
+            raise ValueError(f"{len(models)} models need as many weights above 0, not {list(given)}")
     if len(models) == 1:
         return models[0]
     sides = [int(model.inputs[0].shape[1]) for model in models]
@@ -54,7 +59,8 @@ def ensemble(
         heads.append(head)
         maps.append(spatial_map)
     if any(one.shape[1:3] != maps[0].shape[1:3] for one in maps):
-        raise _differ(models, [one.shape[1:3] for one in maps], "last maps of different sizes")
+        found = [f"{one.shape[1:3]} of {own} px" for one, own in zip(maps, sides, strict=True)]
+        raise _differ(models, found, "last maps of different sizes")
     joined = keras.layers.Concatenate(name=JOINED_MAP)(maps)
     logits, first = [], 0
     for head in heads:
@@ -64,7 +70,7 @@ def ensemble(
     if weights is None and blurred_weights is None:
         mean = keras.layers.Average(name=MEAN_LOGIT)(logits)
     else:
-        shares = Shares(weights or [1.0] * len(models), blurred_weights, name=SHARES)(image)
+        shares = Shares([1.0] * len(models) if weights is None else weights, blurred_weights, name=SHARES)(image)
         mean = WeightedMean(name=MEAN_LOGIT)([*logits, shares])
     return keras.Model(image, mean, name="ensemble")
 
@@ -103,7 +109,11 @@ def _on_half(model: Any, image: Any, suffix: str) -> tuple[Head, Any]:
     copy = copied(model, keras.Input((side, side, 3), dtype="uint8", name=f"image{suffix}"), suffix)
     head = _head(copy)
     if not isinstance(head.steps[0].layer, keras.layers.GlobalAveragePooling2D):
-        raise _differ([model], [side], "no global pooling, and is for smaller pictures")
+        raise UnmaskError(
+            f"The model {model.name} for {side} px cannot join one for {2 * side} px: its head does not average over positions.",
+            hint="Use mobilenetv2 or an efficientnet for it, or runs of one --size.",
+            code="models-differ",
+        )
     # As `unmask.image.resize` does it, whose mean of four pixels rounds a half up.
     means = keras.layers.AveragePooling2D(2, name=f"half{suffix}")(keras.ops.cast(image, "float32"))
     small = keras.ops.cast(keras.ops.floor(means + 0.5), "uint8")

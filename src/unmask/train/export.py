@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from unmask.train.adopt import adopt
 from unmask.train.card import model_card
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.ensemble import ensemble, last_layers
-from unmask.train.gradcam import find_heads
+from unmask.train.gradcam import find_heads, member_outputs
 from unmask.train.graph import to_onnx
 from unmask.train.half import round_kernels
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
@@ -102,9 +101,6 @@ def export_run(
         ValueError: Another number of weights than of runs, or one that is not above 0.
     """
     runs = [runs] if isinstance(runs, Path) else list(runs)
-    for given in (weights, blurred_weights):
-        if given is not None and (len(given) != len(runs) or not all(0 < weight < math.inf for weight in given)):
-            raise ValueError(f"{len(runs)} runs need as many weights above 0, not {list(given)}")
     configs = [read_config(run / CONFIG_FILE) for run in runs]
     folders = {config.data for config in configs}
     if data is None and len(folders) > 1:
@@ -279,13 +275,20 @@ def _splits(data: str | None, size: int) -> dict[str, Source]:
 def centre(model: Any, validation: Source) -> None:
     """Shifts the last layer's bias so that the logit is 0 where real and fake are equally likely (`fit_centre`).
 
-    A model whose last layer is not a dense one with a bias stays as it is. In an ensemble all models are shifted by as much.
+    A model whose last layer is not a dense one with a bias stays as it is. In an ensemble all models are shifted by as much;
+    where they count by how sharp the picture is, each is centred by itself before, so that it is one for every mix.
     """
     import keras
 
     last = last_layers(model)
     if any(not isinstance(layer, keras.layers.Dense) or layer.bias is None for layer in last):
         return
+    heads = find_heads(model)
+    if heads is not None and heads.shares is not None:
+        each = keras.Model(model.inputs[0], keras.layers.Concatenate()(member_outputs(model)))
+        logits = judge(each, validation).reshape(-1, len(last))
+        for layer, own in zip(last, logits.T, strict=True):
+            layer.bias.assign(np.asarray(layer.bias) - np.float32(fit_centre(own, validation.labels)))
     shift = np.float32(fit_centre(judge(model, validation), validation.labels))
     for layer in last:
         layer.bias.assign(np.asarray(layer.bias) - shift)

@@ -109,7 +109,7 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
     if size not in (None, prepared.size):
         raise UnmaskError(
             f"The pictures in {prepared.folder} are {prepared.size} px wide, not {size}.",
-            hint=f"Leave --size out, or prepare again with --size {size}.",
+            hint=f"Name a folder with pictures of {size} px, or leave --size out; unmask prepare --size {size} makes one.",
             code="size-differs",
         )
     entries, images = prepared.entries(split), prepared.images(split)
