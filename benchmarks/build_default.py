@@ -28,43 +28,59 @@ TUNED = (
 )
 FALLING = ("--augment", "delivery", "--schedule", "cosine", "--ema", "0.998")
 LEVEL = ("--augment", "rough", "--schedule", "constant", "--ema", "0.999")
+BLURRED = ("--augment", "blurred", "--schedule", "constant", "--ema", "0.999")
 # Between the seeds of one model and those of the next.
 SEED_STEP = 10
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Pictures of `size` px, and the settings of one run after the other, each from the best model of the one before.
+class Model:
+    """Pictures of `size` px, and the settings of one run after the other, each from the best model of the one before."""
 
-    That is done for each of `models` seeds; the last runs of all are exported together.
-    """
-
-    version: str
     size: int
     stages: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Models, each with a seed of its own, whose last runs are exported together with the options `export`."""
+
+    version: str
+    models: tuple[Model, ...]
     backbone: bool = True
-    models: int = 1
+    export: tuple[str, ...] = ()
+
+
+# On windows, where a picture costs two fifths and is not learned by heart; then on whole ones; then on windows again, many of
+# them blurred, at a constant rate under a longer average.
+FINE = Model(
+    256,
+    (
+        (*TUNED, *FALLING, "--crop", "160", "--learning-rate", "6e-4", "--epochs", "34"),
+        (*TUNED, *FALLING, "--learning-rate", "2e-4", "--epochs", "5"),
+        (*TUNED, *LEVEL, "--crop", "160", "--learning-rate", "4e-4", "--epochs", "5"),
+    ),
+)
+# Half the side, which a blur takes less from: it learns what is left of blurred pictures. Its best epoch is chosen on untouched
+# ones, like everybody's, and another seed may keep one that knows less of blurred pictures (docs/trials.md).
+COARSE = Model(
+    128,
+    (
+        (*TUNED, *LEVEL, "--crop", "96", "--learning-rate", "6e-4", "--epochs", "12"),
+        (*TUNED, *BLURRED, "--crop", "96", "--learning-rate", "6e-4", "--epochs", "23"),
+    ),
+)
 
 
 RECIPES = {
     # The shipped detector.
     "mobilenetv2": Recipe(
-        "4",
-        256,
-        (
-            # On windows, where a picture costs two fifths and is not learned by heart; then on whole ones; then on windows again,
-            # many of them blurred, at a constant rate under a longer average.
-            (*TUNED, *FALLING, "--crop", "160", "--learning-rate", "6e-4", "--epochs", "34"),
-            (*TUNED, *FALLING, "--learning-rate", "2e-4", "--epochs", "5"),
-            (*TUNED, *LEVEL, "--crop", "160", "--learning-rate", "4e-4", "--epochs", "5"),
-        ),
-        models=2,
+        "5", (FINE, FINE, COARSE), export=("--weights", "3,3,1", "--blurred-weights", "3,3,5", "--half")
     ),
     # The first detector: the report's network from scratch (docs/first_detector.md).
     "cnn": Recipe(
         "1",
-        128,
-        (("--model", "cnn", "--learning-rate", "3e-4", "--schedule", "cosine", "--epochs", "12"),),
+        (Model(128, (("--model", "cnn", "--learning-rate", "3e-4", "--schedule", "cosine", "--epochs", "12"),)),),
         backbone=False,
     ),
 }
@@ -90,23 +106,25 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="unmask-build-") as temporary:
         work, recipe = arguments.work or Path(temporary), RECIPES[arguments.recipe]
-        prepared = work / f"prepared-{recipe.size}"
-        unmask("prepare", str(arguments.faces), "--out", str(prepared), "--size", str(recipe.size))
+        prepared = {model.size: work / f"prepared-{model.size}" for model in recipe.models}
+        for size, folder in prepared.items():
+            unmask("prepare", str(arguments.faces), "--out", str(folder), "--size", str(size))
+        begin = ("--backbone-weights", arguments.weights) if recipe.backbone else ()
         runs = [
             train(
-                recipe, prepared, work / f"model-{number + 1}", arguments.weights, arguments.seed + SEED_STEP * number
+                model, prepared[model.size], work / f"model-{number}", begin, arguments.seed + SEED_STEP * (number - 1)
             )
-            for number in range(recipe.models)
+            for number, model in enumerate(recipe.models, 1)
         ]
         name = ("--name", f"unmask-{arguments.recipe}", "--detector-version", recipe.version)
-        unmask("export", *runs, *name, *LABEL, "--out", str(arguments.out))
+        largest = prepared[max(prepared)]
+        unmask("export", *runs, "--data", str(largest), *recipe.export, *name, *LABEL, "--out", str(arguments.out))
 
 
-def train(recipe: Recipe, prepared: Path, work: Path, weights: str, seed: int) -> str:
+def train(model: Model, prepared: Path, work: Path, begin: tuple[str, ...], seed: int) -> str:
     """Trains one model, stage by stage; the folder of its last run."""
-    begin = ("--backbone-weights", weights) if recipe.backbone else ()
     run = ""
-    for number, stage in enumerate(recipe.stages):
+    for number, stage in enumerate(model.stages):
         run = str(work / f"stage-{number + 1}")
         unmask("train", "--data", str(prepared), *stage, *begin, "--seed", str(seed + number), "--out", run)
         begin = ("--start", run)

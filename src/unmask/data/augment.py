@@ -85,7 +85,7 @@ def rough(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def blurred(images: Pixels, rng: np.random.Generator) -> Pixels:
-    """As `delivery`, but `BLURRED_UNTOUCHED` is the share that is left alone, and of the others `BLURRED_BLUR` are out of focus.
+    """As `delivery`, but `BLURRED_UNTOUCHED` is the share that is left alone, and of the others `BLURRED_BLUR` are blurred first.
 
     Meant for a model that stands beside others that know sharp pictures.
 

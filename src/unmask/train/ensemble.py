@@ -125,7 +125,7 @@ def _differ(models: Sequence[Any], values: Sequence[Any], what: str) -> UnmaskEr
     found = ", ".join(f"{model.name} {value}" for model, value in zip(models, values, strict=True))
     return UnmaskError(
         f"These models have {what} and cannot be put together: {found}.",
-        hint="Put runs of one --model together, of one --size or of half of it.",
+        hint="Put runs of one --model together, of one --size or of half of it; with half of it, a --size that 64 divides.",
         code="models-differ",
     )
 

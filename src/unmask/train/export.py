@@ -276,7 +276,7 @@ def centre(model: Any, validation: Source) -> None:
     """Shifts the last layer's bias so that the logit is 0 where real and fake are equally likely (`fit_centre`).
 
     A model whose last layer is not a dense one with a bias stays as it is. In an ensemble all models are shifted by as much;
-    where they count by how sharp the picture is, each is centred by itself before, so that it is one for every mix.
+    where they have weights, each is centred by itself before, as other weights for the next picture would shift its logit.
     """
     import keras
 
