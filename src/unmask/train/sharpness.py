@@ -54,9 +54,7 @@ class Shares(keras.layers.Layer):  # type: ignore[misc]
         self.sharp, self.blurred = (_shares(part) for part in (sharp, sharp if blurred is None else blurred))
 
     def call(self, image: Any) -> Any:
-        sharp, blurred = (
-            np.asarray(part, np.float32)[None] / np.float32(sum(part)) for part in (self.sharp, self.blurred)
-        )
+        sharp, blurred = (np.asarray([part], np.float32) for part in (self.sharp, self.blurred))
         gate = ops.sigmoid((TURN - sharpness(image)) / STEP)
         return sharp + gate * (blurred - sharp)
 
