@@ -40,7 +40,6 @@ def sharpness(image: Any) -> Any:
     return ops.log((second + _ADDED[1]) / (first + _ADDED[0]))
 
 
-@keras.saving.register_keras_serializable(package="unmask")
 class Shares(keras.layers.Layer):  # type: ignore[misc]
     """Pictures (N, S, S, 3) -> how much each of M models counts, (N, M), with a sum of 1.
 
@@ -58,11 +57,7 @@ class Shares(keras.layers.Layer):  # type: ignore[misc]
         gate = ops.sigmoid((TURN - sharpness(image)) / STEP)
         return sharp + gate * (blurred - sharp)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sharp": self.sharp, "blurred": self.blurred}
 
-
-@keras.saving.register_keras_serializable(package="unmask")
 class WeightedMean(keras.layers.Layer):  # type: ignore[misc]
     """M logits (N, 1), and last the shares (N, M) -> their mean (N, 1), each weighed by its share."""
 
