@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -56,6 +59,58 @@ def test_any_size_will_do(change: augment.Augment, side: int) -> None:
     assert change(np.stack([picture(seed, side) for seed in range(12)]), generator()).shape[1] == side
 
 
+@CHANGES
+def test_a_window_is_of_its_side_and_the_same_seed_gives_the_same(
+    change: augment.Augment, images: NDArray[np.uint8]
+) -> None:
+    for window in (20, 56, 64):
+        cut = change(images, generator(), window)
+        assert (cut.shape, cut.dtype) == ((24, window, window, 3), np.uint8)
+        np.testing.assert_array_equal(cut, change(images, generator(), window))
+
+
+@pytest.mark.parametrize(
+    "step", [augment._nudge, partial(augment._move, rotation=4.0, shift=0.06, shear=0.0, zoom=0.1)]
+)
+def test_a_part_is_what_the_whole_has_there(
+    step: Callable[[augment.Pixels, np.random.Generator, augment._Part], augment.Pixels],
+) -> None:
+    image = picture(2, 64)
+    for seed in range(20):
+        whole = step(image, generator(seed), augment._Part(0, 0, 64, 64))
+        part = step(image, generator(seed), augment._Part(11, 23, 36, 64))
+        np.testing.assert_allclose(part.astype(int), whole[11:47, 23:59], atol=1)
+
+
+def test_windows_lie_anywhere_in_the_picture_and_in_what_was_compressed() -> None:
+    rows, columns = np.mgrid[0:64, 0:64]
+    image = np.stack([rows, columns, np.zeros_like(rows)], axis=2).astype(np.uint8)
+    parts: list[augment._Part] = []
+
+    def change(image: augment.Pixels, _: np.random.Generator, part: augment._Part) -> augment.Pixels:
+        parts.append(part)
+        return image[part.top : part.top + part.side, part.left : part.left + part.side]
+
+    cut = augment._each(np.stack([image] * 500), generator(), 32, change)
+    corners = cut[:, 0, 0, :2].astype(int)
+    assert corners.min() == 0
+    assert corners.max() == 32
+    places = {(top - part.top) % 8 for top, part in zip(corners[:, 0], parts, strict=True)}
+    assert places == set(range(8))
+
+
+def test_a_blur_is_as_strong_in_a_window_as_in_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: set[int] = set()
+
+    def blur(image: augment.Pixels, _: np.random.Generator, side: int) -> augment.Pixels:
+        sides.add(side)
+        return image
+
+    monkeypatch.setattr(augment, "_blur", blur)
+    blurred(np.stack([picture(1, 64)] * 20), generator(), 24)
+    assert sides == {64}
+
+
 def test_light_turns_about_half_of_the_pictures_round(images: NDArray[np.uint8]) -> None:
     ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
     changed = light(np.stack([ramp] * 400), generator())
@@ -80,7 +135,8 @@ def test_light_keeps_a_plain_picture_plain() -> None:
 @pytest.mark.parametrize("step", ["_recolour", "_blur", "_sharpen", "_grain", "_rescale", "_screenshot", "_compress"])
 def test_every_step_of_delivery_changes_a_picture_and_leaves_it_recognisable(step: str) -> None:
     image, rng = picture(3, 128), generator()
-    changed = [getattr(augment, step)(image, rng) for _ in range(30)]
+    side = (128,) if step in ("_blur", "_sharpen", "_grain") else ()
+    changed = [getattr(augment, step)(image, rng, *side) for _ in range(30)]
     assert any(not np.array_equal(one, image) for one in changed)
     reference = image.astype(float).ravel()
     if step != "_screenshot":
@@ -110,7 +166,7 @@ def test_rough_and_blurred_blur_more_pictures_than_delivery(monkeypatch: pytest.
     stripes = np.repeat(colours[None, :, None], 64, axis=0).repeat(3, axis=2)
     calls: list[bool] = []
 
-    def blur(image: augment.Pixels, _: np.random.Generator) -> augment.Pixels:
+    def blur(image: augment.Pixels, _: np.random.Generator, side: int) -> augment.Pixels:
         calls.append(True)
         return image
 

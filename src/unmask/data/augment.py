@@ -11,14 +11,15 @@ Everything is OpenCV on uint8: at 128 px a library of augmentation objects spend
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Augment = Callable[[Pixels, np.random.Generator], Pixels]
 
 # The report's settings. Its shear was 0.05 of Keras' degrees, which moves nothing by a pixel; here it is 0.05 of the side.
 ROTATION = 10.0
@@ -34,6 +35,10 @@ ROUGH_BLUR = 0.45
 BLURRED_UNTOUCHED = 0.15
 BLURRED_BLUR = 0.7
 
+# Pixels beyond a window that are changed with it: its edges look as if the whole picture had been changed, and a JPEG's blocks
+# begin anywhere in it.
+_ROOM = 16
+
 _SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 _ENLARGING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 _CHROMA = (
@@ -44,47 +49,66 @@ _CHROMA = (
 )
 
 
-def light(images: Pixels, rng: np.random.Generator) -> Pixels:
+class Augment(Protocol):
+    """Changes pictures; see `light` for the arguments."""
+
+    def __call__(self, images: Pixels, rng: np.random.Generator, window: int | None = None, /) -> Pixels: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The part of a picture that is computed; all in pixels. A blur that is a share of the side is one of the `whole` side."""
+
+    top: int
+    left: int
+    side: int
+    whole: int
+
+
+def light(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
     """Rotation up to 10 degrees, shifts, shear and zoom up to 0.05 of the side, and a mirror image half of the time.
 
     Args:
         images: uint8 (N, S, S, 3), RGB.
         rng: Where chance comes from; the same state gives the same pictures.
+        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
 
     Returns:
-        uint8 (N, S, S, 3); corners that move in repeat the border.
+        uint8 (N, S, S, 3), or of the side of the window; corners that move in repeat the border.
     """
-    return _each(images, rng, lambda image, draw: _move(image, draw, ROTATION, SHIFT, SHEAR, ZOOM))
+    return _each(images, rng, window, lambda image, draw, part: _move(image, draw, part, ROTATION, SHIFT, SHEAR, ZOOM))
 
 
-def delivery(images: Pixels, rng: np.random.Generator) -> Pixels:
+def delivery(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
     """What happens to pictures on their way: another crop, filters, scaling, screenshots, compression once or twice.
 
     Args:
         images: uint8 (N, S, S, 3), RGB.
         rng: Where chance comes from; the same state gives the same pictures.
+        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
 
     Returns:
-        uint8 (N, S, S, 3). About one in three arrives as it was sent, moved by whole pixels at most, so that its pixels
-        are those that the detector will see.
+        uint8 (N, S, S, 3), or of the side of the window. About one in three arrives as it was sent, moved by whole pixels at
+        most, so that its pixels are those that the detector will see.
     """
-    return _each(images, rng, _deliver)
+    return _each(images, rng, window, _deliver)
 
 
-def rough(images: Pixels, rng: np.random.Generator) -> Pixels:
+def rough(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
     """As `delivery`, and `ROUGH_BLUR` of the pictures that it does not leave alone are out of focus or shaken first.
 
     Args:
         images: uint8 (N, S, S, 3), RGB.
         rng: Where chance comes from; the same state gives the same pictures.
+        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
 
     Returns:
-        uint8 (N, S, S, 3).
+        uint8 (N, S, S, 3), or of the side of the window.
     """
-    return _each(images, rng, lambda image, draw: _deliver(image, draw, ROUGH_BLUR))
+    return _each(images, rng, window, lambda image, draw, part: _deliver(image, draw, part, ROUGH_BLUR))
 
 
-def blurred(images: Pixels, rng: np.random.Generator) -> Pixels:
+def blurred(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
     """As `delivery`, but `BLURRED_UNTOUCHED` is the share that is left alone, and of the others `BLURRED_BLUR` are blurred first.
 
     Meant for a model that stands beside others that know sharp pictures.
@@ -92,11 +116,14 @@ def blurred(images: Pixels, rng: np.random.Generator) -> Pixels:
     Args:
         images: uint8 (N, S, S, 3), RGB.
         rng: Where chance comes from; the same state gives the same pictures.
+        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
 
     Returns:
-        uint8 (N, S, S, 3).
+        uint8 (N, S, S, 3), or of the side of the window.
     """
-    return _each(images, rng, lambda image, draw: _deliver(image, draw, BLURRED_BLUR, BLURRED_UNTOUCHED))
+    return _each(
+        images, rng, window, lambda image, draw, part: _deliver(image, draw, part, BLURRED_BLUR, BLURRED_UNTOUCHED)
+    )
 
 
 AUGMENTATIONS: dict[str, Augment | None] = {
@@ -108,23 +135,41 @@ AUGMENTATIONS: dict[str, Augment | None] = {
 }
 
 
-def _each(images: Pixels, rng: np.random.Generator, change: Callable[[Pixels, np.random.Generator], Pixels]) -> Pixels:
-    result = np.empty_like(images)
+def _each(
+    images: Pixels,
+    rng: np.random.Generator,
+    window: int | None,
+    change: Callable[[Pixels, np.random.Generator, _Part], Pixels],
+) -> Pixels:
+    """Each picture changed, or a window of each, of which little more than the window is computed."""
+    whole = images.shape[1]
+    if window is None:
+        result = np.empty_like(images)
+        for place, image in enumerate(images):
+            result[place] = change(image, rng, _Part(0, 0, whole, whole))
+        return result
+    side = min(whole, window + _ROOM)
+    windows = np.empty((len(images), window, window, 3), np.uint8)
     for place, image in enumerate(images):
-        result[place] = change(image, rng)
-    return result
+        top, left = rng.integers(0, whole - side + 1, 2).tolist()
+        changed = change(image, rng, _Part(top, left, side, whole))
+        down, across = rng.integers(0, side - window + 1, 2).tolist()
+        windows[place] = changed[down : down + window, across : across + window]
+    return windows
 
 
-def _deliver(image: Pixels, rng: np.random.Generator, blur: float = 0.0, untouched: float = UNTOUCHED) -> Pixels:
+def _deliver(
+    image: Pixels, rng: np.random.Generator, part: _Part, blur: float = 0.0, untouched: float = UNTOUCHED
+) -> Pixels:
     if rng.random() < untouched:
-        return _nudge(image, rng)
-    image = _move(image, rng, rotation=4.0, shift=0.06, shear=0.0, zoom=0.12)
+        return _nudge(image, rng, part)
+    image = _move(image, rng, part, rotation=4.0, shift=0.06, shear=0.0, zoom=0.12)
     if blur and rng.random() < blur:
-        image = _blur(image, rng)
+        image = _blur(image, rng, part.whole)
     if rng.random() < 0.5:
         image = _recolour(image, rng)
     if rng.random() < 0.35:
-        image = (_blur, _sharpen, _grain)[rng.integers(3)](image, rng)
+        image = (_blur, _sharpen, _grain)[rng.integers(3)](image, rng, part.whole)
     if rng.random() < 0.4:
         image = _rescale(image, rng)
     if rng.random() < 0.08:
@@ -136,10 +181,12 @@ def _deliver(image: Pixels, rng: np.random.Generator, blur: float = 0.0, untouch
     return image
 
 
-def _move(image: Pixels, rng: np.random.Generator, rotation: float, shift: float, shear: float, zoom: float) -> Pixels:
+def _move(
+    image: Pixels, rng: np.random.Generator, part: _Part, rotation: float, shift: float, shear: float, zoom: float
+) -> Pixels:
     """One affine warp, so that the picture is interpolated once."""
     turn, across, down, slant, wide, high, mirror = rng.random(7) * 2 - 1
-    side = image.shape[0]
+    side = part.whole
     angle = np.deg2rad(rotation * turn)
     cos, sin = np.cos(angle), np.sin(angle)
     rotated = np.array([[cos, -sin], [sin, cos]])
@@ -149,19 +196,28 @@ def _move(image: Pixels, rng: np.random.Generator, rotation: float, shift: float
     if mirror < 0:
         matrix = matrix @ np.diag([-1.0, 1.0])
     centre = np.full(2, (side - 1) / 2)
-    offset = centre - matrix @ centre + shift * side * np.array([across, down])
-    whole = np.column_stack([matrix, offset])
-    return _uint8(cv2.warpAffine(image, whole, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    offset = centre - matrix @ centre + shift * side * np.array([across, down]) - np.array([part.left, part.top])
+    return _uint8(
+        cv2.warpAffine(
+            image,
+            np.column_stack([matrix, offset]),
+            (part.side, part.side),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    )
 
 
-def _nudge(image: Pixels, rng: np.random.Generator) -> Pixels:
+def _nudge(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
     """Shifted by whole pixels, and mirrored half of the time: nothing is interpolated."""
-    side = image.shape[0]
-    reach = round(0.05 * side)
+    reach = round(0.05 * part.whole)
     across, down = rng.integers(-reach, reach + 1, 2).tolist()
     padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    cut = padded[reach + down : reach + down + side, reach + across : reach + across + side]
-    return _uint8(cv2.flip(cut, 1) if rng.random() < 0.5 else cut)
+    mirror = rng.random() < 0.5
+    top = reach + down + part.top
+    left = reach + across + (part.whole - part.left - part.side if mirror else part.left)
+    cut = padded[top : top + part.side, left : left + part.side]
+    return _uint8(cv2.flip(cut, 1) if mirror else cut)
 
 
 def _recolour(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -176,9 +232,8 @@ def _recolour(image: Pixels, rng: np.random.Generator) -> Pixels:
     return _uint8(cv2.addWeighted(image, amount, grey, 1 - amount, 0))
 
 
-def _blur(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Out of focus, or the camera or the person moved."""
-    side = image.shape[0]
+def _blur(image: Pixels, rng: np.random.Generator, side: int) -> Pixels:
+    """Out of focus, or the camera or the person moved; `side` is the whole picture's."""
     if rng.random() < 0.7:
         return _uint8(cv2.GaussianBlur(image, (0, 0), side * rng.uniform(0.003, 0.012)))
     length = int(rng.integers(3, max(4, round(side * 0.05)) + 1))
@@ -190,14 +245,14 @@ def _blur(image: Pixels, rng: np.random.Generator) -> Pixels:
     return _uint8(cv2.filter2D(image, -1, kernel / kernel.sum()))
 
 
-def _sharpen(image: Pixels, rng: np.random.Generator) -> Pixels:
+def _sharpen(image: Pixels, rng: np.random.Generator, side: int) -> Pixels:
     """An unsharp mask."""
     amount = rng.uniform(0.3, 1.5)
-    soft = cv2.GaussianBlur(image, (0, 0), image.shape[0] * rng.uniform(0.006, 0.015))
+    soft = cv2.GaussianBlur(image, (0, 0), side * rng.uniform(0.006, 0.015))
     return _uint8(cv2.addWeighted(image, 1 + amount, soft, -amount, 0))
 
 
-def _grain(image: Pixels, rng: np.random.Generator) -> Pixels:
+def _grain(image: Pixels, rng: np.random.Generator, _: int) -> Pixels:
     """A sensor's noise: normal, 2 to 12 grey levels, of each channel or of all three alike."""
     side = image.shape[0]
     pool = _noise()

@@ -49,7 +49,7 @@ def change_of(config: TrainConfig, source: Source | None = None) -> Change | Non
         if share:
             images, labels = blend_batch(images, labels, share, generator, marks)
         if augment is not None:
-            images = augment(images, generator)
+            return augment(images, generator, side), labels
         return (images if side is None else windows(images, side, generator)), labels
 
     return change
