@@ -34,7 +34,7 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_named():
         ({"weight_decay": 0.1}, "needs the optimizer adamw"),
         ({"hard": "hard.csv"}, "need a run to start from"),
         ({"hard": "hard.csv", "start": "run", "balance": 0.5}, "take one of them"),
-        ({"balance": 1.5}, "balance"),
+        ({"balance": 2.5}, "balance"),
         ({"model": "cnn", "crop": 32}, "cnn has a fixed size"),
     ],
 )

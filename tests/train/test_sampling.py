@@ -26,8 +26,8 @@ def test_sources_count_by_the_square_root_of_their_size():
     assert len(order) == pytest.approx(len(source), abs=4)
 
 
-@pytest.mark.parametrize(("amount", "ratio"), [(0.0, 16), (0.5, 4), (1.0, 1)])
-def test_the_amount_goes_from_as_they_come_to_all_equally_often(amount, ratio):
+@pytest.mark.parametrize(("amount", "ratio"), [(0.0, 16), (0.5, 4), (1.0, 1), (1.5, 0.25)])
+def test_the_amount_goes_from_as_they_come_through_all_equally_often_to_the_small_ones_first(amount, ratio):
     source = source_of(("big", 0, 800), ("big", 1, 800), ("small", 0, 50), ("small", 1, 50))
     found = counts(source, balanced(source, amount)(0, np.random.default_rng(0)))
     assert found["big"] / found["small"] == pytest.approx(ratio, rel=0.01)

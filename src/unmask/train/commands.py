@@ -46,7 +46,9 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[f
 @click.option("--fine-tune-learning-rate", type=float, help="Of the second stage, and of --hard. [default: 0.0001]")
 @click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
 @click.option("--batch-norm", type=click.Choice(["auto", "frozen", "moving"]), help="Of the backbone. [default: auto]")
-@click.option("--balance", type=float, help="From 0, sources as they come, to 1, all equally often. [default: 0]")
+@click.option(
+    "--balance", type=float, help="From 0, sources as they come, through 1, all equally often, to 2. [default: 0]"
+)
 @click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough", "blurred"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
 @click.option("--reconstruct", type=float, help="Share that become fakes by `unmask reconstruct`. [default: 0]")

@@ -49,8 +49,9 @@ class TrainConfig(BaseModel):
     start: str | None = None
     hard: str | None = None
 
-    # How far an epoch goes from all pictures once (0) towards as many from each source (1); see unmask.train.sampling.
-    balance: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond, where the smallest
+    # source has most; see unmask.train.sampling.
+    balance: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
     augment: Literal["none", "light", "delivery", "rough", "blurred"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0

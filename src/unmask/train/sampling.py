@@ -24,7 +24,7 @@ def balanced(source: Source, amount: float = 0.5) -> Choose:
 
     Args:
         source: With `origins`; the classes of a source keep their shares.
-        amount: 0 for sources as they come, 1 for all equally often.
+        amount: 0 for sources as they come, 1 for all equally often; beyond, the smallest has most.
 
     Returns:
         (epoch, generator) -> indexes in shuffled order. Nothing is repeated before everything of its source and class
