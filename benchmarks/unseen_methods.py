@@ -97,10 +97,10 @@ def one_run(way: str, arguments: argparse.Namespace) -> None:
     data, run = without_the_unseen(arguments), arguments.work / f"run-{way}"
     settings = {**RECIPE, "epochs": arguments.epochs, "backbone_weights": arguments.weights, "blend": WAYS[way]}
     outcome = resume(run) if (run / "last.npz").exists() else train(make_config(data=str(data), **settings), run)
-    if not outcome.finished or outcome.best is None:
+    if not outcome.finished or outcome.kept is None:
         sys.exit("interrupted; the same command goes on")
     model = keras.models.load_model(run / MODEL, compile=False)
-    about = json.dumps({"epoch": outcome.best.epoch, "validation": outcome.best.validation_auc})
+    about = json.dumps({"epoch": outcome.kept.epoch, "validation": outcome.kept.validation_auc})
     np.savez(
         arguments.work / f"{way}.npz",
         test=judge(model, open_source(prepared(arguments), "Test")),

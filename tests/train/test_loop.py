@@ -75,7 +75,27 @@ def test_it_learns(prepared, tmp_path):
     settings = {**SETTINGS, "epochs": 6, "batch_size": 8}
     outcome = train(make_config(data=str(prepared), **settings), tmp_path / "run")
     assert outcome.finished
-    assert outcome.best.validation_auc > 0.9
+    assert outcome.kept.validation_auc > 0.9
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for(prepared, tmp_path, monkeypatch):
+    from unmask.train import loop
+
+    # The first epoch is the best one, by an AUC of 1 for 0.
+    answers = iter([(0.0, 1.0), (1.0, 0.0)] * 2)
+
+    def judge(_, source):
+        real, fake = next(answers)
+        return np.where(source.labels == 0, real, fake)
+
+    monkeypatch.setattr(loop, "judge", judge)
+    settings = {"data": str(prepared), **SETTINGS}
+    best = loop.train(make_config(**settings), tmp_path / "best")
+    last = loop.train(make_config(**settings, keep="last"), tmp_path / "last")
+    assert (best.kept.epoch, last.kept.epoch) == (1, 2)
+    assert_same(last_state(best.folder), last_state(last.folder))
+    pairs = zip(weights_of(best.folder), weights_of(last.folder), strict=True)
+    assert any((first != second).any() for first, second in pairs)
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
@@ -377,7 +397,7 @@ def test_a_run_on_windows_keeps_and_judges_a_model_for_whole_pictures(prepared, 
     kept = keras.models.load_model(outcome.folder / "model.keras", compile=False)
     assert kept.input_shape == (None, 32, 32, 3)
     validation = open_source(prepared, "Validation")
-    assert outcome.best.validation_auc == pytest.approx(roc_auc_score(validation.labels, judge(kept, validation)))
+    assert outcome.kept.validation_auc == pytest.approx(roc_auc_score(validation.labels, judge(kept, validation)))
 
 
 def test_windows_larger_than_the_pictures_are_refused_before_anything_is_written(prepared, small_backbone, tmp_path):

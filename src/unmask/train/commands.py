@@ -36,7 +36,7 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[f
 @click.option("--out", type=_FOLDER, help="Run folder to make.")
 @click.option("--resume", type=_FOLDER, help="Go on with the run in this folder, as if it had never stopped.")
 @click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
-@click.option("--start", metavar="RUN", help="Begin a new run with the best model of this one, of any size.")
+@click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")
 @click.option("--config", type=_FOLDER, help="Settings from a file, such as the run.toml of an earlier run.")
 @click.option("--model", type=click.Choice(list(ARCHITECTURES)), help="Architecture. [default: cnn]")
 @click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
@@ -61,6 +61,7 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[f
 @click.option("--weight-decay", type=float, help="With adamw. [default: 0]")
 @click.option("--ema", type=float, help="Momentum of a moving average of the weights, e.g. 0.999. [default: none]")
 @click.option("--label-smoothing", type=float, help="[default: 0]")
+@click.option("--keep", type=click.Choice(["best", "last"]), help="The model of which epoch to keep. [default: best]")
 @click.option("--seed", type=int, help="[default: 1]")
 @click.option("--precision", type=click.Choice(["auto", "float32", "mixed_bfloat16"]), help="[default: auto]")
 @click.option("--checkpoint-every", type=int, help="Steps between checkpoints. [default: 200]")
@@ -312,13 +313,13 @@ def _required(value: Any, option: str) -> Any:
 
 
 def _report(outcome: Any) -> None:
-    best = outcome.best
-    if best is not None:
+    kept = outcome.kept
+    if kept is not None:
         click.echo(
-            f"Best epoch {best.epoch}: Validation AUC {best.validation_auc:.4f}, "
-            f"accuracy {best.validation_accuracy:.2%}"
+            f"{outcome.keep.capitalize()} epoch {kept.epoch}: Validation AUC {kept.validation_auc:.4f}, "
+            f"accuracy {kept.validation_accuracy:.2%}"
         )
-        if outcome.finished and best.validation_auc < LEARNED:
+        if outcome.finished and kept.validation_auc < LEARNED:
             click.echo(
                 "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate with a slow rise often helps, "
                 "for instance --learning-rate 3e-4 --schedule cosine",

@@ -70,6 +70,8 @@ class TrainConfig(BaseModel):
     # Momentum of an exponential moving average of the weights, which is then what is judged and kept; 0: none.
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    # Which epoch's model is kept: the best one by AUC on Validation, or the last one, where Validation is too narrow to tell.
+    keep: Literal["best", "last"] = "best"
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     # auto: mixed_bfloat16 where the processor computes in bfloat16 and the model gains by it, else float32.

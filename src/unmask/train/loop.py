@@ -2,7 +2,7 @@
 
     run.toml            every setting, as resolved
     last.npz            the whole state after the last checkpoint: `resume` goes on from here
-    model.keras         the model after its best epoch, by AUC on Validation, in float32
+    model.keras         the model after its best epoch, by AUC on Validation, or after the last one, in float32
     history.csv, accuracy.png, loss.png, tensorboard/    renewed after each epoch
 
 The same seed on the same processor gives the same weights, and so does a run that was killed and resumed. On a GPU sums may
@@ -197,7 +197,7 @@ def _run(config: TrainConfig, folder: Path, watcher: Watcher | None) -> Outcome:
                     save_checkpoint(checkpoint, model, position.to_json())
                     if watcher:
                         watcher.on_epoch(position.history[-1])
-            return Outcome(folder, tuple(position.history), finished=True)
+            return Outcome(folder, tuple(position.history), finished=True, keep=config.keep)
         finally:
             forget_training_pass()
             events.close()
@@ -271,7 +271,7 @@ def _judge_epoch(
     config: TrainConfig,
     folder: Path,
 ) -> None:
-    """Judges Validation, keeps the model if it is the best so far, and moves on to the next epoch.
+    """Judges Validation, keeps the model if the settings say so, and moves on to the next epoch.
 
     `judged` asks the model, or one for whole pictures where the model learns from windows of them.
     """
@@ -285,7 +285,7 @@ def _judge_epoch(
         if not np.isfinite(logits).all():
             raise _no_number(f"after the last step of epoch {position.epoch + 1}", config)
         auc = float(roc_auc_score(validation.labels, logits))
-        if auc > position.best:
+        if auc > position.best or config.keep == "last":
             _keep(model, config, folder)
     labels = validation.labels
     row = Epoch(
@@ -326,7 +326,7 @@ def _stopped(model: Any, batches: Batches, position: Position, config: TrainConf
     if not position.history:
         with averaged_weights(model, config, _some(batches, position.epoch)):
             _keep(model, config, folder)
-    return Outcome(folder, tuple(position.history), finished=False)
+    return Outcome(folder, tuple(position.history), finished=False, keep=config.keep)
 
 
 def _keep(model: Any, config: TrainConfig, folder: Path) -> None:

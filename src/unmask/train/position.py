@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unmask.train.history import Epoch
 
@@ -45,13 +45,17 @@ class Outcome:
         folder: The run folder.
         history: One entry a finished epoch.
         finished: False if it was interrupted; `resume` goes on.
+        keep: Which epoch's model is kept, as in the run's settings.
     """
 
     folder: Path
     history: tuple[Epoch, ...]
     finished: bool
+    keep: Literal["best", "last"] = "best"
 
     @property
-    def best(self) -> Epoch | None:
+    def kept(self) -> Epoch | None:
         """The epoch that `model.keras` comes from."""
+        if self.keep == "last":
+            return self.history[-1] if self.history else None
         return max(self.history, key=lambda row: row.validation_auc, default=None)

@@ -26,8 +26,8 @@ def add_trial(path: Path, outcome: Outcome) -> None:
         path: The CSV file; made with a header if it is not there.
         outcome: A finished run.
     """
-    config, best = read_config(outcome.folder / CONFIG_FILE), outcome.best
-    assert best is not None
+    config, kept = read_config(outcome.folder / CONFIG_FILE), outcome.kept
+    assert kept is not None
     seconds = sum(row.seconds for row in outcome.history)
     row: dict[str, object] = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -37,12 +37,12 @@ def add_trial(path: Path, outcome: Outcome) -> None:
         "seed": config.seed,
         "settings": json.dumps(changed_settings(config)),
         "epochs": config.epochs,
-        "best_epoch": best.epoch,
+        "best_epoch": kept.epoch,
         "minutes": f"{seconds / 60:.1f}",
         "images_per_second": f"{sum(r.images_per_second * r.seconds for r in outcome.history) / seconds:.0f}",
-        "validation_accuracy": f"{best.validation_accuracy:.4f}",
-        "validation_auc": f"{best.validation_auc:.4f}",
-        "validation_loss": f"{best.validation_loss:.4f}",
+        "validation_accuracy": f"{kept.validation_accuracy:.4f}",
+        "validation_auc": f"{kept.validation_auc:.4f}",
+        "validation_loss": f"{kept.validation_loss:.4f}",
     }
     new = not path.exists()
     if not new and _is_listed(path, row):
