@@ -49,6 +49,17 @@ def test_the_mask_lies_over_the_face_and_leaves_the_border_alone() -> None:
     assert border.mean() < 0.02
 
 
+@pytest.mark.parametrize("points", [None, AVERAGE_LANDMARKS, AVERAGE_LANDMARKS + np.float32([0.1, -0.05])])
+def test_the_mask_of_a_large_picture_lies_where_that_of_a_small_one_does(points: NDArray[np.float32] | None) -> None:
+    def middle(side: int, seed: int) -> NDArray[np.float64]:
+        mask = blending_mask(None if points is None else points * side, side, generator(seed))
+        # In shares of the side, from edge to edge.
+        return np.array([np.average(np.arange(side) + 0.5, weights=mask.sum(axis=axis)) / side for axis in (0, 1)])
+
+    for seed in range(8):
+        np.testing.assert_allclose(middle(256, seed), middle(128, seed), atol=0.004)
+
+
 def test_the_mask_follows_the_landmarks() -> None:
     moved = AVERAGE_LANDMARKS * 64 + np.float32([60, 50])
     mask = np.mean([blending_mask(moved, 128, generator(seed)) for seed in range(20)], axis=0)

@@ -74,5 +74,12 @@ def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
         np.testing.assert_array_equal(window, image[window[0, 0, 0] :, window[0, 0, 1] :][:32, :32])
 
 
+@pytest.mark.parametrize("augment", ["light", "delivery", "rough", "blurred"])
+def test_windows_are_cut_from_changed_pictures_too(batch, augment):
+    cut, labels = changed(batch, model="mobilenetv2", crop=32, augment=augment)
+    assert cut.shape == (40, 32, 32, 3)
+    np.testing.assert_array_equal(labels, batch[1])
+
+
 def test_a_window_as_large_as_the_picture_is_the_picture(batch):
     np.testing.assert_array_equal(changed(batch, model="mobilenetv2", crop=48)[0], batch[0])

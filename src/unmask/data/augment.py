@@ -35,8 +35,8 @@ ROUGH_BLUR = 0.45
 BLURRED_UNTOUCHED = 0.15
 BLURRED_BLUR = 0.7
 
-# Pixels beyond a window that are changed with it: its edges look as if the whole picture had been changed, and a JPEG's blocks
-# begin anywhere in it.
+# Pixels beyond a window that are changed with it, shared between its sides by chance: so a JPEG's blocks begin anywhere in it,
+# and its edges look nearly as if the whole picture had been changed.
 _ROOM = 16
 
 _SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
@@ -151,9 +151,12 @@ def _each(
     side = min(whole, window + _ROOM)
     windows = np.empty((len(images), window, window, 3), np.uint8)
     for place, image in enumerate(images):
-        top, left = rng.integers(0, whole - side + 1, 2).tolist()
+        # The window first, so that it lies anywhere alike; then the part around it.
+        corner = rng.integers(0, whole - window + 1, 2)
+        start = rng.integers(np.maximum(corner + window - side, 0), np.minimum(corner, whole - side) + 1)
+        top, left = start.tolist()
         changed = change(image, rng, _Part(top, left, side, whole))
-        down, across = rng.integers(0, side - window + 1, 2).tolist()
+        down, across = (corner - start).tolist()
         windows[place] = changed[down : down + window, across : across + window]
     return windows
 
@@ -173,7 +176,7 @@ def _deliver(
     if rng.random() < 0.4:
         image = _rescale(image, rng)
     if rng.random() < 0.08:
-        image = _screenshot(image, rng)
+        image = _screenshot(image, rng, part)
     if rng.random() < 0.7:
         image = _compress(image, rng)
         if rng.random() < 0.35:
@@ -277,10 +280,11 @@ def _rescale(image: Pixels, rng: np.random.Generator) -> Pixels:
     return _uint8(cv2.resize(shrunk, (side, side), interpolation=_ENLARGING[rng.integers(len(_ENLARGING))]))
 
 
-def _screenshot(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """The picture in a window: bars of one colour on some sides."""
-    side = image.shape[0]
-    room = (rng.random(4) < 0.6) * rng.uniform(0.0, 0.14, 4) * side
+def _screenshot(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
+    """The picture in a window: bars of one colour on some sides, as far as the part reaches to them."""
+    side, beyond = part.side, part.whole - part.side
+    seen = np.array([part.top == 0, part.top == beyond, part.left == 0, part.left == beyond])
+    room = seen * (rng.random(4) < 0.6) * rng.uniform(0.0, 0.14, 4) * part.whole
     top, bottom, left, right = room.astype(int).tolist()
     shade = int(rng.choice([0, 18, 32, 240, 255])) if rng.random() < 0.8 else int(rng.integers(256))
     inner = cv2.resize(image, (side - left - right, side - top - bottom), interpolation=cv2.INTER_AREA)

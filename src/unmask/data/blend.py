@@ -119,8 +119,8 @@ def blending_mask(landmarks: Floats | None, side: int, rng: np.random.Generator)
     """A soft mask over a face or a part of it: float32 (S, S), 0..1; without landmarks, over the average face."""
     full, side = side, min(side, _MASK_SIDE)
     if landmarks is None or not np.isfinite(landmarks).all():
-        landmarks = AVERAGE_LANDMARKS * side
-    elif full != side:
+        landmarks = AVERAGE_LANDMARKS * full
+    if full != side:
         landmarks = ((landmarks + np.float32(0.5)) * np.float32(side / full) - np.float32(0.5)).astype(np.float32)
     middle = landmarks[:2].mean(axis=0)
     across = landmarks[1] - landmarks[0]
