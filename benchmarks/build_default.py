@@ -35,7 +35,7 @@ SEED_STEP = 10
 
 @dataclass(frozen=True)
 class Model:
-    """Pictures of `size` px, and the settings of one run after the other, each from the best model of the one before."""
+    """Pictures of `size` px, and the settings of one run after the other, each from the model of the one before."""
 
     size: int
     stages: tuple[tuple[str, ...], ...]

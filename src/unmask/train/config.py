@@ -45,7 +45,7 @@ class TrainConfig(BaseModel):
     batch_norm: Literal["auto", "frozen", "moving"] = "auto"
     batch_norm_momentum: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
 
-    # A run whose best model this one starts from, and a list (CSV with a column `path`) of its hard examples.
+    # A run whose model this one starts from, and a list (CSV with a column `path`) of its hard examples.
     start: str | None = None
     hard: str | None = None
 

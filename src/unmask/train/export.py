@@ -80,7 +80,7 @@ def export_run(
     weights: Sequence[float] | None = None,
     blurred_weights: Sequence[float] | None = None,
 ) -> Path:
-    """Makes a bundle of a run's best model, or of several runs' together.
+    """Makes a bundle of a run's model, or of several runs' together.
 
     Args:
         runs: A folder written by `unmask train`; or several of them, for a detector that answers with the mean of their
@@ -109,7 +109,7 @@ def export_run(
             hint="Say where to calibrate and to report, with pictures of the largest of their sizes: --data FOLDER",
             code="data-differ",
         )
-    models = [_best_model(run) for run in runs]
+    models = [_kept_model(run) for run in runs]
     if middle is not None:
         if len({one.inputs[0].shape[1] for one in models}) > 1:
             raise UnmaskError(
@@ -139,7 +139,7 @@ def export_run(
     return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details, half=half)
 
 
-def _best_model(run: Path) -> Any:
+def _kept_model(run: Path) -> Any:
     import keras
 
     if not (run / MODEL).is_file():

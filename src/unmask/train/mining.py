@@ -139,7 +139,7 @@ def mine(
         settings |= {"tune": "all", "learning_rate": config.fine_tune_learning_rate}
     short = config.model_copy(update=settings)
     entries = prepared.entries("Train")
-    # Test plays no part; groups decide who is in which part, and Validation which epoch is the best.
+    # Test plays no part; groups decide who is in which part, and Validation which epoch is the best, unless the last one is kept.
     rows = [row for split in prepared.splits if split != "Test" for row in prepared.entries(split)]
     data_digest = digest((row.path, row.label, row.group) for row in rows)
     _forget_other_jobs(folder, {"folds": folds, "config": short.model_dump(mode="json"), "data": data_digest})

@@ -10,6 +10,7 @@ from pathlib import Path
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.position import Outcome
 
+# `best_epoch` is the epoch whose model was kept: the best one, or with `keep` = "last" the last one.
 COLUMNS = (
     "date", "run", "model", "size", "seed", "settings", "epochs", "best_epoch", "minutes", "images_per_second",
     "validation_accuracy", "validation_auc", "validation_loss",
