@@ -131,6 +131,12 @@ def test_a_file_that_is_no_picture_gets_its_own_message(client: FlaskClient, dat
     assert 'data-verdict="unreadable"' in card
 
 
+def test_the_page_names_the_limit_that_was_set(detector: Detector) -> None:
+    page = create_app(detector, Settings(max_upload_mb=1, pictures_a_minute=0)).test_client().get("/").text
+    assert ", up to 1 MB" in page
+    assert 'data-max-bytes="1000000"' in page
+
+
 @pytest.mark.parametrize(("installed", "words"), [(True, "GIF, AVIF or HEIC, up to"), (False, "GIF or AVIF, up to")])
 def test_the_page_names_heic_where_it_can_be_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, installed: bool, words: str

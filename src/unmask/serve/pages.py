@@ -99,6 +99,7 @@ def _pictures() -> list[Upload]:
 def _surroundings() -> dict[str, Any]:
     """What the page shows besides the answers."""
     here = services()
+    largest = min(LIMITS.max_bytes, here.settings.max_upload_bytes)
     return {
         "marks": MARKS,
         "samples": SAMPLES,
@@ -110,6 +111,6 @@ def _surroundings() -> dict[str, Any]:
         "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
         "needs_token": here.settings.token is not None,
         "formats": formats(),
-        "max_picture": min(LIMITS.max_bytes, here.settings.max_request_bytes),
-        "max_picture_text": size_text(min(LIMITS.max_bytes, here.settings.max_request_bytes)).replace(".0", ""),
+        "max_picture": largest,
+        "max_picture_text": size_text(largest).replace(".0", ""),
     }

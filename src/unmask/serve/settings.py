@@ -61,6 +61,11 @@ class Settings:
     trusted_proxy: str | None = None
 
     @property
+    def max_upload_bytes(self) -> int:
+        """All pictures of a request together."""
+        return self.max_upload_mb * MEGABYTE
+
+    @property
     def max_request_bytes(self) -> int:
         """Largest request body."""
-        return self.max_upload_mb * MEGABYTE + ENVELOPE_BYTES
+        return self.max_upload_bytes + ENVELOPE_BYTES
