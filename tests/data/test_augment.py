@@ -69,6 +69,12 @@ def test_a_window_is_of_its_side_and_the_same_seed_gives_the_same(
         np.testing.assert_array_equal(cut, change(images, generator(), window))
 
 
+@CHANGES
+def test_a_window_may_be_much_smaller_than_the_picture(change: augment.Augment) -> None:
+    large = np.repeat(picture(1, 256)[None], 2000, axis=0)
+    assert change(large, generator(), 16).shape == (2000, 16, 16, 3)
+
+
 @pytest.mark.parametrize(
     "step", [augment._nudge, partial(augment._move, rotation=4.0, shift=0.06, shear=0.0, zoom=0.1)]
 )

@@ -285,6 +285,8 @@ def _screenshot(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
     side, beyond = part.side, part.whole - part.side
     seen = np.array([part.top == 0, part.top == beyond, part.left == 0, part.left == beyond])
     room = seen * (rng.random(4) < 0.6) * rng.uniform(0.0, 0.14, 4) * part.whole
+    # Of a part much smaller than the picture, the most that a bar covers.
+    room = np.minimum(room, 0.4 * side)
     top, bottom, left, right = room.astype(int).tolist()
     shade = int(rng.choice([0, 18, 32, 240, 255])) if rng.random() < 0.8 else int(rng.integers(256))
     inner = cv2.resize(image, (side - left - right, side - top - bottom), interpolation=cv2.INTER_AREA)
