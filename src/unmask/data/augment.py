@@ -141,13 +141,9 @@ def _each(
     window: int | None,
     change: Callable[[Pixels, np.random.Generator, _Part], Pixels],
 ) -> Pixels:
-    """Each picture changed, or a window of each, of which little more than the window is computed."""
+    """A window of each changed picture, or all of it; little more than the window is computed."""
     whole = images.shape[1]
-    if window is None:
-        result = np.empty_like(images)
-        for place, image in enumerate(images):
-            result[place] = change(image, rng, _Part(0, 0, whole, whole))
-        return result
+    window = whole if window is None else window
     side = min(whole, window + _ROOM)
     windows = np.empty((len(images), window, window, 3), np.uint8)
     for place, image in enumerate(images):
