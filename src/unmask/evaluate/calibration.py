@@ -27,7 +27,7 @@ POLICIES: Final = MappingProxyType(
     {
         # For a decision that can hurt someone: answers less often.
         "careful": Policy(max_false_accusation=0.005, max_missed_fake=0.02),
-        "balanced": Policy(max_false_accusation=0.02, max_missed_fake=0.05),
+        "balanced": Policy(max_false_accusation=0.01, max_missed_fake=0.05),
         # For sifting many pictures before a person looks at the suspicious ones.
         "sensitive": Policy(max_false_accusation=0.05, max_missed_fake=0.02),
     }
@@ -135,7 +135,7 @@ def choose_thresholds(
         if not 0 <= limit < 1:
             raise UnmaskError(
                 f"{name} is {limit:g}, not a share",
-                hint="Give a share from 0 up to 1, for example 0.02 for 2 %.",
+                hint="Give a share from 0 up to 1, for example 0.01 for 1 %.",
                 code="bad-share",
             )
     checked, scores = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
