@@ -1,16 +1,16 @@
-"""Does the shipped recipe come out the same with another seed, and what does their mean gain? Writes `docs/two_seeds.md`.
+"""Does a model of the shipped detector come out the same with another seed, and does the detector? Writes `docs/two_seeds.md`.
 
-    python benchmarks/two_seeds.py PREPARED RUN RUN [--half] [--middle PIXELS] [--bundle FOLDER]
+    python benchmarks/two_seeds.py PREPARED RUN RUN --other FOLDER [--half] [--middle PIXELS] [--bundle FOLDER]
 
-The RUNs are the last ones of each seed, as `benchmarks/build_default.py --work FOLDER` leaves them; the bundle is that of both
-together with whatever else belongs to it, exported with the same options. The runs are exported one by one and both together,
-each time with a temperature and thresholds of their own, chosen on Validation of PREPARED. Needs the extra `train`.
+The first RUN is the last one of a model in the bundle, as `benchmarks/build_default.py --work FOLDER` leaves it; the second RUN
+is the same of another seed, and the other bundle has that one in its place, exported with the same options. Both runs are
+exported by themselves as well. Each has a temperature and thresholds of its own, chosen on Validation of PREPARED. Needs the
+extra `train`.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -41,30 +41,35 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs=2, metavar="RUN")
     parser.add_argument("--half", action="store_true", help="As the bundle was exported.")
     parser.add_argument("--middle", help="As the bundle was exported.")
-    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--bundle", type=Path, help="The detector; the shipped one if not given.")
+    parser.add_argument(
+        "--other", type=Path, required=True, help="The bundle with the second run in place of the first."
+    )
     arguments = parser.parse_args()
     options = [*(["--half"] if arguments.half else []), *(["--middle", arguments.middle] if arguments.middle else [])]
     with tempfile.TemporaryDirectory(prefix="unmask-seeds-") as temporary:
-        one, other = map(str, arguments.runs)
         detectors = {}
-        for name, runs in (("model 1", [one]), ("model 2", [other]), ("their mean", [one, other])):
+        for name, run in zip(("one seed", "another seed"), arguments.runs, strict=True):
             bundle = Path(temporary) / name.replace(" ", "-")
-            command = ["export", *runs, *options, "--data", str(arguments.prepared), "--out", str(bundle)]
+            command = ["export", str(run), *options, "--data", str(arguments.prepared), "--out", str(bundle)]
             subprocess.run([sys.executable, "-m", "unmask", *command], check=True)
             detectors[name] = Detector.load(bundle, threads=1)
-    detectors["the detector"] = whole = Detector.load(arguments.bundle, threads=1)
+    detectors["the detector with the one"] = whole = Detector.load(arguments.bundle, threads=1)
+    detectors["the detector with the other"] = Detector.load(arguments.other, threads=1)
+    model = arguments.runs[0].resolve().parent.name
     pages = [by_split(split, detectors, arguments.prepared) for split in SPLITS]
     write(
         "two_seeds.md",
-        f"""# Two seeds of the shipped recipe
+        f"""# Another seed
 
-Written by `benchmarks/two_seeds.py` on {today()}, {hardware()}. The two
-models of full size in {whole.label}: the same stages and settings, other seeds; each exported by itself, with thresholds
-of its own from Validation. The detector has a third one, on pictures of half the side. In brackets 95 % intervals, as
-`unmask evaluate` gives them, over groups.
+Written by `benchmarks/two_seeds.py` on {today()}, {hardware()};
+detector {whole.label}. One of its models ({model}), and one of the same stages and settings with another seed, each
+exported by itself; then the detector, which has the one, and what it is with the other. Each has thresholds of its own from
+Validation. In brackets 95 % intervals, as `unmask evaluate` gives them, over groups.
 
 {"".join(pages)}Differences in AUC are tested as DeLong, DeLong and Clarke-Pearson (1988) do, with groups taken as one
-observation (Obuchowski, 1997). Validation chose the best epoch of every run, so its numbers flatter a little.
+observation (Obuchowski, 1997). Validation chose which of the two is in the detector and, but for runs that keep their
+last one, the epoch of each, so its numbers flatter a little.
 """,
     )
 
@@ -102,8 +107,9 @@ def area(scores: ScoreTable, source: str) -> str:
 
 def differences(scores: dict[str, ScoreTable]) -> str:
     lines = []
-    for (one, first), (other, second) in itertools.combinations(scores.items(), 2):
-        found, _ = compare_tables(first, second)
+    names = list(scores)
+    for one, other in (names[:2], names[2:]):
+        found, _ = compare_tables(scores[one], scores[other])
         lines.append(
             f"- AUC of {one} less that of {other}: {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
         )
