@@ -27,14 +27,12 @@ TUNED = (
     *("--optimizer", "adamw", "--weight-decay", "0.05", "--label-smoothing", "0.05", "--precision", "float32"),
 )
 EVEN = (*TUNED, "--balance", "1", "--batch-size", "32")
+CONSTANT = ("--schedule", "constant", "--ema", "0.999")
 # The small source, which is the hard one, a little more often than the others, and the last epoch, as the best one is luck.
-STEADY = (
-    *(*TUNED, "--balance", "1.25", "--batch-size", "64"),
-    *("--schedule", "constant", "--ema", "0.999", "--keep", "last"),
-)
+STEADY = (*TUNED, "--balance", "1.25", "--batch-size", "64", "--keep", "last", *CONSTANT)
 FALLING = ("--augment", "delivery", "--schedule", "cosine", "--ema", "0.998")
-LEVEL = ("--augment", "rough", "--schedule", "constant", "--ema", "0.999")
-BLURRED = ("--augment", "blurred", "--schedule", "constant", "--ema", "0.999")
+LEVEL = ("--augment", "rough", *CONSTANT)
+BLURRED = ("--augment", "blurred", *CONSTANT)
 # Between the seeds of one model and those of the next.
 SEED_STEP = 10
 
