@@ -1,6 +1,6 @@
 """Does the exported graph say what Keras says? Writes `docs/parity.md`.
 
-    python benchmarks/parity.py RUN... [--weights A,B,...] [--blurred-weights A,B,...] [--half] [--middle PIXELS]
+    python benchmarks/parity.py RUN... [--weights A,B,...] [--blurred-weights A,B,...] [--kernel-bits N] [--middle PIXELS]
         [--data PREPARED] [--bundle FOLDER] [--pictures 500]
 
 RUN... are the run folders that the bundle was exported from, one or several; the options are those of the export. Logits of the
@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--weights", type=numbers)
     parser.add_argument("--blurred-weights", type=numbers)
-    parser.add_argument("--half", action="store_true", help="The bundle was made with `unmask export --half`.")
-    parser.add_argument("--middle", type=int, help="The bundle was made with `unmask export --middle`.")
+    parser.add_argument("--kernel-bits", type=int, default=32, help="As the bundle was exported with.")
+    parser.add_argument("--middle", type=int, help="As the bundle was exported with.")
     parser.add_argument("--data", type=Path, help="The prepared folder of the export. [default: that of the first run]")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pictures", type=int, default=500)
@@ -45,15 +45,15 @@ def main() -> None:
     from unmask.train.config import CONFIG_FILE, read_config
     from unmask.train.ensemble import ensemble
     from unmask.train.gradcam import find_heads
-    from unmask.train.half import round_kernels
+    from unmask.train.kernels import round_kernels
     from unmask.train.loop import judge
     from unmask.train.middle import middle_of
     from unmask.train.sharpness import Shares
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]
-    for model in models if arguments.half else ():
-        round_kernels(model)
+    for model in models:
+        round_kernels(model, arguments.kernel_bits)
     if arguments.middle is not None:
         models = [middle_of(model, arguments.middle) for model in models]
     data = arguments.data or read_config(arguments.runs[0] / CONFIG_FILE).data
@@ -101,7 +101,7 @@ def main() -> None:
     if over.any():
         brightest = peak[shown][over].max() / np.median(peak[shown])
         faint = f", all of them faint: the brightest peaks at {brightest:.1%} of the median map's peak"
-    rounded = " with its kernels rounded to 16 bits" if arguments.half else ""
+    rounded = f" with its kernels rounded to {arguments.kernel_bits} bits" if arguments.kernel_bits < 32 else ""
     write(
         "parity.md",
         f"""# Keras and the shipped graph

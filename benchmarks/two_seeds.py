@@ -1,6 +1,6 @@
 """Does a model of the shipped detector come out the same with another seed, and does the detector? Writes `docs/two_seeds.md`.
 
-    python benchmarks/two_seeds.py PREPARED RUN RUN --other FOLDER [--half] [--middle PIXELS] [--bundle FOLDER]
+    python benchmarks/two_seeds.py PREPARED RUN RUN --other FOLDER [--kernel-bits N] [--middle PIXELS] [--bundle FOLDER]
 
 The first RUN is the last one of a model in the bundle, as `benchmarks/build_default.py --work FOLDER` leaves it; the second RUN
 is the same of another seed, and the other bundle has that one in its place, exported with the same options. Both runs are
@@ -39,14 +39,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prepared", type=Path)
     parser.add_argument("runs", type=Path, nargs=2, metavar="RUN")
-    parser.add_argument("--half", action="store_true", help="As the bundle was exported.")
+    parser.add_argument("--kernel-bits", default="32", help="As the bundle was exported.")
     parser.add_argument("--middle", help="As the bundle was exported.")
     parser.add_argument("--bundle", type=Path, help="The detector; the shipped one if not given.")
     parser.add_argument(
         "--other", type=Path, required=True, help="The bundle with the second run in place of the first."
     )
     arguments = parser.parse_args()
-    options = [*(["--half"] if arguments.half else []), *(["--middle", arguments.middle] if arguments.middle else [])]
+    options = ["--kernel-bits", arguments.kernel_bits, *(["--middle", arguments.middle] if arguments.middle else [])]
     with tempfile.TemporaryDirectory(prefix="unmask-seeds-") as temporary:
         detectors = {}
         for name, run in zip(("one seed", "another seed"), arguments.runs, strict=True):

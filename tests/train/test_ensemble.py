@@ -188,16 +188,16 @@ def test_a_model_for_smaller_pictures_gets_them_scaled_down():
 
 
 @pytest.mark.parametrize(
-    ("half", "weights", "blurred"),
-    [(False, None, None), (True, None, None), (False, (4, 1.5), None), (True, (4, 1.5), (1, 9))],
+    ("bits", "weights", "blurred"),
+    [(32, None, None), (16, None, None), (32, (4, 1.5), None), (16, (4, 1.5), (1, 9)), (8, (4, 1.5), (1, 9))],
 )
-def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights, blurred):
+def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(bits, weights, blurred):
     import onnx
     import onnxruntime
 
     from unmask.train.ensemble import ensemble
     from unmask.train.graph import to_onnx
-    from unmask.train.half import round_kernels
+    from unmask.train.kernels import round_kernels
     from unmask.train.sharpness import Shares
 
     members, images, small = of_two_sizes()
@@ -206,19 +206,19 @@ def test_the_graph_of_two_sizes_gives_mean_and_grad_cam(half, weights, blurred):
     shares = Shares(weights or (1, 1), blurred)(images)
     assert np.ptp(shares, axis=0).max() > 0.5 or blurred is None
     mean = np.sum(np.asarray(shares).T[..., None] * alone, axis=0)
-    if half:
-        round_kernels(model)
-    graph = to_onnx(model, half=half)
+    round_kernels(model, bits)
+    graph = to_onnx(model, kernel_bits=bits)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     logits, maps = session.run(["logit", "cam"], {"image": images})
-    np.testing.assert_allclose(logits, mean[:, 0], rtol=0.05 if half else 1e-4)
+    np.testing.assert_allclose(logits, mean[:, 0], rtol=1e-4 if bits == 32 else 0.05)
     np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], rtol=1e-4)
     expected = autodiff_cam(model, images, mean_gradient=True)
     assert expected.max() > 0
     np.testing.assert_allclose(maps, expected, atol=1e-3 * expected.max())
     # Both models' kernels, not only those of the one whose layers lie open.
     kinds = [one.data_type for one in onnx.load_from_string(graph).graph.initializer]
-    assert kinds.count(onnx.TensorProto.FLOAT16) == (4 if half else 0)
+    assert kinds.count(onnx.TensorProto.FLOAT16) == (4 if bits == 16 else 0)
+    assert kinds.count(onnx.TensorProto.INT8) == (4 if bits == 8 else 0)
 
 
 @pytest.mark.parametrize(

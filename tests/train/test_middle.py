@@ -111,15 +111,15 @@ def test_several_models_go_together_and_into_16_bits():
 
     from unmask.train.ensemble import ensemble
     from unmask.train.graph import to_onnx
-    from unmask.train.half import round_kernels
+    from unmask.train.kernels import round_kernels
     from unmask.train.middle import middle_of
 
     members, images = [trained(seed=3, side=64), trained(seed=4, side=64)], noise(5, 64)
     expected = np.mean([alone(one, 32).predict_on_batch(cut(images, 32)) for one in members], axis=0)
     whole = ensemble([middle_of(one, 32) for one in members])
     np.testing.assert_allclose(whole.predict_on_batch(images), expected, atol=1e-5 * np.abs(expected).max())
-    round_kernels(whole)
-    graph = to_onnx(whole, half=True)
+    round_kernels(whole, 16)
+    graph = to_onnx(whole, kernel_bits=16)
     rounded = whole.predict_on_batch(images)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     # Close only if all kernels were rounded before the graph was made, those within the models' backbones, too.

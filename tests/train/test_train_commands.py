@@ -104,7 +104,7 @@ def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
     assert "--input-scaling" in result.output
 
 
-@pytest.mark.parametrize("option", [["--half"], ["--middle", "64"]])
+@pytest.mark.parametrize("option", [["--kernel-bits", "16"], ["--middle", "64"]])
 def test_a_keras_file_is_exported_as_it_is(tmp_path, option):
     path = tmp_path / "theirs.h5"
     path.touch()

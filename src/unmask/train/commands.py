@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -195,9 +195,11 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
 @click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
 @click.option(
-    "--half",
-    is_flag=True,
-    help="Of runs: keep kernels in 16 bits, for about half the size; P(fake) moves by 0.01 or so.",
+    "--kernel-bits",
+    type=click.Choice(["8", "16", "32"]),
+    default="32",
+    show_default=True,
+    help="Of runs: how many bits to keep of each number in a kernel; 16 make about half the size, 8 a quarter.",
 )
 @click.option(
     "--middle",
@@ -229,7 +231,7 @@ def export(
     terms: str | None,
     input_scaling: str | None,
     label_order: str | None,
-    half: bool,
+    kernel_bits: str,
     middle: int | None,
     weights: tuple[float, ...] | None,
     blurred_weights: tuple[float, ...] | None,
@@ -262,7 +264,7 @@ def export(
             )
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
-    for option, given in (("--half", half), ("--middle", middle)):
+    for option, given in (("--kernel-bits", kernel_bits != "32"), ("--middle", middle)):
         if files and given:
             raise click.UsageError(f"{option} is for runs; export {files[0]} without it.")
     if not files and (input_scaling or label_order):
@@ -275,6 +277,7 @@ def export(
     load_keras("tensorflow")
     from unmask.train.config import read_run
     from unmask.train.export import UNSTATED_TERMS, Label, export_file, export_run
+    from unmask.train.kernels import KernelBits
 
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
     if input_scaling and label_order:
@@ -289,7 +292,7 @@ def export(
             out,
             data=data,
             label=label,
-            half=half,
+            kernel_bits=cast(KernelBits, int(kernel_bits)),
             middle=middle,
             weights=weights,
             blurred_weights=blurred_weights,

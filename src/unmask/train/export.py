@@ -29,7 +29,7 @@ from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.ensemble import ensemble, last_layers
 from unmask.train.gradcam import find_heads, member_outputs
 from unmask.train.graph import to_onnx
-from unmask.train.half import round_kernels
+from unmask.train.kernels import KernelBits, round_kernels
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.middle import middle_of
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
@@ -75,7 +75,7 @@ def export_run(
     *,
     data: str | None = None,
     label: Label | None = None,
-    half: bool = False,
+    kernel_bits: KernelBits = 32,
     middle: int | None = None,
     weights: Sequence[float] | None = None,
     blurred_weights: Sequence[float] | None = None,
@@ -88,7 +88,7 @@ def export_run(
         out: The bundle's folder.
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
-        half: Keep the kernels in float16, for about half the size (see `unmask.train.half`).
+        kernel_bits: How many bits to keep of each number in a kernel; fewer make a smaller bundle (see `unmask.train.kernels`).
         middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`).
         weights: How much each run's logit counts in the mean, above 0; None lets all count alike.
         blurred_weights: The same for pictures that are blurred (see `unmask.train.sharpness`); None for those of `weights`.
@@ -132,11 +132,13 @@ def export_run(
     for what, given in (("weights", weights), ("weights of blurred pictures", blurred_weights)):
         if given is not None:
             details["settings"][what] = ", ".join(f"{weight / sum(given):.3g}" for weight in given)
-    if half:
-        details["settings"]["kernels"] = "float16"
+    if kernel_bits < 32:
+        details["settings"]["kernels"] = f"{kernel_bits} bits"
     if middle is not None:
         details["settings"]["looks at"] = f"the middle {middle} px of each picture's {configs[0].size}"
-    return export_model(model, out, data=data or configs[0].data, label=label or Label(), details=details, half=half)
+    return export_model(
+        model, out, data=data or configs[0].data, label=label or Label(), details=details, kernel_bits=kernel_bits
+    )
 
 
 def _kept_model(run: Path) -> Any:
@@ -193,7 +195,7 @@ def export_file(
 
 
 def export_model(
-    model: Any, out: Path, *, data: str | None, label: Label, details: dict[str, Any], half: bool = False
+    model: Any, out: Path, *, data: str | None, label: Label, details: dict[str, Any], kernel_bits: KernelBits = 32
 ) -> Path:
     """Makes a bundle of a float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
 
@@ -203,15 +205,15 @@ def export_model(
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
         label: Names and terms.
         details: `architecture` and `settings`, for bundle and card.
-        half: Keep the kernels in float16, which rounds those of the model (see `unmask.train.half`).
+        kernel_bits: How many bits to keep of each number in a kernel; under 32 those of the model are rounded (see
+            `unmask.train.kernels`).
     """
     size = int(model.inputs[0].shape[1])
     splits = _splits(data, size)
-    if half:
-        round_kernels(model)
+    round_kernels(model, kernel_bits)
     if "Validation" in splits:
         centre(model, splits["Validation"])
-    graph = to_onnx(model, _statistics(model, splits.get("Train")), half=half)
+    graph = to_onnx(model, _statistics(model, splits.get("Train")), kernel_bits=kernel_bits)
     run_graph = _session(graph)
     _check_parity(model, run_graph, splits.get("Validation"), size)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from unmask.errors import UnmaskError
 from unmask.train.gradcam import explained
-from unmask.train.half import halve
+from unmask.train.kernels import KernelBits, pack_kernels
 from unmask.train.outside import FeatureStatistics
 
 # Old enough for every runtime in use, new enough for all that the architectures need.
@@ -19,13 +19,13 @@ OPSET = 17
 OUTPUTS = ("logit", "cam", "distance")
 
 
-def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, half: bool = False) -> bytes:
+def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, kernel_bits: KernelBits = 32) -> bytes:
     """The graph of a detector.
 
     Args:
         model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
         statistics: Of the training pictures' features; see `unmask.train.outside`.
-        half: Keep the kernels in float16; see `unmask.train.half`.
+        kernel_bits: How many bits to keep of each number in a kernel; see `unmask.train.kernels`.
 
     Returns:
         An ONNX model with the input `image` and the outputs `logit` (N,), `cam` (N, h, w) and, with statistics and a head
@@ -52,8 +52,7 @@ def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, half: bo
         whole.export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
         graph = onnx.load(path)
     _make_canonical(graph)
-    if half:
-        halve(graph)
+    pack_kernels(graph, kernel_bits)
     onnx.checker.check_model(graph, full_check=True)
     return bytes(graph.SerializeToString(deterministic=True))
 
