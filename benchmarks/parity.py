@@ -55,7 +55,8 @@ def main() -> None:
     for model in models:
         round_kernels(model, arguments.kernel_bits)
     if arguments.middle is not None:
-        models = [middle_of(model, arguments.middle) for model in models]
+        largest = max(model.inputs[0].shape[1] for model in models)
+        models = [middle_of(one, arguments.middle) if one.inputs[0].shape[1] == largest else one for one in models]
     data = arguments.data or read_config(arguments.runs[0] / CONFIG_FILE).data
     source = open_source(data, "Validation", detector.info.input_size)
 

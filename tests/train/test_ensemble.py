@@ -438,10 +438,24 @@ def test_weights_need_several_runs(finished_run, tmp_path):
     assert (result.exit_code, "for each of several runs" in " ".join(result.output.split())) == (2, True)
 
 
-def test_runs_on_pictures_of_several_sizes_have_no_middle(tmp_path):
-    from unmask.train.export import export_run
+def test_of_runs_of_two_sizes_the_larger_look_at_the_middle(tmp_path):
+    from unmask.detector import Detector
 
-    runs = [written(model, tmp_path / str(model.inputs[0].shape[1]), "same") for model in of_two_sizes()[0]]
-    with pytest.raises(UnmaskError, match="several sizes") as caught:
-        export_run(runs, tmp_path / "bundle", middle=32)
-    assert "--middle" in caught.value.hint
+    sides = (64, 32)
+    data = [write_prepared(tmp_path / f"prepared-{side}", size=side) for side in sides]
+    members = [averaging(side, side) for side in sides]
+    runs = [written(model, tmp_path / str(side), of) for model, side, of in zip(members, sides, data, strict=True)]
+    images = sharp_and_blurred(2, 64)
+    around = images.copy()
+    around[:, :16], around[:, -16:], around[:, :, :16], around[:, :, -16:] = 0, 255, 9, 99
+    moved = []
+    for number, weights in enumerate(("1e6,1", "1,1")):
+        out = tmp_path / f"bundle-{number}"
+        result = exported(*runs, "--weights", weights, "--middle", "32", "--data", data[0], "--out", out)
+        assert result.exit_code == 0, result.output
+        detector = Detector.load(out)
+        moved.append(np.abs(detector.logits(images) - detector.logits(around)))
+    # The larger one does not see what changed, and the smaller one does.
+    assert moved[0].max() < 1e-3 * moved[1].min()
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| looks at | the middle 32 px of each picture's 64, but all of it at half the side |" in card

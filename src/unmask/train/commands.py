@@ -205,7 +205,7 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     "--middle",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Of runs: look at the middle of each picture only, 192 of 256 px say; that takes it less time.",
+    help="Of runs: look at the middle of each picture only, 192 of 256 px say, for less time; those of half the side see all.",
 )
 @click.option(
     "--weights",

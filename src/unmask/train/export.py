@@ -89,7 +89,8 @@ def export_run(
         data: Where to calibrate and report; None for the data the run learned from.
         label: Names and terms.
         kernel_bits: How many bits to keep of each number in a kernel; fewer make a smaller bundle (see `unmask.train.kernels`).
-        middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`).
+        middle: Look at the middle of each picture only, this many pixels wide (see `unmask.train.middle`). Runs on pictures of
+            half the side look at all of theirs.
         weights: How much each run's logit counts in the mean, above 0; None lets all count alike.
         blurred_weights: The same for pictures that are blurred (see `unmask.train.sharpness`); None for those of `weights`.
 
@@ -110,14 +111,11 @@ def export_run(
             code="data-differ",
         )
     models = [_kept_model(run) for run in runs]
+    sides = [int(one.inputs[0].shape[1]) for one in models]
     if middle is not None:
-        if len({one.inputs[0].shape[1] for one in models}) > 1:
-            raise UnmaskError(
-                "Runs on pictures of several sizes cannot look at the middle of them.",
-                hint="Leave --middle out, or put runs of one --size together.",
-                code="middle-does-not-fit",
-            )
-        models = [middle_of(one, middle) for one in models]
+        models = [
+            middle_of(one, middle) if side == max(sides) else one for one, side in zip(models, sides, strict=True)
+        ]
     model = ensemble(models, weights, blurred_weights)
     if len(runs) == 1:
         details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}
@@ -135,7 +133,8 @@ def export_run(
     if kernel_bits < 32:
         details["settings"]["kernels"] = f"{kernel_bits} bits"
     if middle is not None:
-        details["settings"]["looks at"] = f"the middle {middle} px of each picture's {configs[0].size}"
+        but = ", but all of it at half the side" if min(sides) < max(sides) else ""
+        details["settings"]["looks at"] = f"the middle {middle} px of each picture's {max(sides)}{but}"
     return export_model(
         model, out, data=data or configs[0].data, label=label or Label(), details=details, kernel_bits=kernel_bits
     )
