@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--weights", type=numbers)
     parser.add_argument("--blurred-weights", type=numbers)
-    parser.add_argument("--kernel-bits", type=int, default=32, help="As the bundle was exported with.")
+    parser.add_argument(
+        "--kernel-bits", type=int, choices=(8, 16, 32), default=32, help="As the bundle was exported with."
+    )
     parser.add_argument("--middle", type=int, help="As the bundle was exported with.")
     parser.add_argument("--data", type=Path, help="The prepared folder of the export. [default: that of the first run]")
     parser.add_argument("--bundle", type=Path)

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("prepared", type=Path)
     parser.add_argument("runs", type=Path, nargs=2, metavar="RUN")
     parser.add_argument("--kernel-bits", default="32", help="As the bundle was exported.")
-    parser.add_argument("--middle", help="As the bundle was exported.")
+    parser.add_argument("--middle", help="As the bundle was exported; not for runs of half the side.")
     parser.add_argument("--bundle", type=Path, help="The detector; the shipped one if not given.")
     parser.add_argument(
         "--other", type=Path, required=True, help="The bundle with the second run in place of the first."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -107,29 +108,34 @@ def test_shuffling_keeps_the_numbers_and_the_rest_of_the_graph(toy_detector: Det
     assert (before["dense"] == after["dense"]).all()
 
 
-def test_kernels_of_16_bits_are_shuffled_too(
-    toy_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bits", [16, 8])
+def test_kernels_of_fewer_bits_are_shuffled_too(
+    bits: Literal[8, 16], toy_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import onnx
     from onnx import numpy_helper
 
     from unmask.bundle import write_bundle
-    from unmask.train import half
+    from unmask.train import kernels
 
-    monkeypatch.setattr(half, "WORTH_IT", 1)
+    monkeypatch.setattr(kernels, "WORTH_IT", 1)
     graph = onnx.load_from_string(toy_detector.bundle.model)
-    half.halve(graph)
-    folder = write_bundle(tmp_path / "half", toy_detector.info, graph.SerializeToString(), "# half\n")
-
-    def kernel(detector: Detector) -> np.ndarray:
-        found = onnx.load_from_string(detector.bundle.model).graph.initializer
-        return next(numpy_helper.to_array(one) for one in found if one.name == "kernel_half")
-
+    kernels.pack_kernels(graph, bits)
+    folder = write_bundle(tmp_path / "packed", toy_detector.info, graph.SerializeToString(), "# packed\n")
     detector = Detector.load(folder, threads=1)
-    before, after = kernel(detector), kernel(shuffled(detector, "all convolutions"))
-    assert before.dtype == after.dtype == np.float16
-    assert (before != after).any()
-    assert (np.sort(before.ravel()) == np.sort(after.ravel())).all()
+
+    def weights(detector: Detector) -> dict[str, np.ndarray]:
+        found = onnx.load_from_string(detector.bundle.model).graph.initializer
+        return {one.name: numpy_helper.to_array(one) for one in found}
+
+    kept = weights(detector)
+    before = kept["kernel_half"] if bits == 16 else kept["kernel_whole"] * kept["kernel_factor"]
+    after = weights(shuffled(detector, "all convolutions"))
+    # What the kernel is made of is gone, so that nothing multiplies it again.
+    assert set(after) == (set(kept) | {"kernel"}) - {"kernel_half", "kernel_whole", "kernel_factor"}
+    assert after["kernel"].dtype == np.float32
+    assert (before != after["kernel"]).any()
+    np.testing.assert_array_equal(np.sort(before.ravel()), np.sort(after["kernel"].ravel()))
 
 
 def test_the_last_convolution_of_every_model_of_an_ensemble_is_shuffled() -> None:

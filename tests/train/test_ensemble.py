@@ -440,6 +440,7 @@ def test_weights_need_several_runs(finished_run, tmp_path):
 
 def test_of_runs_of_two_sizes_the_larger_look_at_the_middle(tmp_path):
     from unmask.detector import Detector
+    from unmask.hirescam import hirescam
 
     sides = (64, 32)
     data = [write_prepared(tmp_path / f"prepared-{side}", size=side) for side in sides]
@@ -451,11 +452,15 @@ def test_of_runs_of_two_sizes_the_larger_look_at_the_middle(tmp_path):
     moved = []
     for number, weights in enumerate(("1e6,1", "1,1")):
         out = tmp_path / f"bundle-{number}"
-        result = exported(*runs, "--weights", weights, "--middle", "32", "--data", data[0], "--out", out)
+        options = ("--weights", weights, "--middle", "32", "--kernel-bits", ("32", "8")[number])
+        result = exported(*runs, *options, "--data", data[0], "--out", out)
         assert result.exit_code == 0, result.output
         detector = Detector.load(out)
         moved.append(np.abs(detector.logits(images) - detector.logits(around)))
     # The larger one does not see what changed, and the smaller one does.
     assert moved[0].max() < 1e-3 * moved[1].min()
+    _, maps = detector.logits_and_maps(images)
+    np.testing.assert_allclose(hirescam(detector, images), maps, atol=0.02 * maps.max())
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| kernels | 8 bits |" in card
     assert "| looks at | the middle 32 px of each picture's 64, but all of it at half the side |" in card

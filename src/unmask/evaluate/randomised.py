@@ -43,11 +43,8 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
     from unmask.detector import Detector
 
     model = onnx.load_from_string(detector.bundle.model)
+    _unpack(model.graph)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    # A kernel that is kept in 16 bits reaches its convolution through a Cast, under the name of that one's output.
-    for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in weights:
-            weights[node.output[0]] = weights[node.input[0]]
     heights = _heights(model.graph, weights)
     if not heights:
         raise UnmaskError(
@@ -65,6 +62,32 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         place = write_bundle(Path(folder) / "shuffled", detector.info, model.SerializeToString(), "# shuffled\n")
         return Detector.load(place, threads=detector.threads, policy=detector.policy)
+
+
+def _unpack(graph: Any) -> None:
+    """Makes kernels that are kept in fewer bits (`unmask.train.kernels`) float32 ones: shuffled as they are kept, numbers
+    would change places and stay behind the factors of others."""
+    from onnx import TensorProto, numpy_helper
+
+    kept = {tensor.name: tensor for tensor in graph.initializer}
+    made: dict[str, Any] = {}
+    others = []
+    for node in graph.node:
+        to_float = node.op_type == "Cast" and any(
+            one.name == "to" and one.i == TensorProto.FLOAT for one in node.attribute
+        )
+        if to_float and node.input[0] in kept:
+            made[node.output[0]] = numpy_helper.to_array(kept[node.input[0]]).astype(np.float32)
+        elif node.op_type == "Mul" and node.input[0] in made and node.input[1] in kept:
+            made[node.output[0]] = made[node.input[0]] * numpy_helper.to_array(kept[node.input[1]])
+        else:
+            others.append(node)
+    used = {name for node in others for name in node.input}
+    tensors = [tensor for tensor in graph.initializer if tensor.name in used]
+    tensors += [numpy_helper.from_array(values, name) for name, values in made.items() if name in used]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(others)
+    graph.initializer.extend(tensors)
 
 
 def _heights(graph: Any, known: Container[str]) -> dict[str, int]:

@@ -199,7 +199,7 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     type=click.Choice(["8", "16", "32"]),
     default="32",
     show_default=True,
-    help="Of runs: how many bits to keep of each number in a kernel; 16 make about half the size, 8 a quarter.",
+    help="Of runs: how many bits to keep of each number in a kernel; 16 make about half the size, 8 a third.",
 )
 @click.option(
     "--middle",

@@ -12,7 +12,7 @@ The graph holds them so, with a `Cast`, and in 8 bits a `Mul`, behind each, whic
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -24,6 +24,9 @@ WORTH_IT = 1024
 # The largest whole number in 8 bits, as far from 0 as the smallest.
 LARGEST = 127
 
+# Below this a channel's numbers count as 0 in 8 bits.
+TINY = 1e-30
+
 
 def round_kernels(model: Any, bits: KernelBits) -> None:
     """Rounds every convolution's kernel to what `pack_kernels` keeps of it, in place.
@@ -34,9 +37,14 @@ def round_kernels(model: Any, bits: KernelBits) -> None:
     Args:
         model: A float32 Keras model of `unmask.models`, or several as one (`unmask.train.ensemble`).
         bits: Of a number; 32 leaves the model as it is.
+
+    Raises:
+        ValueError: Another number of bits than 8, 16 or 32.
     """
     import keras
 
+    if bits not in get_args(KernelBits):
+        raise ValueError(f"kernels have 8, 16 or 32 bits, not {bits}")
     if bits == 32:
         return
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -49,8 +57,8 @@ def round_kernels(model: Any, bits: KernelBits) -> None:
     for layer in every:
         if isinstance(layer, kinds):
             kernel, *others = layer.get_weights()
-            eight = bits == 8 and not isinstance(layer, keras.layers.DepthwiseConv2D)
-            layer.set_weights([_rounded(kernel, eight), *others])
+            alone = isinstance(layer, keras.layers.Conv2D) and layer.groups == 1
+            layer.set_weights([_rounded(kernel, 8 if bits == 8 and alone else 16), *others])
 
 
 def pack_kernels(graph: Any, bits: KernelBits) -> None:
@@ -74,8 +82,8 @@ def pack_kernels(graph: Any, bits: KernelBits) -> None:
         if weight.name not in groups:
             continue
         name, kernel = weight.name, numpy_helper.to_array(weight)
-        if bits == 8 and groups[name] == 1 and kernel.size >= WORTH_IT:
-            whole, factor = _in_eight(kernel, axis=0)
+        if bits == 8 and groups[name] == 1 and (eight := _in_eight(kernel, axis=0)) is not None:
+            whole, factor = eight
             weight.CopyFrom(numpy_helper.from_array(whole, f"{name}_whole"))
             factors.append(numpy_helper.from_array(factor, f"{name}_factor"))
             nodes += [
@@ -111,10 +119,10 @@ def _fold(convolution: Any, norm: Any) -> None:
     norm.set_weights([part.astype(np.float32) for part in parts])
 
 
-def _rounded(kernel: Any, eight: bool) -> Any:
-    """A Keras kernel, whose last axis is the output channels where `eight` is asked for."""
-    if eight and kernel.size >= WORTH_IT:
-        whole, factor = _in_eight(kernel, axis=-1)
+def _rounded(kernel: Any, bits: int) -> Any:
+    """A Keras kernel, whose last axis is the output channels where `bits` is 8."""
+    if bits == 8 and (eight := _in_eight(kernel, axis=-1)) is not None:
+        whole, factor = eight
         return whole * factor
     half = _in_half(kernel)
     return kernel if half is None else half.astype(np.float32)
@@ -129,12 +137,16 @@ def _in_half(kernel: Any) -> Any:
     return half if np.isfinite(half).all() else None
 
 
-def _in_eight(kernel: Any, axis: int) -> tuple[Any, Any]:
-    """The kernel as int8, and the float32 factors that it is to be multiplied with, one for each channel along `axis`.
+def _in_eight(kernel: Any, axis: int) -> tuple[Any, Any] | None:
+    """The kernel as int8, and the float32 factors to multiply it with, one for each channel along `axis`; None where that is not
+    worth it, or where one of its numbers is none.
 
     What it makes of its own product is the same again, as the largest of each channel stays the largest.
     """
+    if kernel.size < WORTH_IT or not np.isfinite(kernel).all():
+        return None
     others = tuple(number for number in range(kernel.ndim) if number != axis % kernel.ndim)
     largest = np.abs(kernel).max(axis=others, keepdims=True)
-    factor = (np.where(largest > 0, largest, 1) / LARGEST).astype(np.float32)
+    # A channel of numbers next to 0 becomes 0: the factor of its own would be none that float32 knows to all its digits.
+    factor = (np.where(largest > TINY, largest, 1) / LARGEST).astype(np.float32)
     return np.rint(kernel / factor).astype(np.int8), factor
