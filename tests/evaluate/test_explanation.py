@@ -7,12 +7,14 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from tests.evaluate.conftest import draw
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.evaluate import explanation
 from unmask.evaluate.explanation import (
+    ANOTHER,
     CENTRE,
     HEATMAP,
     RANDOM,
@@ -82,9 +84,19 @@ def test_the_area_under_a_curve_by_hand() -> None:
 def test_shuffled_weights_change_the_map(toy_detector: Detector) -> None:
     crops = np.stack([draw(seed, 64) for seed in range(8)])
     found = measure_randomisation(toy_detector, crops, None)
-    assert list(found) == list(STAGES)
+    assert list(found) == [ANOTHER, *STAGES]
     for one in found.values():
         assert -1 <= one.correlation.value < 0.9
+
+
+def test_the_map_of_another_picture_is_that_of_one_half_way_off(toy_detector: Detector) -> None:
+    crops = np.stack([draw(seed, 64) for seed in (1, 2, 1, 2)])
+    assert measure_randomisation(toy_detector, crops, None)[ANOTHER].correlation.value == pytest.approx(1)
+    crops = np.stack([draw(seed, 64) for seed in (1, 1, 2, 2)])
+    alike = measure_randomisation(toy_detector, crops, None)[ANOTHER].correlation.value
+    maps = toy_detector.logits_and_maps(crops)[1]
+    assert alike == pytest.approx(spearmanr(maps[0].ravel(), maps[2].ravel()).statistic)
+    assert ANOTHER not in measure_randomisation(toy_detector, crops[:1], None)
 
 
 def test_maps_that_become_empty_are_counted(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 STEPS: Final = 16
 HEATMAP, RANDOM, CENTRE = "heatmap", "random", "centre blob"
 MAPS: Final = (HEATMAP, RANDOM, CENTRE)
+# In place of a stage of `unmask.evaluate.randomised`.
+ANOTHER: Final = "nothing, but the map of another picture"
 # Width of the centre blob as a share of the side.
 _BLOB: Final = 0.25
 
@@ -80,7 +82,8 @@ class ExplanationTests:
 
     Attributes:
         removal: None where no fake was called fake.
-        randomised: Which weights were shuffled -> how alike the maps are; None without onnx.
+        randomised: Which weights were shuffled -> how alike the maps are, and `ANOTHER` -> how alike those of two pictures are;
+            None without onnx.
         pointing: ``heatmap``, ``before`` (the same face without the patch) and ``centre blob`` -> share of peaks in
             the patch; None where there are not two real pictures.
         chance: Share of the picture that the patch covers.
@@ -213,6 +216,9 @@ def measure_randomisation(
 ) -> dict[str, Randomised]:
     """Spearman's rank correlation of each map with the map after weights were shuffled, from the last layer on down.
 
+    Before these, where there are two pictures, comes that of each map with the map of another picture (`ANOTHER`): it is what
+    the maps have in common anyway. Of a detector that looks at the middle of its pictures, all of them are dark around it.
+
     Raises:
         UnmaskError: The package onnx is missing, or the graph has no convolutions.
     """
@@ -223,14 +229,19 @@ def measure_randomisation(
         flat -= flat.mean(axis=1, keepdims=True)
         return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12))
 
-    before = ranks(detector.logits_and_maps(crops)[1])
-    found = {}
-    for stage in STAGES:
-        maps = shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1]
+    def alike(name: str, one: NDArray[np.float64], maps: Maps) -> Randomised:
         empty = ~maps.reshape(len(maps), -1).any(axis=1)
         # The ranks of an empty map are all equal, so it correlates with nothing: 0.
-        alike = (before * ranks(maps)).sum(axis=1)
-        found[stage] = Randomised(mean_estimate(stage, alike, groups), mean_estimate("empty", empty, groups))
+        return Randomised(
+            mean_estimate(name, (one * ranks(maps)).sum(axis=1), groups), mean_estimate("empty", empty, groups)
+        )
+
+    maps = detector.logits_and_maps(crops)[1]
+    before = ranks(maps)
+    # Half of them away, as pictures of one group stand side by side.
+    found = {ANOTHER: alike(ANOTHER, before, np.roll(maps, len(maps) // 2, axis=0))} if len(maps) > 1 else {}
+    for stage in STAGES:
+        found[stage] = alike(stage, before, shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1])
     return found
 
 
