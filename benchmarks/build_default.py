@@ -28,11 +28,16 @@ TUNED = (
 )
 EVEN = (*TUNED, "--balance", "1", "--batch-size", "32")
 CONSTANT = ("--schedule", "constant", "--ema", "0.999")
-# The small source, which is the hard one, a little more often than the others, and the last epoch, as the best one is luck.
-STEADY = (*TUNED, "--balance", "1.25", "--batch-size", "64", "--keep", "last", *CONSTANT)
-FALLING = ("--augment", "delivery", "--schedule", "cosine", "--ema", "0.998")
+FALLING = ("--schedule", "cosine", "--ema", "0.998")
 LEVEL = ("--augment", "rough", *CONSTANT)
 BLURRED = ("--augment", "blurred", *CONSTANT)
+WHOLE = (*FALLING, "--learning-rate", "2e-4")
+# The scarce source, which is the hard one, a little more often than the others, and the last epoch, as the best one is luck.
+MORE = (*TUNED, "--balance", "1.25")
+STEADY = (*MORE, "--batch-size", "64", "--keep", "last", *CONSTANT)
+# Nearly half of all pictures from that source.
+MOST = (*TUNED, "--balance", "1.5", "--batch-size", "32")
+WINDOWS = (*MOST, "--keep", "last", *CONSTANT, "--augment", "delivery", "--crop", "160", "--learning-rate", "5e-4")
 # Between the seeds of one model and those of the next.
 SEED_STEP = 10
 
@@ -56,25 +61,35 @@ class Recipe:
 
 
 # On windows, where a picture costs two fifths and is not learned by heart so soon: for long and at a constant rate, in the end
-# many of them blurred.
+# many of them blurred; then once on whole pictures.
 LONG = Model(
     256,
     (
         (*STEADY, "--augment", "delivery", "--crop", "160", "--learning-rate", "7e-4", "--epochs", "42"),
         (*STEADY, "--augment", "rough", "--crop", "160", "--learning-rate", "5e-4", "--epochs", "22"),
+        (*MORE, "--batch-size", "32", *WHOLE, "--augment", "rough", "--epochs", "1"),
     ),
 )
 # On windows at a falling rate, then on whole pictures, then on windows again, many of them blurred, at a constant rate.
 FINE = Model(
     256,
     (
-        (*EVEN, *FALLING, "--crop", "160", "--learning-rate", "6e-4", "--epochs", "34"),
-        (*EVEN, *FALLING, "--learning-rate", "2e-4", "--epochs", "5"),
+        (*EVEN, *FALLING, "--augment", "delivery", "--crop", "160", "--learning-rate", "6e-4", "--epochs", "34"),
+        (*EVEN, *WHOLE, "--augment", "delivery", "--epochs", "5"),
         (*EVEN, *LEVEL, "--crop", "160", "--learning-rate", "4e-4", "--epochs", "5"),
     ),
 )
+# The scarce source most of all, on windows at a constant rate with a new optimizer on the way, then on whole pictures.
+SCARCE = Model(
+    256,
+    (
+        (*WINDOWS, "--epochs", "18"),
+        (*WINDOWS, "--epochs", "6"),
+        (*MOST, *WHOLE, "--augment", "delivery", "--epochs", "2"),
+    ),
+)
 # Half the side, which a blur takes less from: it learns what is left of blurred pictures. Its best epoch is chosen on untouched
-# ones, like everybody's, and another seed may keep one that knows less of blurred pictures (docs/trials.md).
+# ones, and another seed may keep one that knows less of blurred pictures (docs/trials.md).
 COARSE = Model(
     128,
     (
@@ -87,7 +102,9 @@ COARSE = Model(
 RECIPES = {
     # The shipped detector.
     "mobilenetv2": Recipe(
-        "6", (LONG, FINE, COARSE), export=("--weights", "3,3,1", "--blurred-weights", "3,3,5", "--half")
+        "7",
+        (LONG, FINE, SCARCE, COARSE),
+        export=("--weights", "4,4,2,1", "--blurred-weights", "4,4,1,7", "--middle", "192", "--kernel-bits", "8"),
     ),
     # The first detector: the report's network from scratch (docs/first_detector.md).
     "cnn": Recipe(

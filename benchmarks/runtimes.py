@@ -74,7 +74,7 @@ turns. Largest difference between the two runtimes' logits over 32 crops: {diffe
 
 {table(head, rows)}
 ONNX Runtime is the default: someone with one picture pays for the cold start and the download, and it wins both. OpenVINO
-stays as an option for whoever checks many (`pip install '.[openvino]'`, `Detector.load(runtime="openvino")`).
+stays as an option, for processors on which it is the faster (`pip install '.[openvino]'`, `Detector.load(runtime="openvino")`).
 """,
     )
 

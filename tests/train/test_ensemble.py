@@ -463,4 +463,4 @@ def test_of_runs_of_two_sizes_the_larger_look_at_the_middle(tmp_path):
     np.testing.assert_allclose(hirescam(detector, images), maps, atol=0.02 * maps.max())
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| kernels | 8 bits |" in card
-    assert "| looks at | the middle 32 px of each picture's 64, but all of it at half the side |" in card
+    assert "| looks at | the middle 32 px of each picture's 64; runs of half the side look at all of theirs |" in card

@@ -217,7 +217,8 @@ def measure_randomisation(
     """Spearman's rank correlation of each map with the map after weights were shuffled, from the last layer on down.
 
     Before these, where there are two pictures, comes that of each map with the map of another picture (`ANOTHER`): it is what
-    the maps have in common anyway. Of a detector that looks at the middle of its pictures, all of them are dark around it.
+    the maps have in common anyway. Of a detector that looks at the middle of its pictures, all of them are dark, or nearly so,
+    around it.
 
     Raises:
         UnmaskError: The package onnx is missing, or the graph has no convolutions.

@@ -133,8 +133,8 @@ def export_run(
     if kernel_bits < 32:
         details["settings"]["kernels"] = f"{kernel_bits} bits"
     if middle is not None:
-        but = ", but all of it at half the side" if min(sides) < max(sides) else ""
-        details["settings"]["looks at"] = f"the middle {middle} px of each picture's {max(sides)}{but}"
+        more = "; runs of half the side look at all of theirs" if min(sides) < max(sides) else ""
+        details["settings"]["looks at"] = f"the middle {middle} px of each picture's {max(sides)}{more}"
     return export_model(
         model, out, data=data or configs[0].data, label=label or Label(), details=details, kernel_bits=kernel_bits
     )
