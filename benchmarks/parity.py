@@ -49,7 +49,7 @@ def main() -> None:
     from unmask.train.gradcam import find_heads
     from unmask.train.kernels import round_kernels
     from unmask.train.loop import judge
-    from unmask.train.middle import middle_of
+    from unmask.train.middle import middles_of
     from unmask.train.sharpness import Shares
 
     detector = Detector.load(arguments.bundle)
@@ -57,8 +57,7 @@ def main() -> None:
     for model in models:
         round_kernels(model, arguments.kernel_bits)
     if arguments.middle is not None:
-        largest = max(model.inputs[0].shape[1] for model in models)
-        models = [middle_of(one, arguments.middle) if one.inputs[0].shape[1] == largest else one for one in models]
+        models = middles_of(models, arguments.middle)
     data = arguments.data or read_config(arguments.runs[0] / CONFIG_FILE).data
     source = open_source(data, "Validation", detector.info.input_size)
 

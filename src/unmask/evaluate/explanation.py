@@ -230,19 +230,19 @@ def measure_randomisation(
         flat -= flat.mean(axis=1, keepdims=True)
         return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12))
 
-    def alike(name: str, one: NDArray[np.float64], maps: Maps) -> Randomised:
+    clean = detector.logits_and_maps(crops)[1]
+    before = ranks(clean)
+
+    def alike(name: str, maps: Maps) -> Randomised:
         empty = ~maps.reshape(len(maps), -1).any(axis=1)
         # The ranks of an empty map are all equal, so it correlates with nothing: 0.
-        return Randomised(
-            mean_estimate(name, (one * ranks(maps)).sum(axis=1), groups), mean_estimate("empty", empty, groups)
-        )
+        correlations = (before * ranks(maps)).sum(axis=1)
+        return Randomised(mean_estimate(name, correlations, groups), mean_estimate("empty", empty, groups))
 
-    maps = detector.logits_and_maps(crops)[1]
-    before = ranks(maps)
     # Half of them away, as pictures of one group stand side by side.
-    found = {ANOTHER: alike(ANOTHER, before, np.roll(maps, len(maps) // 2, axis=0))} if len(maps) > 1 else {}
+    found = {ANOTHER: alike(ANOTHER, np.roll(clean, len(clean) // 2, axis=0))} if len(clean) > 1 else {}
     for stage in STAGES:
-        found[stage] = alike(stage, before, shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1])
+        found[stage] = alike(stage, shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1])
     return found
 
 

@@ -31,7 +31,7 @@ from unmask.train.gradcam import find_heads, member_outputs
 from unmask.train.graph import to_onnx
 from unmask.train.kernels import KernelBits, round_kernels
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
-from unmask.train.middle import middle_of
+from unmask.train.middle import middles_of
 from unmask.train.outside import FeatureStatistics, measure_features, outside_limit
 from unmask.train.source import Source, open_source
 from unmask.train.trials import changed_settings
@@ -113,9 +113,7 @@ def export_run(
     models = [_kept_model(run) for run in runs]
     sides = [int(one.inputs[0].shape[1]) for one in models]
     if middle is not None:
-        models = [
-            middle_of(one, middle) if side == max(sides) else one for one, side in zip(models, sides, strict=True)
-        ]
+        models = middles_of(models, middle)
     model = ensemble(models, weights, blurred_weights)
     if len(runs) == 1:
         details: dict[str, Any] = {"architecture": configs[0].model, "settings": _settings(configs[0])}

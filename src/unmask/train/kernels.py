@@ -139,7 +139,7 @@ def _in_half(kernel: Any) -> Any:
 
 def _in_eight(kernel: Any, axis: int) -> tuple[Any, Any] | None:
     """The kernel as int8, and the float32 factors to multiply it with, one for each channel along `axis`; None where that is not
-    worth it, or where one of its numbers is none.
+    worth it, or where one of its numbers is NaN or infinite.
 
     What it makes of its own product is the same again, as the largest of each channel stays the largest.
     """

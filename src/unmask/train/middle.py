@@ -10,6 +10,7 @@ logit is the one that the model has for the middle alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -68,6 +69,19 @@ def middle_of(model: Any, middle: int) -> Any:
     dense = own_head.steps[1].layer
     dense.kernel.assign(dense.kernel * (places / int(spatial_map.shape[1])) ** 2)
     return keras.Model(image, own_head.applied_to(whole), name=model.name)
+
+
+def middles_of(models: Sequence[Any], middle: int) -> list[Any]:
+    """The models as they go together: those of the largest side look at the middle, and those of half the side at all of theirs.
+
+    Args:
+        models: As of `unmask.train.ensemble.ensemble`.
+        middle: As of `middle_of`.
+    """
+    sides = [int(model.inputs[0].shape[1]) for model in models]
+    return [
+        middle_of(model, middle) if side == max(sides) else model for model, side in zip(models, sides, strict=True)
+    ]
 
 
 def sides_of_middles(side: int, places: int) -> list[int]:
