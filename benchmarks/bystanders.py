@@ -13,8 +13,8 @@ from pathlib import Path
 
 from machine import ROOT, hardware, table, today, write
 from unmask import Detector
-from unmask.face import Face
-from unmask.image import read_image
+from unmask.face.finder import Face
+from unmask.image.read import read_image
 
 
 def centre_inside(inner: Face, outer: Face) -> bool:

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from machine import hardware, table, today, write
-from unmask.evaluate.calibration import fit_centre
 from unmask.evaluate.degradations import DEGRADATIONS
-from unmask.evaluate.metrics import roc_auc
+from unmask.stats.calibration import fit_centre
+from unmask.stats.metrics import roc_auc
+from unmask.train.backend import load_keras
 from unmask.train.loop import judge
 from unmask.train.source import Source, open_source
-from unmask.train.starting import load_keras
 from unmask.verdict import probability
 
 BLUR = next(one for one in DEGRADATIONS if (one.family, one.level) == ("blur", "2 px"))

@@ -24,8 +24,8 @@ import numpy as np
 
 from face_pictures import SEED, Pixels, faceless, frames, grounds, learning_files, pasted, read_pixels, share, table
 from unmask import face as settings
-from unmask import face_network
-from unmask.face import CROP_MARGIN, SHIPPED_MODEL, Face, FaceFinder, crop_square, is_already_cropped
+from unmask.face import network as face_network
+from unmask.face.finder import CROP_MARGIN, SHIPPED_MODEL, Face, FaceFinder, crop_square, is_already_cropped
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "docs" / "face_finder.md"

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from skimage import data as samples
 
-from unmask.face import CROP_MARGIN
-from unmask.image import read_image
+from unmask.face.finder import CROP_MARGIN
+from unmask.image.read import read_image
 
 SEED = 20
 FRAMES_PER_CLIP = 8

@@ -18,9 +18,9 @@ import numpy as np
 from machine import ROOT, hardware, table, today, write
 from unmask.checking import check_paths
 from unmask.detector import Detector
-from unmask.evaluate.intervals import REPLICATES, Estimate, estimate, mean_estimate
-from unmask.evaluate.metrics import Judged
 from unmask.finding import Finding, Status
+from unmask.stats.intervals import REPLICATES, Estimate, estimate, mean_estimate
+from unmask.stats.metrics import Judged
 from unmask.verdict import deciding_face
 
 

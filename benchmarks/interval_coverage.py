@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from machine import hardware, table, today, wilson, write
-from unmask.evaluate.intervals import Estimate, estimate, estimate_one, mean_estimate
-from unmask.evaluate.metrics import Judged
+from unmask.stats.intervals import Estimate, estimate, estimate_one, mean_estimate
+from unmask.stats.metrics import Judged
 from unmask.verdict import Thresholds
 
 Arrays = tuple[NDArray[np.int64], NDArray[np.float64], list[str] | None]

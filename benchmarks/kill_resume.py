@@ -27,7 +27,7 @@ SETTINGS = {"epochs": 3, "batch_size": 16, "checkpoint_every": 5, "augment": "li
 
 CHILD = """
 import os, sys
-from unmask.train.starting import load_keras
+from unmask.train.backend import load_keras
 load_keras()
 from pathlib import Path
 from unmask.train.config import make_config
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from tests.train.prepared_faces import write_prepared
+    from tests.prepared_faces import write_prepared
 
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="unmask-bench-") as name:

@@ -19,8 +19,8 @@ from machine import hardware, table, today, wilson, write
 from unmask.data.prepared import load_prepared, take
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image import resize
-from unmask.train.unusual import UNUSUAL
+from unmask.export.unusual import UNUSUAL
+from unmask.image.read import resize
 from unmask.verdict import probability
 
 Pixels = NDArray[np.uint8]

@@ -19,7 +19,7 @@ import numpy as np
 
 from machine import hardware, today, write
 from unmask.detector import Detector
-from unmask.image import resize
+from unmask.image.read import resize
 from unmask.train.source import Source, open_source
 
 BATCH = 50
@@ -43,14 +43,14 @@ def main() -> None:
 
     import keras
 
-    from unmask.evaluate.calibration import fit_centre
+    from unmask.export.ensemble import ensemble
+    from unmask.export.gradcam import find_heads
+    from unmask.export.kernels import round_kernels
+    from unmask.export.middle import middles_of
+    from unmask.export.sharpness import Shares
+    from unmask.stats.calibration import fit_centre
     from unmask.train.config import CONFIG_FILE, read_config
-    from unmask.train.ensemble import ensemble
-    from unmask.train.gradcam import find_heads
-    from unmask.train.kernels import round_kernels
     from unmask.train.loop import judge
-    from unmask.train.middle import middles_of
-    from unmask.train.sharpness import Shares
 
     detector = Detector.load(arguments.bundle)
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in arguments.runs]

@@ -4,7 +4,7 @@
 
 MesoNet's Meso-4, built here from the description in Afchar, Nozick, Yamagishi and Echizen, "MesoNet: a Compact Facial Video
 Forgery Detection Network", WIFS 2018, section III-A. Its published weights are a file that you bring; neither they nor the
-authors' code are part of this repository. The peer sees each picture decoded by `unmask.image`, at 256 px, and goes through
+authors' code are part of this repository. The peer sees each picture decoded by `unmask.image.read`, at 256 px, and goes through
 the same measures and intervals as ours. It never saw these pictures' makers in training, ours learned from them: this is what
 a user would get from either, not a contest of architectures. Needs the extra `train`.
 """
@@ -20,13 +20,13 @@ import numpy as np
 from machine import ROOT, hardware, table, today, write
 from unmask.errors import UnmaskError
 from unmask.evaluate.compare import SHOWN, SideBySide, compare_scores, write_comparison
-from unmask.evaluate.metrics import EVEN, MEASURES
 from unmask.evaluate.pictures import Picture, Pictures, open_pictures
 from unmask.evaluate.report import estimate_text
 from unmask.evaluate.run import Plan, score_any
 from unmask.evaluate.scores import Score, ScoreTable, write_scores
 from unmask.finding import Failure, Status
-from unmask.image import resize
+from unmask.image.read import resize
+from unmask.stats.metrics import EVEN, MEASURES
 from unmask.verdict import decide
 
 SIDE = 256

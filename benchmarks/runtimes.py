@@ -23,7 +23,7 @@ import numpy as np
 from machine import hardware, table, today, write
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image import encode_jpeg, resize
+from unmask.image.read import encode_jpeg, resize
 
 RUNTIMES = ("onnxruntime", "openvino")
 COLD = """

@@ -27,16 +27,16 @@ from serving import ask, multipart, quiet, unmask_serve
 from unmask.bundle import read_bundle
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image import encode_jpeg, resize
-from unmask.report import document
-from unmask.serve.pictures import heatmap_url
+from unmask.image.read import encode_jpeg, resize
+from unmask.output.documents import document
+from unmask.serve.data_urls import heatmap_url
 
 MAKE = """
 import sys
 from pathlib import Path
 from unmask.bundle import BundleInfo, Policy, TrainingData, write_bundle
 from unmask.models import build
-from unmask.train.graph import to_onnx
+from unmask.export.graph import to_onnx
 folder = Path(sys.argv[1])
 model = build("cnn", 128)
 model.save(folder / "cnn_model.h5")

@@ -19,10 +19,10 @@ from pathlib import Path
 from machine import hardware, table, today, write
 from unmask.detector import Detector
 from unmask.evaluate.evaluation import compare_tables
-from unmask.evaluate.intervals import estimate_one
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.scores import ScoreTable
 from unmask.evaluate.scoring import score_pictures
+from unmask.stats.intervals import estimate_one
 
 COLUMNS = {
     "accuracy": "accuracy at P(fake) 0.5",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.prepared_faces import write_prepared
 from tests.toy_bundle import write_toy_bundle
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split
 
 # What the extra `train` brings, and the folders whose tests import it from their first line on.
 HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
-HEAVY_FOLDERS = ("evaluate", "models", "train")
+HEAVY_FOLDERS = ("evaluate", "export", "models", "stats", "train")
 
 # Extras of one package, by the marker of the same name.
 ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa", "torch": "torch"}
@@ -112,7 +113,7 @@ def drawn_face() -> NDArray[np.uint8]:
 @pytest.fixture(scope="session")
 def face_file(drawn_face: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drawn face as a PNG file."""
-    from unmask.image import encode_png
+    from unmask.image.read import encode_png
 
     path = tmp_path_factory.mktemp("pictures") / "face.png"
     path.write_bytes(encode_png(drawn_face))
@@ -130,3 +131,19 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small prepared folder, 32 px."""
+    return write_prepared(tmp_path_factory.mktemp("data") / "prepared")
+
+
+@pytest.fixture(scope="session")
+def finished_run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two epochs; only for tests marked `train`."""
+    from unmask.train.config import make_config
+    from unmask.train.loop import train
+
+    settings = {"epochs": 2, "batch_size": 16, "precision": "float32", "checkpoint_every": 1}
+    return train(make_config(data=str(prepared), **settings), tmp_path_factory.mktemp("runs") / "finished").folder

@@ -11,9 +11,9 @@ from tests.toy_bundle import write_toy_bundle
 from unmask.checking import check_paths, examine_paths
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.face import Face
+from unmask.face.finder import Face
 from unmask.finding import Box, Status, Verdict
-from unmask.image import encode_png
+from unmask.image.read import encode_png
 
 
 class StubFinder:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from unmask.demo import SIDE, draw_face
-from unmask.face import FaceFinder
+from unmask.face.finder import FaceFinder
 
 
 def test_the_same_seed_draws_the_same_face():

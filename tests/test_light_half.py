@@ -24,7 +24,7 @@ def test_a_check_with_every_kind_of_report_loads_nothing_heavy(toy_bundle, face_
     arguments = ["check", str(face_file), "--bundle", str(toy_bundle), "--html", f"{tmp_path}/o.html"]
     arguments += ["--csv", f"{tmp_path}/o.csv", "--heatmap", str(tmp_path / "maps")]
     code = f"""
-from unmask.cli import main
+from unmask.cli.main import main
 try:
     main({arguments!r})
 except SystemExit as end:
@@ -36,7 +36,7 @@ except SystemExit as end:
 @pytest.mark.parametrize("verb", ["check", "demo", "doctor", "prepare", "train", "evaluate", "serve"])
 def test_help_loads_nothing_heavy(verb):
     code = f"""
-from unmask.cli import main
+from unmask.cli.main import main
 try:
     main([{verb!r}, "--help"])
 except SystemExit:
@@ -51,6 +51,6 @@ def test_importing_the_package_loads_nothing_but_itself():
 
 
 def test_knowing_the_verbs_loads_no_library_that_they_need():
-    code = "import unmask.cli\nimport sys\n"
+    code = "import unmask.cli.main\nimport sys\n"
     code += "assert not {'numpy', 'cv2', 'flask', 'pydantic', 'onnxruntime', 'PIL'} & set(sys.modules)"
     assert heavy_modules_after(code) == "[]"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.errors import UnmaskError
     from unmask.finding import Box, FaceFinding, Failure, Finding, ImageFacts, Note, Status, Verdict
-    from unmask.image import LIMITS, Image, Limits, read_image
+    from unmask.image.read import LIMITS, Image, Limits, read_image
     from unmask.verdict import Thresholds
 
 # Where each public name lives. Loaded when first used, so that `import unmask` costs nothing and a program that only
@@ -40,10 +40,10 @@ _HOMES = {
     "Note": "finding",
     "Status": "finding",
     "Verdict": "finding",
-    "LIMITS": "image",
-    "Image": "image",
-    "Limits": "image",
-    "read_image": "image",
+    "LIMITS": "image.read",
+    "Image": "image.read",
+    "Limits": "image.read",
+    "read_image": "image.read",
     "Thresholds": "verdict",
 }
 

@@ -1,5 +1,5 @@
 """`python -m unmask` is `unmask`."""
 
-from unmask.cli import main
+from unmask.cli.main import main
 
 main()

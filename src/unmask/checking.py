@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unmask.errors import UnmaskError
-from unmask.face import Face, crop_square, cut, is_already_cropped
+from unmask.explain.heatmap import normalise
+from unmask.face.finder import Face, crop_square, cut, is_already_cropped
 from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Failure, Finding, Note, Status, Verdict
-from unmask.heatmap import normalise
-from unmask.image import Image, read_image, resize
+from unmask.image.read import Image, read_image, resize
+from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def check_paths(
     """The answers for many pictures, one by one, in the order of the paths.
 
     Args:
-        paths: Files. Folders are for `unmask.paths.expand`.
+        paths: Files. Folders are for `unmask.cli.paths.expand`.
         detector: Loaded once, shared by all workers; load it with `threads=1` for the best throughput.
         face_search: False to take each whole picture as the face.
         max_faces: Judge only so many of the largest faces in each; None for all.
@@ -175,7 +176,7 @@ def examine_paths(
 
     if face_search:
         _ = detector.face_finder  # loaded here once, not by every worker at the same time
-    count = workers or os.cpu_count() or 1
+    count = workers or available_cores()
     with ThreadPoolExecutor(count, thread_name_prefix="check") as pool:
         under_way: deque[Future[Examined]] = deque()
         try:

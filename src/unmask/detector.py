@@ -6,7 +6,6 @@ crop is from the training pictures. Scaling is inside the graph.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,13 +14,14 @@ import numpy as np
 
 from unmask.bundle import Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
+from unmask.system.cores import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from unmask.face import FaceFinder
+    from unmask.face.finder import FaceFinder
     from unmask.finding import Finding
     from unmask.verdict import Thresholds
 
@@ -99,7 +99,7 @@ class Detector:
             )
         if threads is not None and threads < 1:
             raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
-        count = threads or min(4, os.cpu_count() or 1)
+        count = threads or min(4, available_cores())
         starter = {"onnxruntime": _start_onnxruntime, "openvino": _start_openvino}.get(runtime)
         if starter is None:
             raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
@@ -124,7 +124,7 @@ class Detector:
     def face_finder(self) -> FaceFinder:
         """The face finder that `check` uses; loaded when first asked for."""
         if self._face_finder is None:
-            from unmask.face import FaceFinder
+            from unmask.face.finder import FaceFinder
 
             self._face_finder = FaceFinder.load(threads=self.threads)
         return self._face_finder
@@ -207,7 +207,7 @@ class Detector:
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (side, side, 3):
             raise UnmaskError(
                 f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}",
-                hint="Cut with unmask.face and resize with unmask.image.resize.",
+                hint="Cut with unmask.face.finder and resize with unmask.image.read.resize.",
                 code="bad-crops",
             )
         batches = [self._session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from unmask import __version__
 from unmask.errors import UnmaskError
+from unmask.system.cores import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def _detector(bundle: Path | None) -> Examination:
 
 def _face_finder() -> Examination:
     from unmask.demo import draw_face
-    from unmask.face import FaceFinder
+    from unmask.face.finder import FaceFinder
 
     try:
         finder = FaceFinder.load()
@@ -160,7 +161,7 @@ def _processors() -> Examination:
 
     providers = {name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()}
     accelerators = ", ".join(sorted(providers - NO_ACCELERATORS)) or "no accelerator"
-    return Examination("ok", "processors", f"{os.cpu_count()} cores; ONNX Runtime offers {accelerators}")
+    return Examination("ok", "processors", f"{available_cores()} cores; ONNX Runtime offers {accelerators}")
 
 
 def _drives_nvidia(plugin: str) -> bool:

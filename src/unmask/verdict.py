@@ -2,7 +2,7 @@
 
 A logit becomes a probability by temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML
 2017), and a probability becomes real, unsure or fake by two thresholds. Temperature and thresholds are chosen on
-Validation pictures (`unmask.evaluate.calibration`) and travel in the bundle; nothing here learns.
+Validation pictures (`unmask.stats.calibration`) and travel in the bundle; nothing here learns.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from tests.data.pictures import jpeg, picture, write_dataset
 
+from unmask.cli.data import audit as verb
+from unmask.cli.data import prepare as prepare_verb
 from unmask.data.audit import Audit, audit, write_fixed
 from unmask.data.audit_page import audit_page
-from unmask.data.commands import audit as verb
-from unmask.data.commands import prepare as prepare_verb
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError

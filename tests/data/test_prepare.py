@@ -20,7 +20,7 @@ from unmask.data.journal import JOURNAL
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
-from unmask.image import read_image, resize
+from unmask.image.read import read_image, resize
 
 
 def contents(folder: Path) -> dict[str, bytes]:

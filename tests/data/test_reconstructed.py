@@ -5,7 +5,7 @@ import os
 import cv2
 import numpy as np
 import pytest
-from tests.train.prepared_faces import write_prepared
+from tests.prepared_faces import write_prepared
 
 from unmask.data.prepared import load_prepared
 from unmask.data.reconstructed import open_reconstructions, reconstruct_batch, reconstructed_fake, reconstructions_file

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.evaluate.conftest import make_table
-from unmask.cli import main
+from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate import run
 from unmask.evaluate.compare import compare, compare_scores, write_comparison

@@ -128,7 +128,7 @@ def test_kernels_of_fewer_bits_are_shuffled_too(
     from onnx import numpy_helper
 
     from unmask.bundle import write_bundle
-    from unmask.train import kernels
+    from unmask.export import kernels
 
     monkeypatch.setattr(kernels, "WORTH_IT", 1)
     graph = onnx.load_from_string(toy_detector.bundle.model)

@@ -12,15 +12,15 @@ from unmask.bundle import write_bundle
 from unmask.detector import Detector
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.scoring import score_pictures
-from unmask.image import read_image, resize
+from unmask.image.read import read_image, resize
 
 
 @pytest.mark.train
 def test_scores_are_those_of_the_keras_model(split_folder: Path, tmp_path: Path) -> None:
     import keras
 
+    from unmask.export.graph import to_onnx
     from unmask.models import build
-    from unmask.train.graph import to_onnx
 
     keras.utils.set_random_seed(1)
     model = build("cnn", 64)

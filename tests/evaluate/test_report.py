@@ -15,16 +15,16 @@ from click.testing import CliRunner
 
 from tests.evaluate.conftest import make_table
 from tests.toy_bundle import write_toy_bundle
-from unmask.cli import main
+from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.gallery import choose
-from unmask.evaluate.intervals import Estimate
 from unmask.evaluate.plots import scores_plot
 from unmask.evaluate.report import Report, as_dict, as_html, draw, estimate_text, write_report
 from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
-from unmask.evaluate.words import how_chosen, not_known, summary
+from unmask.evaluate.statements import how_chosen, not_known, summary
+from unmask.stats.intervals import Estimate
 
 
 def report_of(table: ScoreTable) -> Report:

@@ -13,12 +13,12 @@ from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
 from unmask.evaluate.evaluation import evaluate_scores
-from unmask.evaluate.inputs import UndefinedMeasureError
-from unmask.evaluate.intervals import Estimate
 from unmask.evaluate.pictures import Pixels, open_pictures
 from unmask.evaluate.robustness import Robust, choose_some, measure_robustness, overall, worst
 from unmask.evaluate.scoring import score_pictures
-from unmask.evaluate.words import summary
+from unmask.evaluate.statements import summary
+from unmask.stats.inputs import UndefinedMeasureError
+from unmask.stats.intervals import Estimate
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS, ids=lambda one: one.name)

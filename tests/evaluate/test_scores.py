@@ -10,9 +10,9 @@ import pytest
 
 from tests.evaluate.conftest import make_table
 from unmask.errors import UnmaskError
-from unmask.evaluate.inputs import UndefinedMeasureError
 from unmask.evaluate.scores import read_scores, write_scores
 from unmask.finding import Status, Verdict
+from unmask.stats.inputs import UndefinedMeasureError
 
 
 def test_a_table_survives_the_file_bit_for_bit(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.toy_bundle import write_toy_bundle
-from unmask.cli import main
+from unmask.cli.main import main
 from unmask.data.prepare import prepare
 from unmask.detector import Detector
 from unmask.errors import UnmaskError

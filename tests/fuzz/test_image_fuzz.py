@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from tests.bad_files import encode
-from tests.test_image_colour import cmyk_profile, rgb_profile
+from tests.image.test_colour import cmyk_profile, rgb_profile
 
 from unmask.errors import UnmaskError
-from unmask.image import Limits, read_image
+from unmask.image.read import Limits, read_image
 
 ROUNDS = 200
 LOUD = {"jpeg", "tiff", "lzw", "tiff-jpeg"}  # libjpeg in OpenCV and libtiff write a line on stderr themselves
@@ -97,7 +97,7 @@ import gc, warnings
 warnings.simplefilter("ignore")
 from tests.fuzz.test_image_fuzz import LIMITS, scramble, seeds
 from unmask.errors import UnmaskError
-from unmask.image import read_image
+from unmask.image.read import read_image
 import random
 chance, files = random.Random(0), seeds()
 def resident():

@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 from tests.serve.conftest import QUIET
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
+from unmask.output.wording import score_text
 from unmask.serve import Settings, create_app
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.schema import CheckReply
-from unmask.serve.wording import score_text
 
 
 def card_of(client: FlaskClient, data: bytes, name: str = "photo.jpg") -> str:
@@ -141,7 +141,7 @@ def test_the_page_names_the_limit_that_was_set(detector: Detector) -> None:
 def test_the_page_names_heic_where_it_can_be_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, installed: bool, words: str
 ) -> None:
-    monkeypatch.setattr("unmask.serve.wording.find_spec", lambda _: installed or None)
+    monkeypatch.setattr("unmask.output.wording.find_spec", lambda _: installed or None)
     assert words in client.get("/").text
 
 

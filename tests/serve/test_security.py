@@ -10,8 +10,8 @@ from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.serve import Settings, create_app
-from unmask.serve.intake import shown_name
 from unmask.serve.security import checked_token
+from unmask.serve.uploads import shown_name
 
 TOKEN = "correct-horse-battery-staple"
 

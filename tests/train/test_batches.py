@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.train.prepared_faces import write_prepared
+from tests.prepared_faces import write_prepared
 
 from unmask.errors import UnmaskError
 from unmask.train.batches import Batches

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.train.prepared_faces import write_prepared
+from tests.prepared_faces import write_prepared
 
 from unmask.data.manifest import read_manifest, write_manifest
 from unmask.errors import UnmaskError

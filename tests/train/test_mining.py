@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.train.prepared_faces import write_prepared
+from tests.prepared_faces import write_prepared
 
 from unmask.data.manifest import read_manifest, write_manifest
 from unmask.errors import UnmaskError
-from unmask.train.confident import probably_mislabelled, self_confidence
 from unmask.train.contact_sheet import write_contact_sheet
+from unmask.train.label_errors import probably_mislabelled, self_confidence
 
 
 def test_self_confidence_is_what_the_given_label_gets() -> None:

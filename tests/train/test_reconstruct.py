@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.train.prepared_faces import write_prepared
+from tests.prepared_faces import write_prepared
 
-from unmask.cli import main
+from unmask.cli.main import main
 from unmask.errors import UnmaskError
 
 pytestmark = pytest.mark.train
@@ -113,9 +113,9 @@ def test_a_folder_without_train_is_refused(tmp_path):
 
 
 def test_the_same_draw_gives_the_same_batch(folder):
-    from unmask.train.change import change_of
     from unmask.train.config import make_config
     from unmask.train.source import open_source
+    from unmask.train.transform import change_of
 
     source = open_source(folder, "Train")
     change = change_of(make_config(data=str(folder), reconstruct=0.7), source)
@@ -143,8 +143,8 @@ def test_a_taken_source_finds_its_own(folder):
 
 
 def test_pictures_straight_from_folders_are_refused(tmp_path):
-    from unmask.train.change import change_of
     from unmask.train.config import make_config
+    from unmask.train.transform import change_of
 
     with pytest.raises(UnmaskError, match="prepared folder") as caught:
         change_of(make_config(data="here", reconstruct=0.5))

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.train.prepared_faces import SIZE, write_prepared
+from tests.prepared_faces import SIZE, write_prepared
 
 from unmask.errors import UnmaskError
-from unmask.image import encode_png
+from unmask.image.read import encode_png
 from unmask.train.source import open_source
 
 

@@ -12,10 +12,10 @@ from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplic
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_manifest, write_manifest
-from unmask.data.parallel import available_cores
 from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import Shortcut, find_shortcuts
 from unmask.errors import UnmaskError
+from unmask.system.cores import available_cores
 
 # A split with fewer of one class than this share gets a warning.
 MIN_CLASS_SHARE = 0.4

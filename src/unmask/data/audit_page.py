@@ -14,7 +14,7 @@ from unmask.data.audit import Audit, Cluster, class_counts
 from unmask.data.manifest import Row
 from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import MAX_AUC
-from unmask.image import encode_jpeg, resize
+from unmask.image.read import encode_jpeg, resize
 
 # Clusters shown of each kind, and pictures of each cluster.
 CLUSTERS = 12
@@ -27,7 +27,9 @@ def audit_page(found: Audit) -> str:
     """The page, as HTML."""
     from jinja2 import Environment, PackageLoader
 
-    environment = Environment(loader=PackageLoader("unmask"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("unmask.data"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     prepared = found.prepared
     leaking = sorted(found.leaking_groups.items(), key=lambda item: (-item[1], item[0]))
     return environment.get_template("audit.html").render(

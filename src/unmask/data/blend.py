@@ -5,7 +5,7 @@ Face X-ray (Li et al., CVPR 2020). What all face swaps share is a seam, and a di
 geometry across it. A detector that learns these from pictures which have nothing else in common with a particular fake
 generator carries over to generators it never saw.
 
-The paper's mask is the convex hull of 81 landmarks; here its outline is laid out from the five of `unmask.face`.
+The paper's mask is the convex hull of 81 landmarks; here its outline is laid out from the five of `unmask.face.finder`.
 """
 
 from __future__ import annotations

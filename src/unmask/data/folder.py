@@ -14,7 +14,7 @@ from unmask.data.layout import SPLITS, files_in, find_layout
 from unmask.data.manifest import read_origins
 from unmask.data.prepare import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
-from unmask.image import read_image, resize
+from unmask.image.read import read_image, resize
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.parallel import available_cores
 from unmask.data.prepared import Prepared, chunks
-from unmask.face import FaceFinder
+from unmask.face.finder import FaceFinder
+from unmask.system.cores import available_cores
 
 
 def landmarks(
@@ -20,7 +20,7 @@ def landmarks(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Landmarks of a split's pictures: (x, y) in pixels of the prepared picture, as `unmask.face.Face` orders them.
+    """Landmarks of a split's pictures: (x, y) in pixels of the prepared picture, as `unmask.face.finder.Face` orders them.
 
     The first call takes a few milliseconds a picture and writes `<Split>.landmarks.npy` into the prepared folder.
 

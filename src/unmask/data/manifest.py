@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
-from unmask.csv_rows import RowWriter
 from unmask.errors import UnmaskError
+from unmask.output.csv_rows import RowWriter
 
 MANIFEST = "manifest.csv"
 # What `unmask audit --fix` keeps: the manifest as `prepare` wrote it, and the rows taken out of it since.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import multiprocessing
-import os
 import signal
 import sys
 from collections import deque
@@ -86,11 +85,6 @@ def in_order(
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads_before)
         _inherited = None
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pool(workers: int) -> Executor:

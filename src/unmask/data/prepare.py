@@ -23,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import __version__
-from unmask.csv_rows import RowWriter
 from unmask.data.journal import JOURNAL, Block, Journal
 from unmask.data.jpeg_tables import jpeg_tables
 from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_origins, write_manifest
-from unmask.data.parallel import available_cores, in_order
+from unmask.data.parallel import in_order
 from unmask.data.prepared import AUDIT_PAGE, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
-from unmask.face import CROP_MARGIN, FaceFinder, crop_square, cut, is_already_cropped
-from unmask.image import LIMITS, read_image, resize
+from unmask.face.finder import CROP_MARGIN, FaceFinder, crop_square, cut, is_already_cropped
+from unmask.image.read import LIMITS, read_image, resize
+from unmask.output.csv_rows import RowWriter
+from unmask.system.cores import available_cores
 
 __all__ = ["Crop", "Progress", "load_prepared", "prepare"]
 

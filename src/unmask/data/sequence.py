@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.folder import open_folder
-from unmask.data.parallel import available_cores
 from unmask.data.prepared import Prepared
 from unmask.errors import UnmaskError
+from unmask.system.cores import available_cores
 
 Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]

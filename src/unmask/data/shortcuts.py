@@ -157,7 +157,7 @@ def _measure(
         return Shortcut(name, None, None, None, len(labels), real, fake, f"only {few} pictures of a class")
     if np.isnan(features).all():
         return Shortcut(name, None, None, None, len(labels), real, fake, "not known of these files")
-    from unmask.evaluate.intervals import estimate_one
+    from unmask.stats.intervals import estimate_one
 
     scores = cross_validated_scores(features, labels, groups, seed)
     estimate = estimate_one("roc_auc", labels, scores, groups=groups.tolist(), replicates=200, seed=seed)

@@ -12,14 +12,14 @@ from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.evaluate import plots
 from unmask.evaluate.aligned import align
-from unmask.evaluate.delong import Comparison
 from unmask.evaluate.evaluation import Evaluation, compare_tables, evaluate_scores
-from unmask.evaluate.figure import Plot
-from unmask.evaluate.inputs import UndefinedMeasureError
-from unmask.evaluate.metrics import MEASURES
+from unmask.evaluate.plot_style import Plot
 from unmask.evaluate.report import environment
 from unmask.evaluate.run import DEFAULT_PLAN, Plan, hardware, score_any
 from unmask.evaluate.scores import ScoreTable
+from unmask.stats.delong import Comparison
+from unmask.stats.inputs import UndefinedMeasureError
+from unmask.stats.metrics import MEASURES
 
 SHOWN: Final = (
     "false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc", "equal_error_rate",

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from unmask.evaluate import curves
-from unmask.evaluate.curves import ClassRow, Curve, ReliabilityBin
-from unmask.evaluate.delong import Comparison, compare_auc
-from unmask.evaluate.inputs import UndefinedMeasureError, require_both_classes
-from unmask.evaluate.intervals import Estimate, effective_groups, estimate, group_index
-from unmask.evaluate.metrics import MEASURES, Judged, expected_calibration_error
 from unmask.evaluate.scores import Score, ScoreTable
+from unmask.stats import curves
+from unmask.stats.curves import ClassRow, Curve, ReliabilityBin
+from unmask.stats.delong import Comparison, compare_auc
+from unmask.stats.inputs import UndefinedMeasureError, require_both_classes
+from unmask.stats.intervals import Estimate, effective_groups, estimate, group_index
+from unmask.stats.metrics import MEASURES, Judged, expected_calibration_error
 from unmask.verdict import probability
 
 SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")

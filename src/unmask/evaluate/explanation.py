@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import UnmaskError
-from unmask.evaluate.intervals import Estimate, mean_estimate
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.planted import PATCH, plant
 from unmask.evaluate.randomised import STAGES, shuffled
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import read_crop
+from unmask.stats.intervals import Estimate, mean_estimate
+from unmask.system.cores import available_cores
 from unmask.verdict import probability
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | No
         maps = (heatmaps[number], random.random(heatmaps.shape[1:]).astype(np.float32), _blob(crops.shape[1]))
         return np.stack([_curves(detector, crops[number], one_map, random) for one_map in maps])
 
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="explain") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="explain") as pool:
         curves = np.stack(list(pool.map(one, range(len(crops)))))  # (N, maps, deletion and insertion, steps)
     steps = np.linspace(0, 1, STEPS + 1)
     areas = np.asarray(np.trapezoid(curves, steps, axis=-1))

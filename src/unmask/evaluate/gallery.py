@@ -13,8 +13,8 @@ from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import read_crop
-from unmask.heatmap import normalise, overlay
-from unmask.image import encode_jpeg, resize
+from unmask.explain.heatmap import normalise, overlay
+from unmask.image.read import encode_jpeg, resize
 
 if TYPE_CHECKING:
     from unmask.detector import Detector

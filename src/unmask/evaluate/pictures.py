@@ -15,7 +15,7 @@ from unmask.data.manifest import read_origins
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
 from unmask.finding import Failure
-from unmask.image import read_image
+from unmask.image.read import read_image
 
 Pixels = NDArray[np.uint8]
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from unmask.evaluate.degradations import TWO_SIDED
 from unmask.evaluate.evaluation import Evaluation, Slice
-from unmask.evaluate.figure import ACCENT, DASHES, FAKE, MARKERS, REAL, SERIES, UNSURE, Plot, finished, percent
-from unmask.evaluate.figure import figure as new_figure
-from unmask.evaluate.intervals import Estimate
+from unmask.evaluate.plot_style import ACCENT, DASHES, FAKE, MARKERS, REAL, SERIES, UNSURE, Plot, finished, percent
+from unmask.evaluate.plot_style import figure as new_figure
 from unmask.evaluate.robustness import CLEAN, Robust
 from unmask.evaluate.scores import ScoreTable
+from unmask.stats.intervals import Estimate
 
 
 def scores_plot(table: ScoreTable) -> Plot:

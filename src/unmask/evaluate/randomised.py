@@ -65,7 +65,7 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
 
 
 def _unpack(graph: Any) -> None:
-    """Makes kernels that are kept in fewer bits (`unmask.train.kernels`) float32 ones: shuffled as they are kept, numbers
+    """Makes kernels that are kept in fewer bits (`unmask.export.kernels`) float32 ones: shuffled as they are kept, numbers
     would change places and stay behind the factors of others."""
     from onnx import TensorProto, numpy_helper
 

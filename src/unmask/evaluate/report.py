@@ -13,18 +13,18 @@ from typing import Any, Final
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.evaluate import plots
-from unmask.evaluate.curves import averages
-from unmask.evaluate.delong import Comparison
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
-from unmask.evaluate.figure import Plot
 from unmask.evaluate.gallery import Shown
-from unmask.evaluate.intervals import REPLICATES, Estimate
-from unmask.evaluate.metrics import MEASURES
+from unmask.evaluate.plot_style import Plot
 from unmask.evaluate.robustness import REPLICATES as ROBUSTNESS_REPLICATES
 from unmask.evaluate.robustness import Robust, overall, worst
 from unmask.evaluate.scores import write_scores
-from unmask.evaluate.words import how_chosen, not_known, on_validation, summary
+from unmask.evaluate.statements import how_chosen, not_known, on_validation, summary
+from unmask.stats.curves import averages
+from unmask.stats.delong import Comparison
+from unmask.stats.intervals import REPLICATES, Estimate
+from unmask.stats.metrics import MEASURES
 
 # Everything else is a share and shown in per cent.
 _PLAIN: Final = frozenset({"roc_auc", "average_precision", "brier", "calibration_error"})
@@ -63,7 +63,7 @@ class Report:
     Attributes:
         evaluation: The numbers.
         data: Name of the pictures.
-        detector: Facts of the detector, as `unmask.report.detector_facts`; None for a table of another tool.
+        detector: Facts of the detector, as `unmask.output.documents.detector_facts`; None for a table of another tool.
         notes: What to know of the pictures.
         made: ISO date.
         hardware: Of the machine, in words.
@@ -214,7 +214,7 @@ def _name(one: Any) -> str | None:
 
 def as_html(report: Report, drawn: Sequence[Plot]) -> str:
     """One page that needs nothing but itself."""
-    from unmask.heatmap import WHAT_IT_IS
+    from unmask.explain.heatmap import WHAT_IT_IS
 
     evaluation = report.evaluation
     page: str = environment().get_template("report.html").render(

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
-from unmask.evaluate.inputs import UndefinedMeasureError
-from unmask.evaluate.intervals import Estimate, estimate, interval, mean_estimate, replicate
-from unmask.evaluate.metrics import Judged
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import ScoreTable
 from unmask.evaluate.scoring import Raw, score_some
-from unmask.evaluate.weighted import ratio
+from unmask.stats.inputs import UndefinedMeasureError
+from unmask.stats.intervals import Estimate, estimate, interval, mean_estimate, replicate
+from unmask.stats.metrics import Judged
+from unmask.stats.weighted import ratio
 from unmask.verdict import probability
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,13 +16,14 @@ from unmask.evaluate.aligned import align
 from unmask.evaluate.evaluation import compare_tables, evaluate_scores
 from unmask.evaluate.explanation import try_explanations
 from unmask.evaluate.gallery import gallery
-from unmask.evaluate.inputs import UndefinedMeasureError
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.report import Against, Report
 from unmask.evaluate.robustness import measure_robustness
 from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.scoring import score_pictures
-from unmask.report import detector_facts
+from unmask.output.documents import detector_facts
+from unmask.stats.inputs import UndefinedMeasureError
+from unmask.system.cores import available_cores
 
 ROBUSTNESS_PICTURES: Final = 1000
 
@@ -157,7 +157,7 @@ def _against(ours: ScoreTable, other: ScoreTable, plan: Plan) -> Against:
 
 def hardware() -> str:
     """The machine in words, such as ``2 cores of an AMD EPYC, no GPU used``."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.csv_rows import RowWriter
 from unmask.errors import UnmaskError
-from unmask.evaluate.metrics import EVEN, Judged
 from unmask.finding import Failure, Status, Verdict
+from unmask.output.csv_rows import RowWriter
+from unmask.stats.metrics import EVEN, Judged
 from unmask.verdict import Thresholds, decide, probability
 
 COLUMNS: Final = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.finding import Failure, Finding, Status
-from unmask.image import resize
+from unmask.image.read import resize
+from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def score_some(
         return [one or next(answers) for one in result]
 
     parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="evaluate") as pool:
+    with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="evaluate") as pool:
         return [one for scored in pool.map(block, parts) for one in scored]
 
 

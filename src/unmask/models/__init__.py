@@ -70,7 +70,7 @@ def build(
 
 def backbone_layers(model: Any) -> list[Any]:
     """The layers before the last spatial map: what `frozen` keeps still."""
-    from unmask.train.gradcam import last_spatial_layer
+    from unmask.export.gradcam import last_spatial_layer
 
     layers = list(model.layers)
     return layers[: layers.index(last_spatial_layer(model)) + 1]

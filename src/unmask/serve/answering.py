@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking import Examined, examine_image, unreadable
 from unmask.errors import UnmaskError
 from unmask.finding import Finding
-from unmask.report import document
-from unmask.serve.pictures import heatmap_url, preview_url
+from unmask.output.documents import document
+from unmask.serve.data_urls import heatmap_url, preview_url
 from unmask.serve.problem import Problem
 from unmask.serve.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.serve.intake import Upload
     from unmask.serve.metrics import Metrics
     from unmask.serve.pool import Deadline, Pool
+    from unmask.serve.uploads import Upload
 
 log = logging.getLogger("unmask.serve")
 

@@ -10,13 +10,13 @@ from flask import Blueprint, Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from unmask import __version__
-from unmask.image import LIMITS
-from unmask.report import detector_facts
+from unmask.image.read import LIMITS
+from unmask.output.documents import detector_facts
 from unmask.serve.answering import Wanted
-from unmask.serve.intake import uploads
 from unmask.serve.openapi import openapi
 from unmask.serve.problem import KINDS, Problem
 from unmask.serve.services import charge, let_in, services
+from unmask.serve.uploads import uploads
 
 api = Blueprint("api", __name__)
 

@@ -11,17 +11,17 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from unmask import __version__
-from unmask.serve.allowance import Allowance
 from unmask.serve.answering import Answering
 from unmask.serve.api import api
-from unmask.serve.intake import OTHER_PARTS, MemoryRequest
 from unmask.serve.metrics import Metrics
 from unmask.serve.pages import pages, refusal_page, wants_page
 from unmask.serve.pool import Pool
 from unmask.serve.problem import MEDIA_TYPE, Problem
+from unmask.serve.rate_limit import Allowance
 from unmask.serve.security import REQUEST_ID, check_origin, harden, request_id
 from unmask.serve.services import Services, services
 from unmask.serve.settings import MEGABYTE, Settings
+from unmask.serve.uploads import OTHER_PARTS, MemoryRequest
 
 if TYPE_CHECKING:
     from unmask.detector import Detector

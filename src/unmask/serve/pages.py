@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, g, render_template, request, send_file
 
-from unmask.image import LIMITS
+from unmask.image.read import LIMITS
+from unmask.output.wording import MARKS, formats, measured, size_text
 from unmask.serve.answering import Wanted
-from unmask.serve.cards import Card, card
-from unmask.serve.intake import Upload, uploads
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
-from unmask.serve.wording import MARKS, formats, measured, size_text
+from unmask.serve.uploads import Upload, uploads
+from unmask.serve.view import Card, card
 
 if TYPE_CHECKING:
     from typing import Any

@@ -1,7 +1,7 @@
 """Content Credentials (C2PA): what a picture's signed manifest says of its origin. Never part of the score.
 
 Reading needs the package c2pa-python (`pip install '.[c2pa]'`). Nothing is fetched: a manifest that lies elsewhere
-is not followed, and no certificate's state is asked for online. The one place besides `unmask.image` where a stranger's
+is not followed, and no certificate's state is asked for online. The one place besides `unmask.image.read` where a stranger's
 bytes are taken apart; those that the decoder refused do not come here.
 """
 

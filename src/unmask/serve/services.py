@@ -12,10 +12,10 @@ from unmask.serve.security import compare, shown_token
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.serve.allowance import Allowance
     from unmask.serve.answering import Answering
     from unmask.serve.metrics import Metrics
     from unmask.serve.pool import Pool
+    from unmask.serve.rate_limit import Allowance
     from unmask.serve.settings import Settings
 
 

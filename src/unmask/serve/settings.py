@@ -1,9 +1,10 @@
-"""What the server is told, and every limit it keeps. What a single picture may be is said in `unmask.image`."""
+"""What the server is told, and every limit it keeps. What a single picture may be is said in `unmask.image.read`."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
+
+from unmask.system.cores import available_cores
 
 MEGABYTE = 1_000_000
 # Boundaries and headers around the pictures of a multipart body.
@@ -11,7 +12,7 @@ ENVELOPE_BYTES = 100_000
 
 
 def _workers() -> int:
-    return min(4, os.cpu_count() or 1)
+    return min(4, available_cores())
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,19 +26,19 @@ from numpy.typing import NDArray
 from unmask.errors import UnmaskError
 from unmask.models import build
 from unmask.train.batches import Batches
-from unmask.train.change import change_of
 from unmask.train.checkpoint import LAST, load_checkpoint, read_position, save_checkpoint
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, write_config
 from unmask.train.history import Epoch, Events, write_history
 from unmask.train.interrupt import interruptible
 from unmask.train.mined import hard_indexes, with_rehearsal
-from unmask.train.position import Outcome, Position
 from unmask.train.precision import choose_precision
 from unmask.train.replay import Step
+from unmask.train.run_state import Outcome, Position
 from unmask.train.sampling import balanced
 from unmask.train.source import Source, digest, open_source
 from unmask.train.stages import averaged_weights, forget_training_pass, prepare_model, stages_of
 from unmask.train.steps import Predictor, training_step
+from unmask.train.transform import change_of
 
 MODEL = "model.keras"
 

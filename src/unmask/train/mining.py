@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.csv_rows import RowWriter
 from unmask.data.manifest import MANIFEST, Row, write_manifest
 from unmask.data.prepared import PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
-from unmask.evaluate.metrics import roc_auc
-from unmask.train.confident import MIN_AUC, probably_mislabelled, self_confidence
+from unmask.output.csv_rows import RowWriter
+from unmask.stats.metrics import roc_auc
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.contact_sheet import write_contact_sheet
+from unmask.train.label_errors import MIN_AUC, probably_mislabelled, self_confidence
 from unmask.train.loop import MODEL, Watcher, judge, resume, train
 from unmask.train.source import digest, open_source
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from unmask.train.history import Epoch
 from unmask.train.loop import Watcher
-from unmask.train.position import Position
+from unmask.train.run_state import Position
 
 
 class _Bar:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
-from unmask.train.position import Outcome
+from unmask.train.run_state import Outcome
 
 # `best_epoch` is the epoch whose model was kept: the best one, or with `keep` = "last" the last one.
 COLUMNS = (

@@ -1,0 +1,127 @@
+"""The verbs `evaluate` and `compare`. Parse, call the library, print."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Dataset/Test, a dataset's folder, or a folder made by `unmask prepare`.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("report"), show_default=True, help="Folder for the report."
+)
+@click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
+@click.option("--against", type=click.Path(path_type=Path), help="Test against this bundle or table of scores.")
+@click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
+@click.option("--robustness/--no-robustness", default=True, show_default=True, help="Degrade the pictures as well.")
+@click.option(
+    "--robustness-pictures",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="At most so many pictures for it.",
+)
+@click.option("--explanations", is_flag=True, help="Test the heatmaps as well.")
+@click.option("--gallery/--no-gallery", default=True, show_default=True, help="Show right and wrong pictures.")
+@click.option("--face-search", is_flag=True, help="Find faces first: for photos rather than face crops.")
+def evaluate(
+    bundle: Path | None, data: Path, out: Path, split: str, against: Path | None, policy: str | None, **wanted: Any
+) -> None:
+    """Judge a detector on labelled pictures and write a report.
+
+    BUNDLE is the folder of a detector; the shipped one if left out.
+    """
+    _require_train_extra("evaluate")
+    from rich.console import Console
+
+    from unmask.evaluate.report import write_report
+    from unmask.evaluate.run import Plan
+    from unmask.evaluate.run import evaluate as judge
+    from unmask.evaluate.statements import summary
+
+    console = Console()
+    with _steps() as step:
+        report = judge(bundle, data, plan=Plan(split=split, policy=policy, **wanted), against=against, on_step=step)
+        page = write_report(report, out)
+    for sentence in summary(report.evaluation, report.robustness, report.split):
+        console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"The report: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+@click.command()
+@click.argument("detectors", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="The pictures; not needed for tables of scores only.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("comparison"),
+    show_default=True,
+    help="Folder for the comparison.",
+)
+@click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
+@click.option("--policy", help="Thresholds of the bundles to decide by.")
+def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: str, policy: str | None) -> None:
+    """Put several detectors side by side on the same pictures.
+
+    DETECTORS are folders of bundles, or CSV files of any tool with the columns path, label (0 real, 1 fake) and
+    score (P(fake), 0 to 1).
+    """
+    _require_train_extra("compare")
+    from rich.console import Console
+    from rich.table import Table
+
+    from unmask.evaluate.compare import SHOWN, write_comparison
+    from unmask.evaluate.compare import compare as put_side_by_side
+    from unmask.evaluate.report import estimate_text
+    from unmask.evaluate.run import Plan
+    from unmask.stats.metrics import MEASURES
+
+    with _steps() as step:
+        found = put_side_by_side(detectors, data, plan=Plan(split=split, policy=policy), on_step=step)
+        page = write_comparison(found, out)
+    table = Table("measure", *(one.table.detector for one in found.evaluations), box=None)
+    for name in SHOWN:
+        table.add_row(MEASURES[name].title, *(estimate_text(one.measures[name]) for one in found.evaluations))
+    console = Console()
+    console.print(table)
+    console.print(f"{found.shared:,} pictures. The page: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _require_train_extra(verb: str) -> None:
+    import importlib.util
+
+    missing = [name for name in ("scipy", "matplotlib") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UnmaskError(
+            f"`unmask {verb}` needs {' and '.join(missing)}, not installed here",
+            hint="In a clone of Unmask: pip install '.[train]'",
+            code="no-train-extra",
+        )
+
+
+@contextlib.contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Shows what is being done, on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name: None
+        return
+    with console.status("starting") as status:
+        yield lambda name: status.update(name)

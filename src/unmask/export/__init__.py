@@ -1,0 +1,1 @@
+"""A trained model -> a bundle: graph, calibration, hashes, model card."""

@@ -1,0 +1,133 @@
+"""Other people's Keras models: the report's own `.h5`, or any binary face classifier of one output (or two).
+
+What such a file does not say, the person has to: how its pictures were scaled, and which class is 1. Its last layer's
+sigmoid is taken off, since a calibrated probability needs the logit, and its scaling moves into the graph.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+
+# What the model was fed, as factor and offset on 0..255.
+SCALINGS = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0), "0..255": (1.0, 0.0)}
+
+# Names of the classes 0 and 1, in the file's own order.
+LABEL_ORDERS = ("real-fake", "fake-real")
+
+
+def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
+    """Reads a Keras file as one of our own: from uint8 pictures to the logit of *fake*.
+
+    Args:
+        path: A `.h5` or `.keras` file.
+        input_scaling: A key of `SCALINGS`.
+        label_order: One of `LABEL_ORDERS`.
+
+    Returns:
+        A float32 `keras.Model` from uint8 (N, S, S, 3), RGB, to logits (N, 1).
+
+    Raises:
+        UnmaskError: The file cannot be read, runs code of its own, or is no classifier of one square picture into two
+            classes.
+    """
+    import keras
+
+    model = _load(path)
+    side = _side(model, path)
+    before, kernel, bias = _last_layer(model, path)
+    if label_order == "fake-real":
+        kernel, bias = -kernel, -bias
+    last = keras.layers.Dense(1, name="logit")
+    candidate = keras.Model(model.inputs, last(before))
+    last.set_weights([kernel, bias])
+
+    factor, offset = SCALINGS[input_scaling]
+    image = keras.Input((side, side, 3), dtype="uint8", name="image")
+    scaled = keras.layers.Rescaling(factor, offset, name="scale")(image)
+    return keras.Model(image, _rebuilt(candidate, scaled), name="adopted")
+
+
+def _rebuilt(model: Any, scaled: Any) -> Any:
+    """The model on another input. Its head stays visible as single layers, so that Grad-CAM can be written out."""
+    import keras
+
+    from unmask.export.gradcam import find_head
+
+    head = find_head(model)
+    if head is None:
+        return model(scaled)
+    return head.applied_to(keras.Model(model.inputs, head.spatial_map, name="body")(scaled))
+
+
+def _load(path: Path) -> Any:
+    import keras
+
+    if not path.is_file():
+        raise UnmaskError(
+            f"There is no file {path}.", hint="Name a .h5 or .keras file, or a run folder.", code="no-model"
+        )
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise UnmaskError(
+            f"{path} cannot be read as a Keras model: {str(error).strip().splitlines()[0]}",
+            hint="It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
+            code="bad-model",
+        ) from error
+
+
+def _side(model: Any, path: Path) -> int:
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or shapes[0][1] != shapes[0][2]:
+        raise _unfit(path, f"it takes {shapes}, not one square picture in colour")
+    if shapes[0][1] is None:
+        raise _unfit(path, "the size of its input is not fixed")
+    return int(shapes[0][1])
+
+
+def _last_layer(model: Any, path: Path) -> tuple[Any, Any, Any]:
+    """What goes into the last dense layer, and the weights of the logit of class 1 against class 0."""
+    import keras
+
+    activations = keras.activations
+    layer, tensor = _source(model.outputs[0])
+    curve = activations.linear
+    if isinstance(layer, keras.layers.Activation):
+        curve = layer.activation
+        layer, tensor = _source(tensor)
+    if not isinstance(layer, keras.layers.Dense) or (curve is not activations.linear and not _is_linear(layer)):
+        raise _unfit(path, f"it ends in {type(layer).__name__}, not in a dense layer")
+    curve = curve if curve is not activations.linear else layer.activation
+    kernel = keras.ops.convert_to_numpy(layer.kernel)
+    bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(layer.units, np.float32)
+    if layer.units == 1 and curve in (activations.sigmoid, activations.linear):
+        return tensor, kernel, bias
+    if layer.units == 2 and curve in (activations.softmax, activations.linear):
+        return tensor, kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
+    name = getattr(curve, "__name__", str(curve))
+    raise _unfit(path, f"it ends in {layer.units} outputs with {name}")
+
+
+def _source(tensor: Any) -> tuple[Any, Any]:
+    layer, node_index, _ = tensor._keras_history
+    inputs = layer._inbound_nodes[node_index].input_tensors
+    return layer, inputs[0] if inputs else None
+
+
+def _is_linear(layer: Any) -> bool:
+    import keras
+
+    return layer.activation is keras.activations.linear
+
+
+def _unfit(path: Path, what: str) -> UnmaskError:
+    return UnmaskError(
+        f"{path} is no real/fake classifier that can be adopted: {what}.",
+        hint="It must take one square RGB picture and end in Dense(1) with a sigmoid or Dense(2) with a softmax.",
+        code="unfit-model",
+    )

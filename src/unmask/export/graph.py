@@ -1,0 +1,85 @@
+"""A Keras model as the bytes of `model.onnx`: the same weights always give the same bytes."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from unmask.errors import UnmaskError
+from unmask.export.gradcam import explained
+from unmask.export.kernels import KernelBits, pack_kernels
+from unmask.export.outside import FeatureStatistics
+
+# Old enough for every runtime in use, new enough for all that the architectures need.
+OPSET = 17
+
+# In this order; the last one is there where the distance to the training pictures is known.
+OUTPUTS = ("logit", "cam", "distance")
+
+
+def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, kernel_bits: KernelBits = 32) -> bytes:
+    """The graph of a detector.
+
+    Args:
+        model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+        statistics: Of the training pictures' features; see `unmask.export.outside`.
+        kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
+
+    Returns:
+        An ONNX model with the input `image` and the outputs `logit` (N,), `cam` (N, h, w) and, with statistics and a head
+        of the known form, `distance` (N,), N free.
+
+    Raises:
+        UnmaskError: Keras runs on another backend than TensorFlow.
+    """
+    import keras
+    import onnx
+
+    if keras.backend.backend() != "tensorflow":
+        raise UnmaskError(
+            f"Keras runs on {keras.backend.backend()}, from which no graph can be made.",
+            hint="Set KERAS_BACKEND=tensorflow; a model trained on another backend is read all the same.",
+            code="wrong-backend",
+        )
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder, warnings.catch_warnings():
+        path = Path(folder) / "model.onnx"
+        whole = explained(model, statistics)
+        signature = [keras.InputSpec(dtype="uint8", shape=whole.inputs[0].shape, name="image")]
+        # Keras' converter looks for numpy.object, which numpy warns about.
+        warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)
+        whole.export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
+        graph = onnx.load(path)
+    _make_canonical(graph)
+    pack_kernels(graph, kernel_bits)
+    onnx.checker.check_model(graph, full_check=True)
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _make_canonical(model: Any) -> None:
+    """Removes what the converter happened to write: names with counters, its version, the order of the weights."""
+    graph = model.graph
+    names = {graph.input[0].name: "image"}
+    names |= {output.name: name for output, name in zip(graph.output, OUTPUTS, strict=False)}
+    for node in graph.node:
+        for name in (*node.input, *node.output):
+            if name:
+                names.setdefault(name, f"t{len(names)}")
+    for index, node in enumerate(graph.node):
+        node.name, node.doc_string = f"n{index}", ""
+        node.input[:] = [names.get(name, "") for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
+    # The converter leaves weights behind that no node uses.
+    used = [weight for weight in graph.initializer if weight.name in names]
+    for weight in used:
+        weight.name = names[weight.name]
+    weights = sorted(used, key=lambda weight: int(weight.name[1:]))
+    del graph.initializer[:], graph.value_info[:], model.metadata_props[:]
+    graph.initializer.extend(weights)
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    graph.name, graph.doc_string = "unmask", ""
+    model.producer_name, model.producer_version, model.doc_string = "unmask", "", ""

@@ -1,0 +1,72 @@
+"""Real pictures of a kind that a detector was not made for: which share of them does it accuse?
+
+Diffusion pictures or paintings come with no dataset of faces. What can be measured on any are its own real pictures,
+changed beyond what training changes. The model card shows the shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.image.read import resize
+from unmask.stats.metrics import Judged
+from unmask.train.source import Source
+
+Pixels = NDArray[np.uint8]
+
+# At most this many pictures of each kind.
+PICTURES = 200
+
+UNUSUAL: dict[str, Callable[[Pixels], Pixels]] = {
+    "upside down": lambda image: np.ascontiguousarray(image[::-1]),
+    "negative": lambda image: np.asarray(255 - image, np.uint8),
+    "grey": lambda image: _three(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)),
+    "blurred, 2 % of the side": lambda image: _uint8(cv2.GaussianBlur(image, (0, 0), len(image) / 50)),
+    "JPEG quality 30": lambda image: _uint8(cv2.imdecode(cv2.imencode(".jpg", image, [1, 30])[1], cv2.IMREAD_COLOR)),
+    "painted over (cv2.stylization)": lambda image: _uint8(cv2.stylization(image)),
+    "edges only (cv2.Canny)": lambda image: _three(cv2.Canny(image, 50, 120)),
+    "four by four copies": lambda image: np.tile(resize(image, len(image) // 4), (4, 4, 1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnusualRow:
+    """How a detector does on one kind; shares of `pictures`."""
+
+    name: str
+    pictures: int
+    accused: float
+    unsure: float
+
+
+def unusual(source: Source) -> dict[str, Source]:
+    """Real pictures of a split, `PICTURES` of them from all over it, as each kind of `UNUSUAL` makes them."""
+    real = np.flatnonzero(source.labels == 0)
+    few = source.taken(real[:: max(1, -(-len(real) // PICTURES))])
+
+    def changed(change: Callable[[Pixels], Pixels]) -> Source:
+        return replace(few, read=lambda indexes: np.stack([_fitted(change(image)) for image in few.read(indexes)]))
+
+    def _fitted(image: Pixels) -> Pixels:
+        # Copies of a side that four does not divide.
+        return image if len(image) == source.size else resize(image, source.size)
+
+    return {name: changed(change) for name, change in UNUSUAL.items()}
+
+
+def unusual_row(name: str, judged: Judged) -> UnusualRow:
+    """The shares of one kind, from real pictures only."""
+    return UnusualRow(name, len(judged.labels), float(judged.called_fake.mean()), float((~judged.answered).mean()))
+
+
+def _three(image: object) -> Pixels:
+    return np.repeat(_uint8(image)[..., None], 3, axis=2)
+
+
+def _uint8(image: object) -> Pixels:
+    return np.asarray(image, np.uint8)

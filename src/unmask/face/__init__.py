@@ -1,0 +1,1 @@
+"""Pixels -> face boxes -> square crops."""

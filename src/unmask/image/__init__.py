@@ -1,0 +1,1 @@
+"""Bytes -> upright sRGB pixels: the only decoder."""

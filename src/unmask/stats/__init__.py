@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: measures, intervals, calibration. No pictures, no files."""

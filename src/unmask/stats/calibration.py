@@ -1,0 +1,152 @@
+"""From a raw logit to an honest answer: the temperature and the two thresholds, both chosen on Validation."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unmask.errors import UnmaskError
+from unmask.stats.inputs import checked_pair
+from unmask.verdict import Thresholds
+
+
+class Policy(NamedTuple):
+    """How often each kind of error may happen on Validation, as shares of its own class (0..1)."""
+
+    max_false_accusation: float
+    max_missed_fake: float
+
+
+DEFAULT_POLICY: Final = "balanced"
+
+POLICIES: Final = MappingProxyType(
+    {
+        # For a decision that can hurt someone: answers less often.
+        "careful": Policy(max_false_accusation=0.005, max_missed_fake=0.02),
+        "balanced": Policy(max_false_accusation=0.01, max_missed_fake=0.05),
+        # For sifting many pictures before a person looks at the suspicious ones.
+        "sensitive": Policy(max_false_accusation=0.05, max_missed_fake=0.02),
+    }
+)
+
+# A temperature beyond these says that the logits tell nothing or everything, not how sure the detector is.
+_TEMPERATURES: Final = (1e-3, 1e2)
+
+
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature T for which sigmoid(logit / T) has the smallest negative log-likelihood.
+
+    The likelihood is convex in 1 / T, so there is one minimum, found over log T (Guo et al., "On Calibration of
+    Modern Neural Networks", ICML 2017, section 4.2). A temperature changes no ranking and no decision at 0.5.
+
+    Args:
+        logits: (N,), any real numbers; positive means fake.
+        labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
+
+    Returns:
+        T in 0.001..100. Exactly 1.0 where the rows cannot tell: all logits are zero, or every one of them has
+        the right sign, so that any smaller T would look better still. 100 where they are no better than chance.
+
+    Raises:
+        UnmaskError: No rows, one class only, lengths that differ, or a logit that is no number.
+    """
+    from scipy.optimize import minimize_scalar
+
+    checked, numbers = checked_pair(labels, logits, both_classes=True)
+    margins = np.where(checked == 1, numbers, -numbers)
+    if not numbers.any() or margins.min() >= 0:
+        return 1.0
+    low, high = (math.log(bound) for bound in _TEMPERATURES)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.logaddexp(0.0, -margins * math.exp(-log_temperature)).mean())
+
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    best = min((low, float(found.x), high), key=loss)
+    return math.exp(best)
+
+
+def fit_centre(logits: ArrayLike, labels: ArrayLike) -> float:
+    """The logit c at which a picture is as likely real as fake, by Platt scaling: sigmoid((logit - c) / T) fits best.
+
+    A model that saw more fakes than reals in training, as with self-blended ones, calls too much fake; taking c from its
+    logits undoes that. As in Platt, "Probabilistic Outputs for Support Vector Machines" (1999), the targets are a
+    little inside of 0 and 1, so that there is a minimum even where no row has the wrong sign.
+
+    Args:
+        logits: (N,), any real numbers; positive means fake.
+        labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
+
+    Returns:
+        c, a real number; 0.0 where higher logits do not mean fake, or all are alike.
+
+    Raises:
+        UnmaskError: No rows, one class only, lengths that differ, or a logit that is no number.
+    """
+    from scipy.optimize import minimize
+
+    checked, numbers = checked_pair(labels, logits, both_classes=True)
+    real, fake = np.bincount(checked, minlength=2)
+    targets = np.where(checked == 1, (fake + 1) / (fake + 2), 1 / (real + 2))
+    middle, spread = float(numbers.mean()), float(numbers.std())
+    if spread == 0:
+        return 0.0
+    scaled = (numbers - middle) / spread
+
+    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        fitted = line[0] * scaled + line[1]
+        error = 1 / (1 + np.exp(-fitted)) - targets
+        value = (np.logaddexp(0.0, fitted) - targets * fitted).mean()
+        return float(value), np.array([(error * scaled).mean(), error.mean()])
+
+    slope, height = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
+    return middle - spread * float(height / slope) if slope > 0 else 0.0
+
+
+def choose_thresholds(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    *,
+    max_false_accusation: float = POLICIES[DEFAULT_POLICY].max_false_accusation,
+    max_missed_fake: float = POLICIES[DEFAULT_POLICY].max_missed_fake,
+) -> Thresholds:
+    """The two thresholds of the three answers: the widest use of *real* and *fake* that keeps both limits.
+
+    `fake_above` is the smallest score that at most `max_false_accusation` of the real pictures exceed,
+    `real_below` the largest score that at most `max_missed_fake` of the fake ones stay under. Where a detector
+    is so good that the two cross, both become the point between them that is nearest to 0.5, which keeps both
+    limits too.
+
+    Args:
+        probabilities: (N,), calibrated P(fake), 0..1.
+        labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
+        max_false_accusation: Share of real pictures that may be called fake, 0 up to but not including 1. With
+            fewer than 1 / share real pictures, none may.
+        max_missed_fake: Share of fake pictures that may be called real, likewise.
+
+    Raises:
+        UnmaskError: A limit outside 0..1, no rows, one class only, or a score that is no probability.
+    """
+    for name, limit in (("max_false_accusation", max_false_accusation), ("max_missed_fake", max_missed_fake)):
+        if not 0 <= limit < 1:
+            raise UnmaskError(
+                f"{name} is {limit:g}, not a share",
+                hint="Give a share from 0 up to 1, for example 0.01 for 1 %.",
+                code="bad-share",
+            )
+    checked, scores = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
+    fake_above = -_largest_with_few_under(-scores[checked == 0], max_false_accusation)
+    real_below = _largest_with_few_under(scores[checked == 1], max_missed_fake)
+    if fake_above < real_below:
+        fake_above = real_below = min(max(0.5, fake_above), real_below)
+    return Thresholds(real_below=real_below, fake_above=fake_above)
+
+
+def _largest_with_few_under(values: NDArray[np.float64], share: float) -> float:
+    # The small term undoes binary rounding: 0.29 * 100 is 28.999...
+    allowed = math.floor(share * values.size + 1e-9)
+    return float(np.partition(values, allowed)[allowed])

@@ -1,0 +1,158 @@
+"""The tables and curves behind the single numbers: per class, confusion, ROC, PR, reliability, risk-coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.stats import weighted
+from unmask.stats.inputs import checked_pair
+from unmask.stats.metrics import CALIBRATION_BINS, Judged
+from unmask.stats.weighted import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One line of the classification report; None where nothing was called or is of this class."""
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of a curve, x never falling.
+
+    Attributes:
+        x: (K,).
+        y: (K,).
+    """
+
+    x: Floats
+    y: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Pictures of similar score: how many, what they were given, and how many really are fake."""
+
+    count: int
+    mean_score: float
+    share_fake: float
+
+
+def _quotient(above: int, below: int) -> float | None:
+    return above / below if below else None
+
+
+def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
+    """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name."""
+    rows = []
+    for name, truth, called in (
+        ("real", judged.real, ~judged.above_half),
+        ("fake", judged.fake, judged.above_half),
+    ):
+        right, truths, calls = int((truth & called).sum()), int(truth.sum()), int(called.sum())
+        rows.append(
+            ClassRow(
+                name,
+                precision=_quotient(right, calls),
+                recall=_quotient(right, truths),
+                f1=_quotient(2 * right, truths + calls),
+                support=truths,
+            )
+        )
+    return rows[0], rows[1]
+
+
+def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
+    """The mean of the classes, and the mean weighted by support, as scikit-learn's macro and weighted average.
+
+    scikit-learn counts what does not exist as 0; here such a mean does not exist either.
+    """
+    support = sum(row.support for row in rows)
+
+    def mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+        known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+        if len(known) < len(values) or not sum(weights):
+            return None
+        return sum(value * weight for value, weight in known) / sum(weights)
+
+    made = []
+    for name, weights in (("macro average", [1] * len(rows)), ("weighted average", [row.support for row in rows])):
+        precision, recall, f1 = (
+            mean(column, weights)
+            for column in ([row.precision for row in rows], [row.recall for row in rows], [row.f1 for row in rows])
+        )
+        made.append(ClassRow(name, precision, recall, f1, support))
+    return made[0], made[1]
+
+
+def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
+    """Counts (2, 2) at 0.5: rows are the truth, columns the answer, real before fake."""
+    return np.bincount(2 * judged.labels + judged.above_half, minlength=4).reshape(2, 2)
+
+
+def answer_matrix(judged: Judged) -> NDArray[np.int64]:
+    """Counts (2, 3) of the three answers: rows are the truth, columns real, unsure, fake."""
+    answer = 1 + judged.called_fake.astype(np.int64) - judged.called_real
+    return np.bincount(3 * judged.labels + answer, minlength=6).reshape(2, 3)
+
+
+def _ranking(judged: Judged) -> weighted.Ranking:
+    labels, scores = checked_pair(judged.labels, judged.scores, both_classes=True)
+    return weighted.ranker(labels, scores)(np.ones((1, labels.size)))
+
+
+def roc_curve(judged: Judged) -> Curve:
+    """False positive rate (x) and true positive rate (y) at every distinct score, from (0, 0) to (1, 1).
+
+    Raises:
+        UndefinedMeasureError: One class only.
+    """
+    ranking = _ranking(judged)
+    return Curve(ranking.false_positive_rate[0], ranking.true_positive_rate[0])
+
+
+def precision_recall_curve(judged: Judged) -> Curve:
+    """Recall (x) and precision (y) at every distinct score, from recall 0, where precision is 1 by convention.
+
+    Raises:
+        UndefinedMeasureError: One class only.
+    """
+    ranking = _ranking(judged)
+    precision = weighted.divided(ranking.fakes, ranking.fakes + ranking.reals)[0]
+    precision[0] = 1.0
+    return Curve(ranking.true_positive_rate[0], precision)
+
+
+def reliability(judged: Judged, *, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
+    """The bins of the expected calibration error, lowest scores first; empty bins are left out."""
+    index = weighted.equal_mass_bins(judged.scores, np.ones((1, judged.labels.size)), bins)[0]
+    rows = []
+    for which in np.unique(index):
+        inside = index == which
+        rows.append(
+            ReliabilityBin(int(inside.sum()), float(judged.scores[inside].mean()), float(judged.labels[inside].mean()))
+        )
+    return tuple(rows)
+
+
+def risk_coverage_curve(judged: Judged) -> Curve:
+    """Share of pictures answered (x) against the share of wrong answers among them (y), most confident first.
+
+    Confidence is the distance of the score from 0.5; pictures of equal confidence are answered together (El-Yaniv
+    and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010).
+    """
+    confidence = np.abs(judged.scores - 0.5)
+    order = np.argsort(-confidence, kind="stable")
+    wrong = np.cumsum((judged.above_half != judged.fake)[order])
+    answered = np.arange(1, order.size + 1)
+    last_of_ties = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
+    return Curve(answered[last_of_ties] / order.size, wrong[last_of_ties] / answered[last_of_ties])

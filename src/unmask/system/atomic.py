@@ -1,0 +1,68 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb", *, durable: bool = False, **options: Any) -> Iterator[IO[Any]]:
+    """Open a file beside `path` to write to; it takes the place of `path` when the block ends, and never if it fails.
+
+    The temporary name is unique, so that two programs that write one file do not meet in it: the last to finish wins, whole.
+
+    Args:
+        path: Where the file shall be. Its folder must exist.
+        mode: "wb" or "w".
+        durable: Whether the bytes are on the disk (fsync) before the name points to them, so that not even a loss of power
+            leaves an empty file. For what cannot be made again in a moment.
+        **options: For `open`, such as `newline` and `encoding` (default UTF-8 for text).
+
+    Raises:
+        OSError: If the folder cannot be written to, or the disk is full; `path` is as it was.
+
+    Example:
+        >>> with atomic_write(Path("numbers.csv"), "w") as file:  # doctest: +SKIP
+        ...     file.write("1,2,3")
+    """
+    if "b" not in mode:
+        options.setdefault("encoding", "utf-8")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, mode, **options) as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable and os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _umask() -> int:
+    """What new files may not allow. Reading it means setting it for a moment; Linux also tells it without."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    except OSError:
+        pass
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

@@ -1,0 +1,73 @@
+"""One program at a time in a folder: the second is told who is there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK = ".unmask.lock"
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder for the length of the block.
+
+    The operating system keeps the lock (`flock`, on Windows `msvcrt.locking`), so that it goes with the process however that
+    ends; the file `.unmask.lock` tells who holds it, and stays.
+
+    Args:
+        folder: The folder; made if absent.
+        doing: What is done there, for the one who is refused: "unmask train".
+
+    Raises:
+        UnmaskError: If another process holds it, with the code "in-use".
+        OSError: If the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "a+", encoding="utf-8") as file:
+        if not _take(file.fileno()):
+            file.seek(0)
+            raise UnmaskError(
+                f"{folder} is in use: {file.read().strip() or 'by another program'}",
+                hint="Wait until that has ended, or name another folder.",
+                code="in-use",
+            )
+        file.truncate(0)
+        file.write(
+            f"{doing}, process {os.getpid()}, since {datetime.now().astimezone().isoformat(timespec='seconds')}\n"
+        )
+        file.flush()
+        yield
+
+
+if os.name == "nt":
+
+    def _take(descriptor: int) -> bool:
+        import msvcrt
+
+        try:
+            # A byte far behind the text, so that others can read who holds it.
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+
+else:
+
+    def _take(descriptor: int) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

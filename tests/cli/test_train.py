@@ -1,0 +1,154 @@
+import csv
+import signal
+
+import pytest
+from click.testing import CliRunner
+
+from unmask.cli.main import main
+
+pytestmark = pytest.mark.train
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_from_pictures_to_a_detector_in_two_commands(prepared, tmp_path):
+    run, bundle, trials = tmp_path / "run", tmp_path / "bundle", tmp_path / "trials.csv"
+    small = ("--epochs", 1, "--batch-size", 16, "--augment", "light")
+    result = invoke("train", "--data", prepared, "--out", run, *small, "--trials", trials)
+    assert result.exit_code == 0, result.output
+    assert "Validation AUC" in result.output
+    (row,) = csv.DictReader(trials.read_text().splitlines())
+    assert (row["model"], row["size"], row["epochs"]) == ("cnn", "32", "1")
+    result = invoke("export", run, "--out", bundle)
+    assert result.exit_code == 0, result.output
+    assert (bundle / "bundle.json").is_file()
+
+
+def test_a_run_goes_on_by_name_alone(finished_run):
+    result = invoke("train", "--resume", finished_run)
+    assert result.exit_code == 0
+    assert "done" in result.output
+
+
+@pytest.fixture
+def ctrl_c_at_the_first_step(monkeypatch):
+    from unmask.train import progress
+
+    monkeypatch.setattr(progress._Bar, "on_step", lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def test_an_interrupted_run_does_not_end_like_a_finished_one(prepared, tmp_path, ctrl_c_at_the_first_step):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--epochs", 1)
+    assert result.exit_code == 130
+    assert "nothing lost" in result.output
+
+
+def test_interrupted_mining_does_not_end_like_finished_mining(
+    prepared, finished_run, tmp_path, ctrl_c_at_the_first_step
+):
+    result = invoke("mine", finished_run, "--data", prepared, "--out", tmp_path / "mined", "--epochs", 1)
+    assert result.exit_code == 130
+    assert "give the same command again" in result.output
+
+
+@pytest.mark.parametrize(("auc", "told"), [(0.5, True), (0.59, True), (0.61, False)])
+def test_a_run_that_learned_nothing_is_told_what_to_try(auc, told, capsys, tmp_path):
+    from unmask.cli.train import _report
+    from unmask.train.history import Epoch
+    from unmask.train.run_state import Outcome
+
+    epoch = Epoch(1, 0.693, 0.5, 0.693, 0.5, auc, 1e-3, 1.0, 1.0)
+    _report(Outcome(tmp_path, (epoch,), finished=True))
+    assert ("--schedule cosine" in capsys.readouterr().err) == told
+
+
+def test_a_run_is_one_trial_however_often_it_is_named(finished_run, tmp_path):
+    for _ in range(2):
+        result = invoke("train", "--resume", finished_run, "--trials", tmp_path / "trials.csv")
+        assert result.exit_code == 0, result.output
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 2
+
+
+def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):
+    result = invoke("train", "--resume", finished_run, "--epochs", 9)
+    assert result.exit_code == 2
+    assert "own settings" in result.output
+
+
+def test_hard_examples_without_a_run_are_refused(prepared, tmp_path):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--hard", tmp_path / "nowhere.csv")
+    assert result.exit_code == 2
+    assert "--resume" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hard", [(), ("--hard", "hard.csv")])
+def test_a_configuration_cannot_be_given_to_a_run_that_has_one(finished_run, tmp_path, hard):
+    result = invoke("train", "--resume", finished_run, *hard, "--config", tmp_path / "bad.toml")
+    assert result.exit_code == 2
+    assert "--config" in result.output
+
+
+def test_wrong_settings_end_with_a_hint(prepared, tmp_path):
+    result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--epochs", 0)
+    assert result.exit_code == 2
+    assert "hint:" in result.output
+
+
+def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"")
+    result = invoke("export", tmp_path / "model.h5", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "--input-scaling" in result.output
+
+
+@pytest.mark.parametrize("option", [["--kernel-bits", "16"], ["--middle", "64"]])
+def test_a_keras_file_is_exported_as_it_is(tmp_path, option):
+    path = tmp_path / "theirs.h5"
+    path.touch()
+    result = invoke(
+        "export", path, *option, "--input-scaling", "0..1", "--label-order", "real-fake", "--out", tmp_path / "b"
+    )
+    assert result.exit_code == 2
+    assert f"{option[0]} is for runs" in result.output
+
+
+def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
+    result = invoke("export", tmp_path / "nothere", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "no run and no Keras file" in result.output
+
+
+def test_a_keras_file_is_exported_alone(finished_run, tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"")
+    result = invoke("export", finished_run, tmp_path / "model.h5", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "alone" in result.output
+
+
+def test_the_same_run_twice_is_refused(finished_run, tmp_path):
+    result = invoke("export", finished_run, finished_run / ".", "--out", tmp_path / "bundle")
+    assert result.exit_code == 2
+    assert "named twice" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("mine", "--data", "prepared"), ("train", "--hard", "hard.csv", "--resume"), ("export", "--out", "b")]
+)
+def test_a_folder_without_a_run_is_called_that(tmp_path, arguments):
+    verb, *options = arguments
+    result = invoke(verb, *options, tmp_path)
+    assert result.exit_code == 2
+    assert "There is no run in" in result.output
+    assert "hint: Name the folder of a run" in result.output
+
+
+@pytest.mark.parametrize("missing", ["--data", "--out"])
+def test_what_is_missing_is_named(prepared, tmp_path, missing):
+    given = {"--data": prepared, "--out": tmp_path / "run"}
+    del given[missing]
+    result = invoke("train", *(part for pair in given.items() for part in pair))
+    assert result.exit_code == 2
+    assert missing in result.output

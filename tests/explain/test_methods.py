@@ -1,0 +1,172 @@
+"""Heatmaps of all three methods, and the picture that shows one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
+
+from unmask.bundle import write_bundle
+from unmask.cli.main import main
+from unmask.detector import Detector
+from unmask.errors import UnmaskError
+from unmask.explain.methods import METHODS, explain, explanation_picture, heatmaps, plain_sentence
+from unmask.image.read import read_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def crops(count: int = 2, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_map_that_is_not_negative(toy_detector: Detector, method: str) -> None:
+    maps = heatmaps(toy_detector, crops(), method)
+    assert maps.shape == (2, 8, 8)
+    assert maps.dtype == np.float32
+    assert (maps >= 0).all()
+    assert maps.any()
+
+
+def test_hirescam_is_grad_cam_where_the_head_averages_the_map(toy_detector: Detector) -> None:
+    # With global average pooling every place has the same gradient (Draelos and Carin 2020, section 3).
+    hirescam, gradcam = (heatmaps(toy_detector, crops(), method) for method in ("hirescam", "gradcam"))
+    np.testing.assert_allclose(hirescam / hirescam.max(), gradcam / gradcam.max(), atol=2e-3)
+
+
+@pytest.mark.train
+def test_hirescam_is_the_gradient_times_the_map_behind_a_flattened_head(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    from unmask.export.gradcam import find_head
+    from unmask.export.graph import to_onnx
+    from unmask.models import build
+
+    keras.utils.set_random_seed(1)
+    model = build("cnn", 64)
+    head = find_head(model)
+    assert head is not None
+    folder = write_bundle(tmp_path / "cnn", toy_info(64, architecture="cnn"), to_onnx(model), "# cnn\n")
+    found = heatmaps(Detector.load(folder, threads=1), crops(), "hirescam")
+    spatial = tf.convert_to_tensor(keras.Model(model.inputs[0], head.spatial_map)(crops()))
+    with tf.GradientTape() as tape:
+        tape.watch(spatial)
+        logit = keras.Model(head.spatial_map, model.outputs[0])(spatial)
+    expected = np.maximum((spatial * tape.gradient(logit, spatial)).numpy().sum(-1), 0)
+    np.testing.assert_allclose(found, expected, atol=2e-3 * expected.max())
+
+
+def test_occlusion_is_brightest_where_the_logit_falls_most(tmp_path: Path) -> None:
+    # The toy's response is local, so a bright square on black is all that there is to hide.
+    detector = Detector.load(write_toy_bundle(tmp_path / "toy", weight=3.0), threads=1)
+    picture = np.zeros((1, 64, 64, 3), np.uint8)
+    picture[:, 40:56, 8:24] = crops(1, seed=3)[:, :16, :16]
+    found = heatmaps(detector, picture, "occlusion")[0]
+    if not found.any():
+        pytest.fail("the square lowers the score of this toy; choose another seed")
+    top, left = np.unravel_index(found.argmax(), found.shape)
+    assert 4 <= top <= 7
+    assert 0 <= left <= 3
+
+
+def test_a_detector_that_never_looks_has_an_empty_map(tmp_path: Path) -> None:
+    detector = Detector.load(write_toy_bundle(tmp_path / "blind", weight=0.0), threads=1)
+    for method in METHODS:
+        assert not heatmaps(detector, crops(), method).any()
+
+
+def test_explaining_a_picture_keeps_the_answer(toy_detector: Detector, face_file: Path) -> None:
+    findings = [explain(toy_detector, face_file, method=method).finding for method in METHODS]
+    assert findings[0].faces
+    assert len({finding.score for finding in findings}) == 1
+    for finding in findings:
+        heatmap = finding.faces[0].heatmap
+        assert heatmap is not None
+        assert 0 <= heatmap.min() <= heatmap.max() <= 1
+
+
+def test_a_picture_without_a_face_is_no_error(toy_detector: Detector) -> None:
+    empty = explain(toy_detector, np.full((200, 200, 3), 90, np.uint8), method="occlusion")
+    assert empty.finding.faces == ()
+
+
+def test_the_picture_shows_face_heatmap_and_scale(toy_detector: Detector, face_file: Path) -> None:
+    explained = explain(toy_detector, face_file)
+    page = explanation_picture(explained.pixels, explained.finding.faces[0], "gradcam")
+    assert page.dtype == np.uint8
+    assert page.shape[1] > 3 * 300
+
+
+def test_the_sentence_says_what_a_heatmap_is_not(toy_detector: Detector, face_file: Path) -> None:
+    face = explain(toy_detector, face_file).finding.faces[0]
+    assert "not a map of what was changed" in plain_sentence(face)
+
+
+def test_an_unknown_method_is_refused(toy_detector: Detector) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        heatmaps(toy_detector, crops(), "magic")
+    assert caught.value.code == "no-method"
+
+
+def test_hirescam_without_onnx_says_what_to_install(toy_detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UnmaskError) as caught:
+        heatmaps(toy_detector, crops(), "hirescam")
+    assert caught.value.code == "no-onnx"
+    assert "pip install" in caught.value.hint
+
+
+def test_hirescam_of_a_graph_of_another_form_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    graph = onnx.load_from_string(toy_graph())
+    graph.graph.node[-1].op_type = "Abs"
+    folder = write_bundle(tmp_path / "odd", toy_info(), graph.SerializeToString(), "# odd\n")
+    with pytest.raises(UnmaskError) as caught:
+        heatmaps(Detector.load(folder, threads=1), crops(), "hirescam")
+    assert caught.value.code == "no-hirescam"
+
+
+def test_the_command_writes_a_picture_a_face(toy_bundle: Path, face_file: Path, in_folder: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["explain", str(face_file), "--bundle", str(toy_bundle), "--method", "occlusion", "--out", "maps"]
+    )
+    assert result.exit_code == 0, result.output
+    (written,) = sorted((in_folder / "maps").iterdir())
+    assert "occlusion" in written.name
+    assert read_image(written).pixels.shape[2] == 3
+    assert "not a map of what was changed" in " ".join(result.output.split())
+
+
+def test_the_command_goes_on_after_a_picture_that_cannot_be_read(
+    toy_bundle: Path, face_file: Path, in_folder: Path
+) -> None:
+    result = CliRunner().invoke(main, ["explain", "gone.jpg", str(face_file), "--bundle", str(toy_bundle)])
+    assert result.exit_code == 1
+    assert "gone.jpg" in result.output
+    assert len(list((in_folder / "unmask-explained").iterdir())) == 1
+
+
+def test_explaining_a_folder_twice_does_not_explain_what_was_written(
+    toy_bundle: Path, face_file: Path, in_folder: Path
+) -> None:
+    shutil.copy(face_file, in_folder / "face.png")
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["explain", ".", "--bundle", str(toy_bundle)])
+        assert result.exit_code == 0, result.output
+    assert len(list((in_folder / "unmask-explained").iterdir())) == 1
+
+
+def test_explaining_an_empty_folder_is_an_error(toy_bundle: Path, in_folder: Path) -> None:
+    result = CliRunner().invoke(main, ["explain", ".", "--bundle", str(toy_bundle)])
+    assert result.exit_code == 2
+    assert "nothing to explain" in result.output

@@ -1,0 +1,140 @@
+"""The report's own `.h5` and its relatives: a sigmoid at the end, floats at the start."""
+
+import numpy as np
+import pytest
+
+from unmask.errors import UnmaskError
+
+pytestmark = pytest.mark.train
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(2).integers(0, 256, (5, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def report_cnn():
+    from keras import Sequential, layers
+
+    return Sequential(
+        [
+            layers.Input((SIDE, SIDE, 3)),
+            *(layer for f in (4, 8) for layer in (layers.Conv2D(f, 3, activation="relu"), layers.MaxPooling2D())),
+            layers.Flatten(),
+            layers.Dense(6, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def saved(model, path):
+    model.save(path)
+    return path
+
+
+def scores(model, images):
+    logits = np.asarray(model.predict_on_batch(images)).reshape(-1)
+    return 1 / (1 + np.exp(-logits))
+
+
+def adopted(path, scaling="0..1", order="real-fake"):
+    from unmask.export.adopt import adopt
+
+    return adopt(path, input_scaling=scaling, label_order=order)
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_the_reports_file_gives_the_same_scores(tmp_path, images, ending):
+    theirs = report_cnn()
+    ours = adopted(saved(theirs, tmp_path / f"cnn_model.{ending}"))
+    expected = theirs.predict_on_batch(images / np.float32(255)).reshape(-1)
+    np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
+
+
+def test_labels_the_other_way_round_turn_the_score_over(tmp_path, images):
+    theirs = report_cnn()
+    ours = adopted(saved(theirs, tmp_path / "model.keras"), order="fake-real")
+    expected = 1 - theirs.predict_on_batch(images / np.float32(255)).reshape(-1)
+    np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
+
+
+def test_the_head_stays_visible_for_grad_cam(tmp_path):
+    from unmask.export.gradcam import find_head
+
+    head = find_head(adopted(saved(report_cnn(), tmp_path / "model.keras")))
+    assert head is not None
+    assert head.spatial_map.shape[1:] == (6, 6, 8)
+
+
+def test_a_backbone_in_a_sequential_with_two_outputs_is_read(tmp_path, images):
+    from keras import Input, Model, Sequential, layers
+
+    image = Input((SIDE, SIDE, 3))
+    body = Model(image, layers.Conv2D(4, 3, activation="relu")(image), name="backbone")
+    theirs = Sequential([body, layers.GlobalAveragePooling2D(), layers.Dense(2), layers.Activation("softmax")])
+    ours = adopted(saved(theirs, tmp_path / "model.keras"), scaling="-1..1")
+    expected = theirs.predict_on_batch(images.astype(np.float32) / 127.5 - 1)[:, 1]
+    np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
+
+
+def test_a_swapped_order_of_labels_is_noticed(tmp_path, prepared):
+    from keras import Sequential, layers
+
+    from unmask.export.run import export_file
+
+    # Says *fake* of bright pictures; here the fakes are the darker ones.
+    theirs = Sequential(
+        [layers.Input((SIDE, SIDE, 3)), layers.AveragePooling2D(2), layers.GlobalAveragePooling2D(),
+         layers.Dense(1, activation="sigmoid", kernel_initializer="ones")]
+    )  # fmt: skip
+    path = saved(theirs, tmp_path / "model.keras")
+    out = tmp_path / "bundle"
+    with pytest.raises(UnmaskError, match="real pictures above fake ones") as caught:
+        export_file(path, out, input_scaling="0..1", label_order="real-fake", data=str(prepared))
+    assert "--label-order" in caught.value.hint
+    export_file(path, out, input_scaling="0..1", label_order="fake-real", data=str(prepared))
+    assert (out / "bundle.json").is_file()
+
+
+def test_without_pictures_the_card_says_that_nothing_was_calibrated(tmp_path):
+    from unmask.export.run import export_file
+
+    path = saved(report_cnn(), tmp_path / "model.keras")
+    folder = export_file(path, tmp_path / "bundle", input_scaling="0..1", label_order="real-fake")
+    assert "not calibrated" in (folder / "MODEL_CARD.md").read_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("last", "shape", "words"),
+    [
+        ({"units": 3, "activation": "softmax"}, (SIDE, SIDE, 3), "3 outputs"),
+        ({"units": 1, "activation": "tanh"}, (SIDE, SIDE, 3), "tanh"),
+        ({"units": 1, "activation": "sigmoid"}, (SIDE, SIDE, 1), "one square picture"),
+        ({"units": 1, "activation": "sigmoid"}, (SIDE, SIDE + 1, 3), "one square picture"),
+    ],
+)
+def test_other_kinds_of_model_are_refused(tmp_path, last, shape, words):
+    from keras import Sequential, layers
+
+    theirs = Sequential([layers.Input(shape), layers.GlobalAveragePooling2D(), layers.Dense(**last)])
+    with pytest.raises(UnmaskError, match=words):
+        adopted(saved(theirs, tmp_path / "model.keras"))
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_a_model_that_holds_code_is_refused(tmp_path, ending):
+    from keras import Sequential, layers
+
+    theirs = Sequential([layers.Input((SIDE, SIDE, 3)), layers.Lambda(lambda x: x), layers.Flatten(), layers.Dense(1)])
+    with pytest.raises(UnmaskError) as caught:
+        adopted(saved(theirs, tmp_path / f"model.{ending}"))
+    assert caught.value.code == "bad-model"
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"not a model")
+    with pytest.raises(UnmaskError, match="cannot be read"):
+        adopted(tmp_path / "model.h5")

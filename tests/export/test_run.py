@@ -1,0 +1,211 @@
+import json
+
+import numpy as np
+import pytest
+
+from unmask.errors import UnmaskError
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def bundle(finished_run, tmp_path_factory):
+    from unmask.export.run import Label, export_run
+
+    out = tmp_path_factory.mktemp("bundles") / "bundle"
+    return export_run(finished_run, out, label=Label(name="tiny", data_terms="Only for tests."))
+
+
+def info_of(bundle):
+    return json.loads((bundle / "bundle.json").read_text())
+
+
+def test_the_bundle_answers_as_the_model_does(bundle, finished_run, prepared):
+    import keras
+
+    from unmask.detector import Detector
+    from unmask.export.run import centre
+    from unmask.train.source import open_source
+
+    images = np.load(prepared / "Test.npy")
+    logits, maps = Detector.load(bundle).logits_and_maps(images)
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    centre(model, open_source(prepared, "Validation"))
+    np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], atol=1e-3)
+    assert maps.shape == (16, 2, 2)
+    assert (maps >= 0).all()
+
+
+def test_the_bundle_says_what_it_is_made_of(bundle):
+    info = info_of(bundle)
+    assert (info["name"], info["architecture"], info["input_size"]) == ("tiny", "cnn", 32)
+    assert info["training_data"]["counts"]["Train real"] == 24
+    assert {"keras", "unmask", "numpy"} <= info["made_with"].keys()
+    assert set(info["policies"]) == {"careful", "balanced", "sensitive"}
+
+
+def test_numbers_of_both_splits_come_with_intervals(bundle):
+    metrics = {(metric["split"], metric["name"]): metric for metric in info_of(bundle)["metrics"]}
+    for split in ("Validation", "Test"):
+        auc = metrics[split, "roc_auc"]
+        assert auc["low"] <= auc["value"] <= auc["high"]
+        assert metrics[split, "false_accusation_rate"]["n"] == 8
+
+
+def test_thresholds_hold_the_share_of_false_accusations_on_validation(bundle):
+    metrics = {(metric["split"], metric["name"]): metric for metric in info_of(bundle)["metrics"]}
+    assert metrics["Validation", "false_accusation_rate"]["value"] <= 0.01
+
+
+def test_the_card_is_written_from_the_same_numbers(bundle):
+    card = (bundle / "MODEL_CARD.md").read_text()
+    info = info_of(bundle)
+    auc = next(m for m in info["metrics"] if m["name"] == "roc_auc" and m["split"] == "Test")
+    assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, n = 16)" in card
+    assert "Only for tests." in card
+    assert "diffusion" in card
+    assert "hint, not proof" in card
+    assert card.index("real pictures called fake") < card.index("accuracy at 0.5")
+    assert "{{" not in card
+
+
+def test_exporting_twice_gives_the_same_files(bundle, finished_run, tmp_path, monkeypatch):
+    from unmask.export.run import Label, export_run
+
+    label = Label(name="tiny", data_terms="Only for tests.")
+    again = export_run(finished_run, tmp_path / "again", label=label)
+    for name in ("model.onnx", "MODEL_CARD.md", "bundle.json"):
+        assert (again / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_the_day_can_be_fixed(monkeypatch):
+    from unmask.export.run import _today
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert _today() == "1970-01-02"
+
+
+def test_a_run_without_a_model_is_refused(finished_run, tmp_path):
+    from unmask.export.run import export_run
+
+    (tmp_path / "run.toml").write_bytes((finished_run / "run.toml").read_bytes())
+    with pytest.raises(UnmaskError) as caught:
+        export_run(tmp_path, tmp_path / "bundle")
+    assert "--resume" in caught.value.hint
+
+
+def test_a_graph_that_differs_from_the_model_is_refused(finished_run, tmp_path, monkeypatch):
+    from unmask.export import run as export
+
+    whole = export._session
+
+    def shifted(graph):
+        run = whole(graph)
+        return lambda source: {name: values + 0.01 for name, values in run(source).items()}
+
+    monkeypatch.setattr(export, "_session", shifted)
+    with pytest.raises(UnmaskError, match="does not agree"):
+        export.export_run(finished_run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def distances(bundle, images):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(bundle / "model.onnx", providers=["CPUExecutionProvider"])
+    return session.run(["distance"], {"image": images})[0]
+
+
+def test_at_most_one_in_a_hundred_validation_pictures_is_outside_training(bundle, prepared):
+    limit = info_of(bundle)["outside_above"]
+    found = distances(bundle, np.load(prepared / "Validation.npy"))
+    assert found.shape == (16,)
+    # With 16 pictures the limit is the farthest of them.
+    assert found.max() == pytest.approx(limit, rel=1e-5)
+    assert (found > limit * (1 + 1e-5)).sum() == 0
+
+
+def test_pictures_like_none_in_training_are_outside(bundle):
+    from unmask.detector import Detector
+
+    # The training pictures are noise; these are flat, and striped.
+    strange = np.zeros((3, 32, 32, 3), np.uint8)
+    strange[1], strange[2, ::2] = 255, 255
+    assert Detector.load(bundle).outputs(strange).outside_training.all()
+
+
+def test_the_card_says_how_often_a_picture_is_outside_training(bundle):
+    card = (bundle / "MODEL_CARD.md").read_text()
+    limit = info_of(bundle)["outside_above"]
+    assert f"above {limit:.2f}" in card
+    assert "0.0% of Validation" in card
+
+
+def test_without_pictures_there_is_no_distance(finished_run, tmp_path):
+    import keras
+
+    from unmask.detector import Detector
+    from unmask.export.run import Label, export_model
+
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    details = {"architecture": "cnn", "settings": {}}
+    bundle = export_model(model, tmp_path / "bundle", data=None, label=Label(), details=details)
+    assert info_of(bundle)["outside_above"] is None
+    assert "unlike" not in (bundle / "MODEL_CARD.md").read_text()
+    assert not Detector.load(bundle).outputs(np.zeros((1, 32, 32, 3), np.uint8)).outside_training.any()
+
+
+def test_the_card_tells_the_run_that_the_run_began_with(finished_run, prepared, tmp_path):
+    from unmask.export.run import Label, export_run
+    from unmask.train.config import make_config
+    from unmask.train.loop import train
+
+    config = make_config(data=str(prepared), epochs=1, batch_size=16, precision="float32", start=str(finished_run))
+    run = train(config, tmp_path / "second").folder
+    card = (
+        export_run(run, tmp_path / "bundle", label=Label(name="tiny", data_terms="None.")) / "MODEL_CARD.md"
+    ).read_text()
+    assert f"| start | {finished_run.name} (size 32, epochs 2, " in card
+    assert "backbone_weights" not in card
+    assert str(finished_run.parent) not in card
+
+
+def test_the_card_says_how_often_unusual_real_pictures_are_accused(bundle, prepared):
+    from unmask.detector import Detector
+    from unmask.export.unusual import UNUSUAL
+    from unmask.verdict import probability
+
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert all(f"| {name} |" in card for name in UNUSUAL)
+    # The eight real pictures of Test, upside down, as the bundle itself answers.
+    detector = Detector.load(bundle)
+    images, labels = np.load(prepared / "Test.npy"), load_labels(prepared)
+    found = detector.outputs(np.ascontiguousarray(images[labels == 0][:, ::-1]))
+    accused = probability(found.logits, detector.info.temperature) > detector.thresholds.fake_above
+    accused &= ~found.outside_training
+    assert "| 8 real pictures | called fake | unsure |" in card
+    assert f"| upside down | {accused.mean():.1%} |" in card
+
+
+def load_labels(prepared):
+    from unmask.data.prepared import load_prepared
+
+    return load_prepared(prepared).labels("Test")
+
+
+def test_the_logit_is_nothing_where_real_and_fake_are_equally_likely(bundle, finished_run, prepared):
+    import keras
+
+    from unmask.detector import Detector
+    from unmask.stats.calibration import fit_centre
+    from unmask.train.loop import judge
+    from unmask.train.source import open_source
+
+    validation = open_source(prepared, "Validation")
+    logits = Detector.load(bundle).logits(np.load(prepared / "Validation.npy"))
+    assert fit_centre(logits, validation.labels) == pytest.approx(0, abs=1e-3)
+    model = keras.models.load_model(finished_run / "model.keras", compile=False)
+    raw = judge(model, validation)
+    np.testing.assert_allclose(raw - logits, fit_centre(raw, validation.labels), atol=1e-3)
+    # The model is not centred by chance.
+    assert abs(fit_centre(raw, validation.labels)) > 0.01
