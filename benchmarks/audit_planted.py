@@ -1,4 +1,4 @@
-"""Does the audit find what was planted, and nothing else? Writes `docs/audit_planted.md`.
+"""Does the audit find what was planted, and nothing else? Writes `docs/measurements/audit_planted.md`.
 
     python benchmarks/audit_planted.py [--faces FOLDER] [--pictures 4000] [--generated 2000] [--seeds 3]
 

@@ -1,4 +1,4 @@
-"""How many pictures a second does one core augment? Writes `docs/augment_speed.md`.
+"""How many pictures a second does one core augment? Writes `docs/measurements/augment_speed.md`.
 
     python benchmarks/augment_speed.py [--pictures 400] [--turns 7]
 

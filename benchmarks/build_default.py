@@ -106,7 +106,7 @@ RECIPES = {
         (LONG, FINE, SCARCE, COARSE),
         export=("--weights", "4,4,2,1", "--blurred-weights", "4,4,1,7", "--middle", "192", "--kernel-bits", "8"),
     ),
-    # The first detector: the report's network from scratch (docs/first_detector.md).
+    # The first detector: the report's network from scratch.
     "cnn": Recipe(
         "1",
         (Model(128, (("--model", "cnn", "--learning-rate", "3e-4", "--schedule", "cosine", "--epochs", "12"),)),),

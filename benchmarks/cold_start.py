@@ -1,4 +1,4 @@
-"""How long from the command to the answer, in a fresh process? Writes `docs/cold_start.md`.
+"""How long from the command to the answer, in a fresh process? Writes `docs/measurements/cold_start.md`.
 
     python benchmarks/cold_start.py [--runs 15]
 

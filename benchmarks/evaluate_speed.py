@@ -1,4 +1,4 @@
-"""How long does an evaluation take? Writes `docs/evaluate_speed.md`.
+"""How long does an evaluation take? Writes `docs/measurements/evaluate_speed.md`.
 
     python benchmarks/evaluate_speed.py [--bundle FOLDER] [--data ../shared/faces/Test] [--runs 3]
 

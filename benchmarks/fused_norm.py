@@ -1,4 +1,4 @@
-"""What fused batch normalisation brings to a training step of MobileNetV2. Writes `docs/fused_norm.md`.
+"""What fused batch normalisation brings to a training step of MobileNetV2. Writes `docs/measurements/fused_norm.md`.
 
     python benchmarks/fused_norm.py [--turns 5] [--steps 8]
 

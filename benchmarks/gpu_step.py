@@ -1,4 +1,4 @@
-"""What recording a training step brings on an NVIDIA GPU with PyTorch. Writes `docs/gpu_step.md`.
+"""What recording a training step brings on an NVIDIA GPU with PyTorch. Writes `docs/measurements/gpu_step.md`.
 
     KERAS_BACKEND=torch python benchmarks/gpu_step.py [--steps 50] [--no-write]
 

@@ -1,4 +1,4 @@
-"""Do the 95 % intervals hold the truth 95 times in 100? Writes `docs/interval_coverage.md`.
+"""Do the 95 % intervals hold the truth 95 times in 100? Writes `docs/measurements/interval_coverage.md`.
 
     python benchmarks/interval_coverage.py [--sets 500]
 

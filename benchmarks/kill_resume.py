@@ -1,4 +1,4 @@
-"""Is a run that was killed the same run? Writes `docs/kill_resume.md`.
+"""Is a run that was killed the same run? Writes `docs/measurements/kill_resume.md`.
 
     python benchmarks/kill_resume.py [--kills 10] [--seed 0]
 

@@ -45,8 +45,8 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def write(name: str, text: str) -> Path:
-    """Write a page of `docs/` and print it."""
-    path = ROOT / "docs" / name
+    """Write a page of `docs/measurements/` and print it."""
+    path = ROOT / "docs" / "measurements" / name
     path.write_text(text)
     print(text)
     print(f"written: {path.relative_to(ROOT)}")

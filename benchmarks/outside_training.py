@@ -1,4 +1,4 @@
-"""What does a detector take for unlike its training pictures? Writes `docs/outside_training.md`.
+"""What does a detector take for unlike its training pictures? Writes `docs/measurements/outside_training.md`.
 
     python benchmarks/outside_training.py PREPARED [--bundle FOLDER] [--pictures 200]
 

@@ -1,4 +1,4 @@
-"""A published detector on the same pictures as ours. Writes `docs/peers.md`.
+"""A published detector on the same pictures as ours. Writes `docs/measurements/peers.md`.
 
     python benchmarks/peers.py --weights Meso4_DF.h5 --data ../shared/faces/Test [--bundle FOLDER] [--out peers/]
 

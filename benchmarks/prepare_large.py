@@ -1,4 +1,6 @@
-"""Does a dataset of the usual size go through `prepare` and `audit`, and in how much memory? Writes `docs/prepare_large.md`.
+"""Does a dataset of the usual size go through `prepare` and `audit`, and in how much memory?
+
+Writes `docs/measurements/prepare_large.md`.
 
     python benchmarks/prepare_large.py --folder FOLDER [--pictures 140000]
 

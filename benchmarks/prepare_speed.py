@@ -1,4 +1,4 @@
-"""How fast are pictures prepared, and in how much memory? Writes `docs/prepare_speed.md`.
+"""How fast are pictures prepared, and in how much memory? Writes `docs/measurements/prepare_speed.md`.
 
     python benchmarks/prepare_speed.py [--faces FOLDER] [--pictures 2000 14000] [--turns 5]
 

@@ -1,4 +1,6 @@
-"""The report's experiments, run again on a set of its layout, beside what Unmask makes of them. Writes `docs/experiments.md`.
+"""The report's experiments, run again on a set of its layout, beside what Unmask makes of them.
+
+Writes `docs/measurements/experiments.md`.
 
     python benchmarks/report_experiments.py [--data ../shared/faces] [--weights FILE|imagenet] --work FOLDER [--rows NAME ...]
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime or OpenVINO? Writes `docs/runtimes.md`.
+"""ONNX Runtime or OpenVINO? Writes `docs/measurements/runtimes.md`.
 
     python benchmarks/runtimes.py [--bundle FOLDER]
 

@@ -1,4 +1,4 @@
-"""Does the server keep its word under load, and under attack? Writes `docs/serve_load.md`.
+"""Does the server keep its word under load, and under attack? Writes `docs/measurements/serve_load.md`.
 
     python benchmarks/serve_load.py [--requests 500] [--mixed 2000]
 

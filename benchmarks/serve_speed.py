@@ -1,4 +1,6 @@
-"""How much does the server add to the work, and how does it compare with the report's way? Writes `docs/serve_speed.md`.
+"""How much does the server add to the work, and how does it compare with the report's way?
+
+Writes `docs/measurements/serve_speed.md`.
 
     python benchmarks/serve_speed.py [--turns 150]
 

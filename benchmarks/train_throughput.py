@@ -1,4 +1,4 @@
-"""How fast does `unmask train` learn, against the report's way? Writes `docs/train_throughput.md`.
+"""How fast does `unmask train` learn, against the report's way? Writes `docs/measurements/train_throughput.md`.
 
     python benchmarks/train_throughput.py [--faces FOLDER] [--steps 60] [--turns 5] [--accuracy SEEDS]
 

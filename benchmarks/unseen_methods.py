@@ -1,4 +1,4 @@
-"""Does self-blended training carry over to methods that were never seen? Writes `docs/unseen_methods.md`.
+"""Does self-blended training carry over to methods that were never seen? Writes `docs/measurements/unseen_methods.md`.
 
     python benchmarks/unseen_methods.py --work FOLDER [--faces ../shared/faces] [--weights FILE|imagenet] [--epochs 6]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unmask.data.fingerprint import Fingerprints, likeness
 
 # Bits of 256 in which two hashes may differ. Copies of face pictures saved at quality 40 to 95 and scaled to 0.4 to 1.6
-# differ in at most 15, the nearest of other pictures in 55 (docs/audit_planted.md).
+# differ in at most 15, the nearest of other pictures in 55 (docs/measurements/audit_planted.md).
 MAX_DISTANCE = 32
 # Correlation of the 32 x 32 thumbnails, which confirms what the hash suspects. The copies reach 0.999 (ibid.).
 MIN_LIKENESS = 0.95

@@ -1,7 +1,8 @@
 """RGB pixels -> face boxes -> square crops.
 
 The face finder is CenterFace (Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point",
-arXiv:1911.03599, 2019), shipped as `faces/centerface.onnx`; it works offline. `docs/face_finder.md` says why this one.
+arXiv:1911.03599, 2019), shipped as `faces/centerface.onnx`; it works offline.
+`docs/measurements/face_finder.md` says why this one.
 A YuNet file, where the user has one, works in its place.
 """
 
