@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
 
-    from unmask.data.audit import Step
-    from unmask.data.prepare import Progress
     from unmask.data.prepared import Prepared
 
 # What a shell reports of a program that Ctrl-C ended: `unmask prepare ... && unmask train ...` must not go on.
@@ -46,19 +41,20 @@ def prepare(dataset: Path, out: Path, size: int, crop: str, workers: int | None,
 
     from unmask.data.layout import find_layout
     from unmask.data.prepare import prepare as run
+    from unmask.output.progress import Progress
 
     console = Console(stderr=True)
     for note in find_layout(dataset).notes:
         console.print(f"note: {note}", highlight=False, markup=False)
     try:
-        with _progress(console, "preparing") as progress:
+        with Progress(console) as show:
             prepared = run(
                 dataset,
                 out,
                 size=size,
                 crop="face" if crop == "face" else "none",
                 workers=workers,
-                progress=progress,
+                progress=lambda done, total: show("preparing", done, total),
                 overwrite=overwrite,
             )
     except KeyboardInterrupt:
@@ -87,10 +83,11 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
     from unmask.data.audit import write_fixed
     from unmask.data.audit_page import audit_page
     from unmask.data.prepared import AUDIT_PAGE, load_prepared
+    from unmask.output.progress import Progress
 
     console = Console()
-    with _steps(Console(stderr=True)) as progress:
-        found = run(load_prepared(folder), workers=workers, progress=progress)
+    with Progress() as show:
+        found = run(load_prepared(folder), workers=workers, progress=show)
     table = Table("the class from ... alone", "AUC", "95 % interval", "")
     for one in found.shortcuts:
         interval = f"{one.low:.3f} to {one.high:.3f}" if one.low is not None and one.high is not None else ""
@@ -131,37 +128,3 @@ def _show_counts(console: Console, prepared: Prepared) -> None:
     if removed.is_file() and (count := sum(1 for _ in read_manifest(removed))):
         console.print(f"taken out by unmask audit --fix: {count:,}, see {removed}", highlight=False, soft_wrap=True)
     console.print(f"{prepared.size} x {prepared.size} pixels in {prepared.folder}", highlight=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def _progress(console: Console, what: str) -> Iterator[Progress]:
-    """A bar on a terminal; nothing where the output goes to a file."""
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextlib.contextmanager
-def _steps(console: Console) -> Iterator[Step]:
-    """A bar for each step of a job."""
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def step(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield step

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from unmask.errors import UnmaskError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 @click.command()
@@ -53,10 +49,11 @@ def evaluate(
     from unmask.evaluate.run import Plan
     from unmask.evaluate.run import evaluate as judge
     from unmask.evaluate.statements import summary
+    from unmask.output.progress import Progress
 
     console = Console()
-    with _steps() as step:
-        report = judge(bundle, data, plan=Plan(split=split, policy=policy, **wanted), against=against, on_step=step)
+    with Progress() as show:
+        report = judge(bundle, data, plan=Plan(split=split, policy=policy, **wanted), against=against, on_step=show)
         page = write_report(report, out)
     for sentence in summary(report.evaluation, report.robustness, report.split):
         console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
@@ -89,10 +86,11 @@ def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: st
     from unmask.evaluate.compare import compare as put_side_by_side
     from unmask.evaluate.report import estimate_text
     from unmask.evaluate.run import Plan
+    from unmask.output.progress import Progress
     from unmask.stats.metrics import MEASURES
 
-    with _steps() as step:
-        found = put_side_by_side(detectors, data, plan=Plan(split=split, policy=policy), on_step=step)
+    with Progress() as show:
+        found = put_side_by_side(detectors, data, plan=Plan(split=split, policy=policy), on_step=show)
         page = write_comparison(found, out)
     table = Table("measure", *(one.table.detector for one in found.evaluations), box=None)
     for name in SHOWN:
@@ -112,16 +110,3 @@ def _require_train_extra(verb: str) -> None:
             hint="In a clone of Unmask: pip install '.[train]'",
             code="no-train-extra",
         )
-
-
-@contextlib.contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done, on a terminal only."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda name: None
-        return
-    with console.status("starting") as status:
-        yield lambda name: status.update(name)

@@ -147,6 +147,7 @@ def check(
     from unmask.checking import examine_paths
     from unmask.cli.paths import expand, listed, refuse_overwriting
     from unmask.output.documents import CsvWriter, HtmlWriter, JsonWriter, Tally
+    from unmask.output.progress import Progress
     from unmask.output.terminal import LEFT_OUT, summary
 
     names = [name for path in paths for name in (listed(sys.stdin.buffer.read()) if path == "-" else [path])]
@@ -164,7 +165,8 @@ def check(
         outputs = [place for place in (csv_file, html_file, heatmap_folder) if place]
         files = _files(names, tally, outputs)
         show = _nothing if as_json else (_show_card(out, detector) if single else _show_lines(out))
-        step = stack.enter_context(_progress(out, names, outputs, hidden=single or (as_json and out.is_terminal)))
+        progress = stack.enter_context(Progress(out, hidden=single or (as_json and out.is_terminal)))
+        total = _count(names, outputs) if progress.shown else None
         for examined in examine_paths(
             files,
             detector,
@@ -183,7 +185,7 @@ def check(
                 html.add(examined)
             if heatmaps:
                 heatmaps.add(examined)
-            step()
+            progress("checking", tally.pictures, total)
     if not tally.pictures:
         others = f"; left out: {tally.left_out} {LEFT_OUT}" if tally.left_out else ""
         raise _nothing_to_do(f"check{others}")
@@ -398,22 +400,10 @@ def _show_lines(console: Console) -> Callable[[Any], None]:
     return show
 
 
-@contextlib.contextmanager
-def _progress(out: Console, names: list[str], outputs: list[Path], *, hidden: bool) -> Iterator[Callable[[], None]]:
-    # On the console that the lines are printed to: a bar from another one would be drawn into them.
-    console = out if out.is_terminal else _console(stderr=True)
-    if hidden or not console.is_terminal:
-        yield lambda: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+def _count(names: list[str], outputs: list[Path]) -> int:
     from unmask.cli.paths import expand
 
-    total = sum(not candidate.left_out for candidate in expand(names, outputs=outputs))
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
+    return sum(not candidate.left_out for candidate in expand(names, outputs=outputs))
 
 
 def _exit_status(tally: Any, fail_on: tuple[str, ...]) -> int:
