@@ -204,7 +204,7 @@ def test_a_picture_without_a_face_ends_with_one(run, tmp_path):
     (tmp_path / "wall.png").write_bytes(encode_png(np.full((200, 200, 3), 90, np.uint8)))
     result = run("check", tmp_path / "wall.png")
     assert result.exit_code == 1
-    assert "no face found" in result.stdout
+    assert "No face found" in result.stdout
     assert run("check", tmp_path / "wall.png", "--fail-on", "no-face").exit_code == 3
     assert run("check", tmp_path / "wall.png", "--no-face-search").exit_code == 0
 
@@ -436,7 +436,7 @@ def test_an_empty_heatmap_is_said_to_be_empty(raises_nothing, in_folder, face_fi
     ):
         result = CliRunner().invoke(main, [*arguments, "--bundle", str(raises_nothing)], catch_exceptions=False)
         assert words in result.stdout
-    assert "nothing in this face raised the score" in (in_folder / "o.html").read_text()
+    assert "Nothing in this face raised the score" in (in_folder / "o.html").read_text()
     assert "raised" not in CliRunner().invoke(main, ["check", "face.png", "--bundle", str(raises_nothing)]).stdout
 
 

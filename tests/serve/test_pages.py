@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from tests.serve.conftest import QUIET
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
-from unmask.output.wording import score_text
 from unmask.serve import Settings, create_app
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.schema import CheckReply
@@ -183,10 +182,3 @@ def test_a_sample_that_is_not_there_is_refused(client: FlaskClient) -> None:
 def test_the_token_is_asked_for_only_where_there_is_one(client: FlaskClient, detector: Detector) -> None:
     assert 'name="token"' not in client.get("/").text
     assert 'name="token"' in create_app(detector, Settings(token="t")).test_client().get("/").text
-
-
-@pytest.mark.parametrize(
-    ("score", "text"), [(0.0, "0.00"), (0.001, "below 0.01"), (0.5, "0.50"), (0.999, "above 0.99"), (1.0, "1.00")]
-)
-def test_a_score_is_never_rounded_to_a_certainty(score: float, text: str) -> None:
-    assert score_text(score) == text

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.finding import Box, FaceFinding, Finding, Status
+from unmask.output import wording
 from unmask.output.csv_rows import RowWriter
 from unmask.verdict import deciding_face
 
@@ -169,6 +170,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
+        environment.globals["words"] = wording
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._tally = Tally()

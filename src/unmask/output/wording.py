@@ -1,4 +1,4 @@
-"""The words of the page: what a verdict means, a number as text, a finding as plain text to paste elsewhere."""
+"""The words and marks of answers, the same in a terminal, in a report, on the web page and in text to paste elsewhere."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from unmask.bundle import BundleInfo
     from unmask.detector import Detector
     from unmask.finding import Failure, Finding, Note
-    from unmask.serve.provenance import Provenance
 
 # Word, shape and colour: none of them alone carries the verdict.
-MARKS = {"real": "●", "unsure": "◆", "fake": "▲"}
+MARKS = {Verdict.REAL: "●", Verdict.UNSURE: "◆", Verdict.FAKE: "▲"}
+NO_MARK = "–"
 
 MEANINGS = {
     Verdict.REAL: (
@@ -39,6 +39,15 @@ MEASURED = {
     "share_unsure": "It was unsure about {0} of all.",
 }
 HINT_NOT_PROOF = "A verdict is a hint, not proof."
+EMPTY_HEATMAP = "Nothing in this face raised the score, so its heatmap is empty."
+# How the answers are counted, by the fields of a tally.
+OUTCOMES = {
+    "real": "real",
+    "unsure": "unsure",
+    "fake": "fake",
+    "no_face": "without a face",
+    "unreadable": "not readable",
+}
 
 
 def measured(info: BundleInfo) -> list[str]:
@@ -57,17 +66,36 @@ def measured(info: BundleInfo) -> list[str]:
 
 
 def score_text(score: float) -> str:
-    """A score in two digits, never rounded to a certainty."""
-    if 0.0 < score < 0.005:
+    """A score in two digits, never rounded to a certainty.
+
+    Args:
+        score: P(fake), 0..1.
+
+    Example:
+        >>> score_text(0.5), score_text(0.999), score_text(0.0)
+        ('0.50', 'above 0.99', 'below 0.01')
+    """
+    if score < 0.005:
         return "below 0.01"
-    if 0.995 <= score < 1.0:
-        return "above 0.99"
-    return f"{score:.2f}"
+    return "above 0.99" if score >= 0.995 else f"{score:.2f}"
 
 
 def formats() -> str:
     """The kinds of pictures that this installation reads, as the page names them."""
     return "JPEG, PNG, WebP, TIFF, BMP, GIF" + (", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF")
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could write over the lines above or turn the reading direction around.
+
+    Args:
+        text: Such as the name of a file, or a message with one in it.
+
+    Example:
+        >>> printable("a\\x1b[2Jb.png")
+        'a�[2Jb.png'
+    """
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def size_text(count: int) -> str:
@@ -100,8 +128,14 @@ def hint(failure: Failure) -> str:
     return failure.hint
 
 
-def as_text(finding: Finding, detector: Detector, provenance: Provenance | None) -> str:
-    """A finding to paste into a mail or a story's notes."""
+def as_text(finding: Finding, detector: Detector, origin: str | None = None) -> str:
+    """A finding to paste into a mail or a story's notes.
+
+    Args:
+        finding: Of one picture.
+        detector: The one that judged it.
+        origin: What its content credentials say, in a sentence; None if not looked at.
+    """
     name = finding.path or "picture"
     lines = [f"Picture: {name}"]
     if finding.verdict is not None and finding.score is not None:
@@ -124,8 +158,8 @@ def as_text(finding: Finding, detector: Detector, provenance: Provenance | None)
         lines += [f"Camera: {image.camera}"] if image.camera else []
         lines += [f"Software: {image.software}"] if image.software else []
         lines.append(f"SHA-256: {image.sha256}")
-    if provenance is not None:
-        lines.append(f"Origin: {provenance.message}")
+    if origin is not None:
+        lines.append(f"Origin: {origin}")
     lines.append(f"Detector: {detector.label}, policy {detector.policy}, unmask {__version__}")
     if finding.verdict is not None:
         lines.append(HINT_NOT_PROOF)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unmask.finding import Box
-from unmask.output.wording import MARKS, MEANINGS, as_text, hint, reason, remarks, score_text, size_text
+from unmask.output.wording import MARKS, MEANINGS, NO_MARK, as_text, hint, reason, remarks, score_text, size_text
 
 if TYPE_CHECKING:
     from unmask.finding import FaceFinding, Finding
@@ -124,7 +124,7 @@ def card(answer: Answer, answering: Answering, number: int) -> Card:
         number=number,
         title=title,
         verdict=verdict.value if verdict else None,
-        mark=MARKS[verdict.value] if verdict else "–",
+        mark=MARKS[verdict] if verdict else NO_MARK,
         score=score_text(finding.score) if finding.score is not None else "",
         position=_position(finding.score or 0.0),
         real_end=GAUGE * thresholds.real_below,
@@ -141,7 +141,7 @@ def card(answer: Answer, answering: Answering, number: int) -> Card:
         width=width,
         height=height,
         stroke=line,
-        text=as_text(finding, detector, answer.provenance),
+        text=as_text(finding, detector, answer.provenance.message if answer.provenance else None),
         json_url=_json_url(answering.document([answer])),
         json_name=f"{title.rsplit('.', 1)[0][:60]}-unmask.json",
     )
@@ -169,7 +169,7 @@ def _face(number: int, face: FaceFinding, heatmap: str | None, tag: Box) -> Face
     return FaceView(
         number=number,
         verdict=face.verdict.value,
-        mark=MARKS[face.verdict.value],
+        mark=MARKS[face.verdict],
         score=score_text(face.score),
         position=_position(face.score),
         box=face.box,

@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+import pytest
+
+import unmask
+from unmask.finding import Verdict
+from unmask.output.wording import MARKS, printable, score_text, size_text
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [(0.0, "below 0.01"), (0.001, "below 0.01"), (0.5, "0.50"), (0.999, "above 0.99"), (1.0, "above 0.99")],
+)
+def test_a_score_is_never_rounded_to_a_certainty(score, text):
+    assert score_text(score) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 kB"), (2600, "3 kB"), (1_500_000, "1.5 MB")])
+def test_bytes_are_said_for_people(count, text):
+    assert size_text(count) == text
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\n", "\r", "\x9b", "\u202e", "\u2028", "\udce9"])
+def test_nothing_that_steers_a_terminal_or_turns_the_text_around_is_printed(letter):
+    assert printable(f"a{letter}ü 😀.png") == "a\N{REPLACEMENT CHARACTER}ü 😀.png"
+
+
+def test_the_marks_of_verdicts_stand_in_one_file():
+    root = Path(unmask.__file__).parent
+    marks = re.compile("|".join(MARKS[verdict] for verdict in Verdict))
+    files = [*root.rglob("*.py"), *root.glob("output/templates/*.html")]
+    assert [file.name for file in files if marks.search(file.read_text())] == ["wording.py"]
