@@ -10,12 +10,14 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.serve.test_server import ask
 from tests.serve.test_start import port_of
 from unmask.serve import Server, Settings
+from unmask.serve.security import checked_token
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -74,6 +76,37 @@ def test_the_limits_in_the_docs_are_the_server_s() -> None:
     assert f"for up to {limits.drain_seconds:g} s" in WEB
     assert f"| `--rate` | {limits.pictures_a_minute} |" in WEB
     assert f"| `--max-upload-mb` | {limits.max_upload_mb} |" in WEB
+
+
+def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path) -> None:
+    making, serving = example("sh", WEB.partition("## For more than oneself")[2]).splitlines()
+    shown = subprocess.run(["sh", "-c", f"{making}\nprintenv UNMASK_TOKEN"], capture_output=True, text=True, check=True)
+    token, exported = shown.stdout.split()
+    assert token == exported == checked_token(token)
+    command = [sys.executable, "-m", *serving.split(), "--port", "0", "--bundle", str(toy_bundle)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "UNMASK_TOKEN": token}
+    ) as process:
+        try:
+            request = Request(
+                f"http://127.0.0.1:{port_of(process)}/metrics", headers={"Authorization": f"Bearer {token}"}
+            )
+            with urlopen(request, timeout=30) as reply:
+                assert reply.status == 200
+        finally:
+            process.kill()
+
+
+def test_the_container_s_token_is_shown_and_kept_where_compose_looks(tmp_path: Path) -> None:
+    making, starting = example("sh", WEB.partition("## In a container")[2]).splitlines()
+    assert starting == "docker compose up"
+    shown = subprocess.run(["sh", "-c", making], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert (tmp_path / ".env").read_text() == shown
+    name, _, token = shown.strip().partition("=")
+    assert checked_token(token) == token
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert f"${{{name}:?" in compose
+    assert f"#   {making}\n#   {starting}\n" in compose
 
 
 def instructions() -> dict[str, list[str]]:

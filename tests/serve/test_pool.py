@@ -63,6 +63,16 @@ def test_a_job_whose_time_is_over_before_it_begins_does_not_begin() -> None:
     assert not ran
 
 
+def test_a_closed_pool_refuses_and_keeps_no_place() -> None:
+    pool = Pool(1, 0, 5.0)
+    pool.close()
+    for _ in range(3):
+        with pytest.raises(Problem) as refused:
+            pool.run(lambda _: True)
+        assert refused.value.code == "ending"
+    assert pool.under_way == 0
+
+
 def test_a_deadline_is_looked_at_between_steps() -> None:
     with pytest.raises(Problem):
         Deadline(0.0).check()

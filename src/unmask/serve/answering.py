@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking import Examined, examine_image, unreadable
 from unmask.errors import UnmaskError
 from unmask.finding import Finding
+from unmask.image.provenance import Provenance, read_provenance
 from unmask.output.documents import document
 from unmask.serve.data_urls import heatmap_url, preview_url
 from unmask.serve.problem import Problem
-from unmask.serve.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:
     from unmask.detector import Detector

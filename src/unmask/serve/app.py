@@ -17,7 +17,7 @@ from unmask.serve.metrics import Metrics
 from unmask.serve.pages import pages, refusal_page, wants_page
 from unmask.serve.pool import Pool
 from unmask.serve.problem import MEDIA_TYPE, Problem
-from unmask.serve.rate_limit import Allowance
+from unmask.serve.rate_limit import RateLimit
 from unmask.serve.security import REQUEST_ID, check_origin, harden, request_id
 from unmask.serve.services import Services, services
 from unmask.serve.settings import MEGABYTE, Settings
@@ -55,8 +55,8 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
         detector,
         pool,
         metrics,
-        Allowance(settings.pictures_a_minute),
-        Allowance(settings.wrong_tokens_a_minute),
+        RateLimit(settings.pictures_a_minute),
+        RateLimit(settings.wrong_tokens_a_minute),
         Answering(detector, pool, metrics, settings.reply_mb * MEGABYTE),
     )
     app.before_request(_begin)

@@ -73,13 +73,18 @@ class Pool:
                 a job that is late keeps its worker until it ends or looks.
 
         Raises:
-            Problem: "busy" if all places are taken, "too-slow" past the deadline.
+            Problem: "busy" if all places are taken, "too-slow" past the deadline, "ending" once the pool is closed.
         """
         if not self._places.acquire(blocking=False):
             raise Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
         self._count(+1)
         deadline = Deadline(self.seconds)
-        future: Future[Result] = self._executor.submit(self._start, job, deadline)
+        try:
+            future: Future[Result] = self._executor.submit(self._start, job, deadline)
+        except RuntimeError:
+            # Closed. What takes the place back for every other job would never be called.
+            self._done()
+            raise Problem("ending", "The server is finishing its last requests.", retry_after=5) from None
         future.add_done_callback(self._done)
         try:
             return future.result(deadline.left)
@@ -96,7 +101,7 @@ class Pool:
         deadline.check()
         return job(deadline)
 
-    def _done(self, _: Future[Result]) -> None:
+    def _done(self, _: Future[Result] | None = None) -> None:
         self._count(-1)
         self._places.release()
 

@@ -1,11 +1,13 @@
-"""How many pictures or wrong tokens one client may send: a bucket an address (Turner, "New directions in communications",
+"""How many pictures or wrong tokens a client may send: a bucket for each (Turner, "New directions in communications",
 1986).
 
-Kept in the process: no package and no store is needed for one number an address.
+A client is an IPv4 address or the first half of an IPv6 address: whoever has one IPv6 address has its whole /64 (RFC 6177).
+Kept in the process: no package and no store is needed for one number a client.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import threading
 import time
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 MAX_CLIENTS = 10_000
 
 
-class Allowance:
+class RateLimit:
     """Fills up by `a_minute` tokens a minute and holds as many; a picture costs one.
 
     Args:
@@ -34,11 +36,11 @@ class Allowance:
         self._lock = threading.Lock()
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, client: str, count: int) -> int:
+    def take(self, address: str, count: int) -> int:
         """Takes tokens.
 
         Args:
-            client: Its address.
+            address: Of the client.
             count: How many.
 
         Returns:
@@ -47,6 +49,7 @@ class Allowance:
         """
         if not self._rate:
             return 0
+        client = _client(address)
         with self._lock:
             now = self._clock()
             tokens = self._tokens(client, now)
@@ -57,12 +60,12 @@ class Allowance:
                 self._clients.popitem(last=False)
         return self._wait(missing)
 
-    def wait(self, client: str) -> int:
+    def wait(self, address: str) -> int:
         """Seconds until there is a token, 0 if there is one now; takes none."""
         if not self._rate:
             return 0
         with self._lock:
-            return self._wait(1.0 - self._tokens(client, self._clock()))
+            return self._wait(1.0 - self._tokens(_client(address), self._clock()))
 
     def _tokens(self, client: str, now: float) -> float:
         tokens, since = self._clients.get(client, (self._full, now))
@@ -70,3 +73,15 @@ class Allowance:
 
     def _wait(self, missing: float) -> int:
         return 0 if missing <= 0 else math.ceil(missing / self._rate)
+
+
+def _client(address: str) -> str:
+    """Whom an address stands for: itself, or its network where that is what a client is given."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed)
+    # IPv4, as a socket for both kinds shows it.
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unmask.serve.answering import Answering
     from unmask.serve.metrics import Metrics
     from unmask.serve.pool import Pool
-    from unmask.serve.rate_limit import Allowance
+    from unmask.serve.rate_limit import RateLimit
     from unmask.serve.settings import Settings
 
 
@@ -28,7 +28,7 @@ class Services:
         detector: Loaded once, shared by all threads.
         pool: Where pictures are decoded and judged.
         metrics: The server's numbers.
-        allowance: Pictures a client may send.
+        pictures: Pictures that a client may send.
         wrong_tokens: Wrong tokens that it may show.
         answering: Pictures to answers.
         is_ending: Set when the server was told to end.
@@ -38,8 +38,8 @@ class Services:
     detector: Detector
     pool: Pool
     metrics: Metrics
-    allowance: Allowance
-    wrong_tokens: Allowance
+    pictures: RateLimit
+    wrong_tokens: RateLimit
     answering: Answering
     is_ending: bool = False
 
@@ -77,11 +77,11 @@ def let_in(*, form: bool = False) -> None:
 
 
 def charge(count: int) -> None:
-    """Takes the request's pictures from its client's allowance.
+    """Takes the request's pictures from its client's rate limit.
 
     Raises:
         Problem: "too-often".
     """
-    wait = services().allowance.take(request.remote_addr or "", count)
+    wait = services().pictures.take(request.remote_addr or "", count)
     if wait:
         raise Problem("too-often", f"This address may send more pictures in {wait} s.", retry_after=wait)

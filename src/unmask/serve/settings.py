@@ -29,8 +29,8 @@ class Settings:
         waiting: Requests that may wait for a worker; the next one is told to come back. At some 20 ms a picture this
             is well under a second of waiting on two cores.
         seconds: Time from the start of waiting to the answer, for one request.
-        pictures_a_minute: For one client address; 0 for no limit.
-        wrong_tokens_a_minute: From one client address; 0 for no limit. Over it the right one is not looked at, either:
+        pictures_a_minute: For one client: an IPv4 address or a /64 of IPv6; 0 for no limit.
+        wrong_tokens_a_minute: From one client; 0 for no limit. Over it the right one is not looked at, either:
             whoever guesses must not learn more.
         body_seconds: Time that a client may take to send a request.
         reply_seconds: Time that a client may take to receive a reply.

@@ -27,7 +27,7 @@ _SENTENCES = {
     "valid": "The picture carries Content Credentials, and they match it: it was not changed since they were signed.",
     "invalid": "The picture carries Content Credentials, but they do not hold: it was changed since, or they are forged.",
     "unreadable": "The picture carries Content Credentials that cannot be read.",
-    "unchecked": "The picture seems to carry Content Credentials; this server cannot check them (extra c2pa).",
+    "unchecked": "The picture seems to carry Content Credentials; this installation cannot check them (extra c2pa).",
     "none": "The picture carries no Content Credentials; most pictures do not.",
 }
 
@@ -51,7 +51,7 @@ class Provenance:
         message: The same as a sentence.
         signed_by: Whom the certificate names; None where it does not, or where the state is not "valid".
         made_with: The program that made the claim, in its own words.
-        trusted: Whether the certificate is on a trust list; False for any that the server has no list for.
+        trusted: Whether the certificate is on a trust list; False where no list is at hand.
     """
 
     state: str
