@@ -235,7 +235,7 @@ def test_one_address_cannot_take_all_connections(serve) -> None:
 def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_answers(serve, monkeypatch) -> None:
     server = serve(workers=1, waiting=1)
     go = threading.Event()
-    monkeypatch.setattr(server.services.answering, "_one", lambda *_: go.wait(20))
+    monkeypatch.setattr(server.services.answering, "_answered", lambda *_: go.wait(20))
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda: statuses.append(ask(server, "POST", "/api/v1/check", b"x")[0]))
@@ -258,7 +258,7 @@ def test_a_check_that_takes_too_long_is_a_503_and_the_next_one_works(serve, monk
     server = serve(workers=2, seconds=0.2)
     go = threading.Event()
     with monkeypatch.context() as patch:
-        patch.setattr(server.services.answering, "_one", lambda *_: go.wait(20))
+        patch.setattr(server.services.answering, "_answered", lambda *_: go.wait(20))
         status, _, body = ask(server, "POST", "/api/v1/check", b"x")
     assert (status, json.loads(body)["code"]) == (503, "too-slow")
     assert ask(server, "POST", "/api/v1/check", face)[0] == 200
@@ -267,14 +267,14 @@ def test_a_check_that_takes_too_long_is_a_503_and_the_next_one_works(serve, monk
 
 def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, monkeypatch, face: bytes) -> None:
     server = serve()
-    original, begun, go = server.services.answering._one, threading.Event(), threading.Event()
+    original, begun, go = server.services.answering._answered, threading.Event(), threading.Event()
 
     def slow(*arguments: object) -> object:
         begun.set()
         assert go.wait(20)
         return original(*arguments)
 
-    monkeypatch.setattr(server.services.answering, "_one", slow)
+    monkeypatch.setattr(server.services.answering, "_answered", slow)
     replies: list[Reply] = []
     in_flight = threading.Thread(target=lambda: replies.append(ask(server, "POST", "/api/v1/check", face)))
     in_flight.start()

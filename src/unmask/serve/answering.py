@@ -93,7 +93,7 @@ class Answering:
             left = self.reply_bytes
             for upload in uploads:
                 deadline.check()
-                answers.append(self._one(upload, wanted, request_id))
+                answers.append(self._answered(upload, wanted, request_id))
                 left -= answers[-1].picture_bytes
                 if left < 0:
                     raise Problem("too-large", "The answers to these pictures are too large for one reply.", hint=FEWER)
@@ -111,7 +111,7 @@ class Answering:
                 entry["provenance"] = answer.provenance.to_dict()
         return whole
 
-    def _one(self, upload: Upload, wanted: Wanted, request_id: str) -> Answer:
+    def _answered(self, upload: Upload, wanted: Wanted, request_id: str) -> Answer:
         started = time.perf_counter()
         try:
             examined = examine_image(self.detector, upload.data, heatmap=wanted.heatmaps)
@@ -140,7 +140,7 @@ def _answer(examined: Examined, upload: Upload, wanted: Wanted) -> Answer:
     credentials = read_provenance(upload.data, finding.image.format) if wanted.provenance and finding.image else None
     return Answer(
         finding,
-        tuple(heatmap_url(one) for one in maps) if wanted.heatmaps else (),
+        tuple(heatmap_url(heatmap) for heatmap in maps) if wanted.heatmaps else (),
         credentials,
         preview_url(examined.pixels) if wanted.preview and examined.pixels is not None else None,
     )

@@ -14,7 +14,7 @@ from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
 from unmask.serve.uploads import Upload, uploads
-from unmask.serve.view import Card, card
+from unmask.serve.view import PictureView, picture_view
 
 if TYPE_CHECKING:
     from typing import Any
@@ -41,12 +41,12 @@ def check() -> str:
 
 
 @pages.post("/card")
-def one_card() -> str:
+def cards() -> str:
     """Answers alone: for the page's script, which puts them into the page."""
     # The form's number makes the ids of the cards on the page differ; without one the page is the same every time.
     number = request.form.get("number", "1")
-    cards = _cards(int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1)
-    return "".join(render_template("card.html", card=one) for one in cards)
+    views = _cards(int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1)
+    return "".join(render_template("card.html", card=card) for card in views)
 
 
 @pages.get("/samples/<name>.jpg")
@@ -74,13 +74,13 @@ def refusal_page(problem: Problem) -> str:
     return render_template("index.html", cards=[], problem=problem, **_surroundings())
 
 
-def _cards(first: int) -> list[Card]:
+def _cards(first: int) -> list[PictureView]:
     here = services()
     let_in(form=True)
     pictures = _pictures()
     charge(len(pictures))
     answers = here.answering.answer(pictures, ALL, g.request_id)
-    return [card(answer, here.answering, number) for number, answer in enumerate(answers, start=first)]
+    return [picture_view(answer, here.answering, number) for number, answer in enumerate(answers, start=first)]
 
 
 def _pictures() -> list[Upload]:

@@ -48,8 +48,8 @@ def sample_jpeg(name: str) -> bytes | None:
     if name == "blended-face":
         return encode_jpeg(_blended(), 92)
     if name == "two-faces":
-        pair = [cv2.resize(one, (384, 384), interpolation=cv2.INTER_AREA) for one in (draw_face(7), _blended())]
-        return encode_jpeg(np.concatenate([np.asarray(one, dtype=np.uint8) for one in pair], axis=1), 92)
+        pair = [cv2.resize(face, (384, 384), interpolation=cv2.INTER_AREA) for face in (draw_face(7), _blended())]
+        return encode_jpeg(np.concatenate([np.asarray(face, dtype=np.uint8) for face in pair], axis=1), 92)
     return None
 
 

@@ -21,7 +21,7 @@ GAUGE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class FaceView:
-    """One face of a card.
+    """One face of a picture, as shown.
 
     Attributes:
         number: From 1.
@@ -50,7 +50,7 @@ class FaceView:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PictureView:
     """One picture's answer, as shown.
 
     Attributes:
@@ -101,7 +101,7 @@ class Card:
     json_name: str
 
 
-def card(answer: Answer, answering: Answering, number: int) -> Card:
+def picture_view(answer: Answer, answering: Answering, number: int) -> PictureView:
     """What the template shows of an answer.
 
     Args:
@@ -120,7 +120,7 @@ def card(answer: Answer, answering: Answering, number: int) -> Card:
         for k, (face, url) in enumerate(zip(finding.faces, maps, strict=False), start=1)
     ]
     title = finding.path or "picture"
-    return Card(
+    return PictureView(
         number=number,
         title=title,
         verdict=verdict.value if verdict else None,
@@ -157,11 +157,11 @@ def _tag(box: Box, line: float, width: int, height: int) -> Box:
     return Box(max(0, min(box.left, width - wide)), top, wide, high)
 
 
-def _around(one: Box, other: Box) -> Box:
+def _around(box: Box, tag: Box) -> Box:
     """The smallest box around two."""
-    left, top = min(one.left, other.left), min(one.top, other.top)
-    right = max(one.left + one.width, other.left + other.width)
-    bottom = max(one.top + one.height, other.top + other.height)
+    left, top = min(box.left, tag.left), min(box.top, tag.top)
+    right = max(box.left + box.width, tag.left + tag.width)
+    bottom = max(box.top + box.height, tag.top + tag.height)
     return Box(left, top, right - left, bottom - top)
 
 
