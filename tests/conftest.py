@@ -1,15 +1,7 @@
-"""What tests need from outside, and what happens when it is not there.
-
-A test that needs more than the light half and the dev extra says so with a marker. Where that is missing it is skipped,
-and the closing lines say how many and why. CI sets UNMASK_REQUIRE, and then such a test fails instead.
-"""
+"""What several rooms' tests share: a small detector, a drawn face, a prepared folder."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,68 +16,7 @@ if TYPE_CHECKING:
 
     from unmask.detector import Detector
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 ROOT = Path(__file__).resolve().parent.parent
-FACES = Path(os.environ.get("UNMASK_FACES", ROOT.parent / "shared" / "faces"))
-CHROMIUM = os.environ.get("UNMASK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split(",") if name)
-
-# What the extra `train` brings, and the folders whose tests import it from their first line on.
-HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
-HEAVY_FOLDERS = ("evaluate", "export", "models", "stats", "train")
-
-# Extras of one package, by the marker of the same name.
-ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa", "torch": "torch"}
-
-_skipped: Counter[str] = Counter()
-_left_out: list[str] = []
-
-
-def _missing(marker: str) -> str | None:
-    """Why tests with this marker cannot run here; None if they can."""
-    if marker == "train":
-        absent = [name for name in HEAVY if importlib.util.find_spec(name) is None]
-        return f"{', '.join(absent)} not installed: pip install -e '.[train]'" if absent else None
-    if marker == "faces":
-        return None if (FACES / "manifest.csv").exists() else f"no picture set at {FACES}: set UNMASK_FACES"
-    if marker == "openapi":
-        absent = [n for n in ("schemathesis", "openapi_spec_validator") if importlib.util.find_spec(n) is None]
-        return f"{', '.join(absent)} not installed: pip install -e '.[web-test]'" if absent else None
-    if marker in ONE_PACKAGE:
-        package = ONE_PACKAGE[marker]
-        return None if importlib.util.find_spec(package) else f"{package} not installed: pip install -e '.[{marker}]'"
-    if marker == "browser":
-        if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
-            return "playwright or axe not installed: pip install -e '.[web-test]'"
-        return None if CHROMIUM else "no Chromium: apt-get install chromium, or set UNMASK_CHROMIUM"
-    return None
-
-
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leaves the heavy half's folders out where its packages are missing; the closing lines name them."""
-    if collection_path.parent == Path(__file__).parent and collection_path.name in HEAVY_FOLDERS:
-        reason = _missing("train")
-        if reason and "train" not in REQUIRED:
-            _left_out.append(f"tests/{collection_path.name}: {reason}")
-            return True
-    return None
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in ("train", "faces", "browser", "openapi", *ONE_PACKAGE):
-        if item.get_closest_marker(marker) and (reason := _missing(marker)):
-            if marker in REQUIRED:
-                pytest.fail(f"required here, but {reason}", pytrace=False)
-            _skipped[f"{marker}: {reason}"] += 1
-            pytest.skip(reason)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for folder in sorted(set(_left_out)):
-        terminalreporter.write_line(f"NOT RUN: {folder}")
-    for reason, count in sorted(_skipped.items()):
-        terminalreporter.write_line(f"NOT RUN: {count} tests marked {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -118,12 +49,6 @@ def face_file(drawn_face: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("pictures") / "face.png"
     path.write_bytes(encode_png(drawn_face))
     return path
-
-
-@pytest.fixture(scope="session")
-def faces() -> Path:
-    """The picture set; only for tests marked `faces`."""
-    return FACES
 
 
 @pytest.fixture

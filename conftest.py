@@ -1,0 +1,103 @@
+"""What tests and the docstrings' examples need from outside, and what happens when it is not there.
+
+A test that needs more than the light half and the dev extra says so with a marker. Where that is missing it is skipped,
+and the closing lines say how many and why. CI sets UNMASK_REQUIRE, and then such a test fails instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from unmask.system.cores import available_cores
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parent
+FACES = Path(os.environ.get("UNMASK_FACES", ROOT.parent / "shared" / "faces"))
+CHROMIUM = os.environ.get("UNMASK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split(",") if name)
+
+# What the extra `train` brings, and the rooms that need it: their tests, and the examples in their docstrings.
+HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
+HEAVY_ROOMS = ("evaluate", "export", "models", "stats", "train")
+LEFT_OUT = frozenset(
+    [ROOT / side / room for side in ("tests", "src/unmask") for room in HEAVY_ROOMS]
+    + [ROOT / "src/unmask/data/sequence.py"]
+)
+
+# Extras of one package, by the marker of the same name.
+ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa", "torch": "torch"}
+
+# Each worker may load TensorFlow, in about 1.5 GB.
+MOST_WORKERS = 4
+
+
+def _missing(marker: str) -> str | None:
+    """Why tests with this marker cannot run here; None if they can."""
+    if marker == "train":
+        absent = [name for name in HEAVY if importlib.util.find_spec(name) is None]
+        return f"{', '.join(absent)} not installed: pip install -e '.[train]'" if absent else None
+    if marker == "faces":
+        return None if (FACES / "manifest.csv").exists() else f"no picture set at {FACES}: set UNMASK_FACES"
+    if marker == "openapi":
+        absent = [n for n in ("schemathesis", "openapi_spec_validator") if importlib.util.find_spec(n) is None]
+        return f"{', '.join(absent)} not installed: pip install -e '.[web-test]'" if absent else None
+    if marker in ONE_PACKAGE:
+        package = ONE_PACKAGE[marker]
+        return None if importlib.util.find_spec(package) else f"{package} not installed: pip install -e '.[{marker}]'"
+    if marker == "browser":
+        if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
+            return "playwright or axe not installed: pip install -e '.[web-test]'"
+        return None if CHROMIUM else "no Chromium: apt-get install chromium, or set UNMASK_CHROMIUM"
+    return None
+
+
+def _heavy_half_is_left_out() -> str | None:
+    return None if "train" in REQUIRED else _missing("train")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker a core for the whole suite, within bounds; the files that someone names run right here."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(available_cores(), MOST_WORKERS)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leaves the heavy half out where its packages are missing; the closing lines say so."""
+    return True if collection_path in LEFT_OUT and _heavy_half_is_left_out() else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in ("train", "faces", "browser", "openapi", *ONE_PACKAGE):
+        if item.get_closest_marker(marker) and (reason := _missing(marker)):
+            if marker in REQUIRED:
+                pytest.fail(f"required here, but {reason}", pytrace=False)
+            pytest.skip(f"marked {marker}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if reason := _heavy_half_is_left_out():
+        terminalreporter.write_line(f"NOT RUN: tests and examples of {', '.join(HEAVY_ROOMS)}: {reason}")
+    # From the reports, which are all here also where several workers ran the tests.
+    skipped = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        if isinstance(report.longrepr, tuple)
+        else "for no reason given"
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    for reason, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"NOT RUN: {count} tests, {reason}")
+
+
+@pytest.fixture(scope="session")
+def faces() -> Path:
+    """The picture set; only for tests marked `faces`."""
+    return FACES
