@@ -29,7 +29,8 @@ from unmask.data.duplicates import MAX_DISTANCE, MIN_LIKENESS
 from unmask.data.fingerprint import fingerprints, likeness
 from unmask.data.prepare import prepare
 from unmask.data.shortcuts import MAX_AUC, Shortcut, find_shortcuts
-from unmask.image.read import read_image, resize
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 
 Pixels = NDArray[np.uint8]
 SPLITS = ("Train", "Validation", "Test")

@@ -53,7 +53,8 @@ def main() -> None:
 def make_inputs(picture: Path, model: Path) -> None:
     code = f"""
 from unmask.demo import draw_face
-from unmask.image.read import encode_jpeg, resize
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import resize
 from unmask.models import build
 open({str(picture)!r}, "wb").write(encode_jpeg(resize(draw_face(), 256), 90))
 build("cnn", 128).save({str(model)!r})

@@ -20,7 +20,7 @@ from unmask.data.prepared import load_prepared, take
 from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.export.unusual import UNUSUAL
-from unmask.image.read import resize
+from unmask.image.resize import resize
 from unmask.verdict import probability
 
 Pixels = NDArray[np.uint8]

@@ -25,7 +25,7 @@ from unmask.evaluate.report import estimate_text
 from unmask.evaluate.run import Plan, score_any
 from unmask.evaluate.scores import Score, ScoreTable, write_scores
 from unmask.finding import Failure, Status
-from unmask.image.read import resize
+from unmask.image.resize import resize
 from unmask.stats.metrics import EVEN, MEASURES
 from unmask.verdict import decide
 

@@ -23,7 +23,8 @@ import numpy as np
 from machine import hardware, table, today, write
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image.read import encode_jpeg, resize
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import resize
 
 RUNTIMES = ("onnxruntime", "openvino")
 COLD = """

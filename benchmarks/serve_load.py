@@ -35,7 +35,8 @@ from PIL import Image
 from machine import hardware, table, today, write
 from serving import Reply, Running, ask, multipart, unmask_serve
 from unmask.demo import draw_face
-from unmask.image.read import encode_jpeg, encode_png, resize
+from unmask.image.encode import encode_jpeg, encode_png
+from unmask.image.resize import resize
 
 CHECK = "/api/v1/check?heatmap=png"
 OUTCOME = Callable[[int], str]

@@ -29,7 +29,8 @@ from serving import ask, multipart, quiet, unmask_serve
 from unmask.bundle import read_bundle
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image.read import encode_jpeg, resize
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import resize
 from unmask.output.documents import document
 from unmask.serve.data_urls import heatmap_url
 

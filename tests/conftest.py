@@ -44,7 +44,7 @@ def drawn_face() -> NDArray[np.uint8]:
 @pytest.fixture(scope="session")
 def face_file(drawn_face: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drawn face as a PNG file."""
-    from unmask.image.read import encode_png
+    from unmask.image.encode import encode_png
 
     path = tmp_path_factory.mktemp("pictures") / "face.png"
     path.write_bytes(encode_png(drawn_face))

@@ -13,7 +13,7 @@ from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.face.finder import Face
 from unmask.finding import Box, Status, Verdict
-from unmask.image.read import encode_png
+from unmask.image.encode import encode_png
 
 
 class StubFinder:

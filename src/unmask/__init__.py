@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.errors import UnmaskError
     from unmask.finding import Box, FaceFinding, Failure, Finding, ImageFacts, Note, Status, Verdict
-    from unmask.image.read import LIMITS, Image, Limits, read_image
+    from unmask.image.limits import LIMITS, Limits
+    from unmask.image.read import Image, read_image
     from unmask.verdict import Thresholds
 
 # Where each public name lives. Loaded when first used, so that `import unmask` costs nothing and a program that only
@@ -40,9 +41,9 @@ _HOMES = {
     "Note": "finding",
     "Status": "finding",
     "Verdict": "finding",
-    "LIMITS": "image.read",
+    "LIMITS": "image.limits",
     "Image": "image.read",
-    "Limits": "image.read",
+    "Limits": "image.limits",
     "read_image": "image.read",
     "Thresholds": "verdict",
 }

@@ -17,7 +17,8 @@ from unmask.errors import UnmaskError
 from unmask.explain.heatmap import normalise
 from unmask.face.finder import Face, crop_square, cut, is_already_cropped
 from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Failure, Finding, Note, Status, Verdict
-from unmask.image.read import Image, read_image, resize
+from unmask.image.read import Image, read_image
+from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
 

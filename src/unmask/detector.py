@@ -207,7 +207,7 @@ class Detector:
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (side, side, 3):
             raise UnmaskError(
                 f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}",
-                hint="Cut with unmask.face.finder and resize with unmask.image.read.resize.",
+                hint="Cut with unmask.face.finder and resize with unmask.image.resize.resize.",
                 code="bad-crops",
             )
         batches = [self._session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]

@@ -199,7 +199,7 @@ def test_fail_on_sets_the_exit_status(run, face_file, answer, status):
 def test_a_picture_without_a_face_ends_with_one(run, tmp_path):
     import numpy as np
 
-    from unmask.image.read import encode_png
+    from unmask.image.encode import encode_png
 
     (tmp_path / "wall.png").write_bytes(encode_png(np.full((200, 200, 3), 90, np.uint8)))
     result = run("check", tmp_path / "wall.png")

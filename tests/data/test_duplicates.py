@@ -14,7 +14,8 @@ from tests.data.pictures import jpeg, picture
 from unmask.data import duplicates
 from unmask.data.duplicates import clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
-from unmask.image.read import read_image, resize
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 
 
 def saved_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -20,7 +20,8 @@ from unmask.data.journal import JOURNAL
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
-from unmask.image.read import read_image, resize
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.finding import Failure, Status
-from unmask.image.read import encode_jpeg
+from unmask.image.encode import encode_jpeg
 from unmask.verdict import Thresholds, decide, probability
 
 THRESHOLDS = Thresholds(real_below=0.3, fake_above=0.7)

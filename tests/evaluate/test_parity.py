@@ -12,7 +12,8 @@ from unmask.bundle import write_bundle
 from unmask.detector import Detector
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.scoring import score_pictures
-from unmask.image.read import read_image, resize
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 
 
 @pytest.mark.train

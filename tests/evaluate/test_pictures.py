@@ -11,7 +11,7 @@ from tests.evaluate.conftest import draw, write_dataset
 from unmask.data.prepare import prepare
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import open_pictures
-from unmask.image.read import encode_jpeg
+from unmask.image.encode import encode_jpeg
 
 
 def test_a_split_folder_gives_truth_and_origin(split_folder: Path) -> None:

@@ -171,7 +171,7 @@ def averaging(seed, side):
 
 def of_two_sizes():
     """Models for 64 and 32 px, noise of 64 px, and the same as `unmask prepare --size 32` has it for the second one."""
-    from unmask.image.read import resize
+    from unmask.image.resize import resize
 
     members = [averaging(1, 64), averaging(2, 32)]
     images = sharp_and_blurred(3, 64)

@@ -14,7 +14,8 @@ from tests.bad_files import encode
 from tests.image.test_colour import cmyk_profile, rgb_profile
 
 from unmask.errors import UnmaskError
-from unmask.image.read import Limits, read_image
+from unmask.image.limits import Limits
+from unmask.image.read import read_image
 
 ROUNDS = 200
 LOUD = {"jpeg", "tiff", "lzw", "tiff-jpeg"}  # libjpeg in OpenCV and libtiff write a line on stderr themselves

@@ -16,7 +16,8 @@ from tests.bad_files import bomb_png, encode, png, png_chunk, quarters
 from tests.image.test_colour import rgb_profile
 
 from unmask.errors import UnmaskError
-from unmask.image.read import Limits, read_image
+from unmask.image.limits import Limits
+from unmask.image.read import read_image
 
 LINUX = sys.platform == "linux"  # elsewhere there is no reading of the peak that leaves out the parent's memory
 

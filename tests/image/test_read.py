@@ -1,4 +1,4 @@
-"""The decoder: what it reads, what it says of a file, and how it refuses. Hostile files are in test_image_limits.py."""
+"""The decoder: what it reads, what it says of a file, and how it refuses. Hostile files are in test_limits.py."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from PIL import ExifTags, ImageFile
 from PIL import Image as PillowImage
 from tests.bad_files import COLOURS, SIDE, BadFile, encode, make_bad_files, quarters
 
-from unmask import image as image_module
 from unmask.errors import UnmaskError
 from unmask.image import file as image_file
-from unmask.image.read import LIMITS, Limits, encode_jpeg, encode_png, read_image, resize, shrink
+from unmask.image import read as image_module
+from unmask.image.encode import encode_jpeg, encode_png
+from unmask.image.limits import LIMITS, Limits
+from unmask.image.read import read_image
+from unmask.image.resize import resize, shrink
 
 GREYS = tuple((round(0.299 * red + 0.587 * green + 0.114 * blue),) * 3 for red, green, blue in COLOURS)
 FORMATS = {

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image.read import encode_jpeg, encode_png
+from unmask.image.encode import encode_jpeg, encode_png
 from unmask.serve import Server, Settings, create_app
 
 QUIET = Settings(port=0, workers=2, pictures_a_minute=0)

@@ -3,7 +3,7 @@ import pytest
 from tests.prepared_faces import SIZE, write_prepared
 
 from unmask.errors import UnmaskError
-from unmask.image.read import encode_png
+from unmask.image.encode import encode_png
 from unmask.train.source import open_source
 
 

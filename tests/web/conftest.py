@@ -15,7 +15,7 @@ import pytest
 from tests.serve.conftest import serving
 from unmask.demo import draw_face
 from unmask.detector import Detector
-from unmask.image.read import encode_jpeg
+from unmask.image.encode import encode_jpeg
 from unmask.serve import Server, Settings
 from unmask.serve.samples import sample_jpeg
 

@@ -207,7 +207,7 @@ def demo(out: Path, **options: Any) -> None:
     """Draw a face, check it, and show its heatmap: no picture needed."""
     from unmask.checking import examine_paths
     from unmask.demo import draw_face
-    from unmask.image.read import encode_png
+    from unmask.image.encode import encode_png
 
     picture = _write(out / "face.png", encode_png(draw_face()))
     detector = _load(options, many=False)
@@ -276,7 +276,7 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
     from unmask.cli.paths import expand
     from unmask.explain.methods import explain as explain_one
     from unmask.explain.methods import explanation_picture, plain_sentence
-    from unmask.image.read import encode_png
+    from unmask.image.encode import encode_png
 
     detector = _load(options, many=False)
     console = _console()
@@ -326,7 +326,7 @@ class _HeatmapFolder:
     def add(self, examined: Any) -> list[Path]:
         import numpy as np
 
-        from unmask.image.read import encode_png
+        from unmask.image.encode import encode_png
         from unmask.output.documents import heatmap_pictures
 
         self._count += 1

@@ -14,7 +14,8 @@ from unmask.data.audit import Audit, Cluster, class_counts
 from unmask.data.manifest import Row
 from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import MAX_AUC
-from unmask.image.read import encode_jpeg, resize
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import resize
 
 # Clusters shown of each kind, and pictures of each cluster.
 CLUSTERS = 12

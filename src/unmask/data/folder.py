@@ -14,7 +14,8 @@ from unmask.data.layout import SPLITS, files_in, find_layout
 from unmask.data.manifest import read_origins
 from unmask.data.prepare import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
-from unmask.image.read import read_image, resize
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 
 
 @dataclass(frozen=True, slots=True)

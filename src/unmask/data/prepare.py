@@ -31,7 +31,9 @@ from unmask.data.parallel import in_order
 from unmask.data.prepared import AUDIT_PAGE, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
 from unmask.face.finder import CROP_MARGIN, FaceFinder, crop_square, cut, is_already_cropped
-from unmask.image.read import LIMITS, read_image, resize
+from unmask.image.limits import LIMITS
+from unmask.image.read import read_image
+from unmask.image.resize import resize
 from unmask.output.csv_rows import RowWriter
 from unmask.system.cores import available_cores
 

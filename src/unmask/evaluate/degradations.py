@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from unmask.evaluate.pictures import Pixels
 from unmask.face.finder import cut
 from unmask.finding import Box
-from unmask.image.read import encode_jpeg, read_image
+from unmask.image.encode import encode_jpeg
+from unmask.image.read import read_image
 
 # Strengths in pixels are for a crop of this side and grow with it, so that they mean the same on any crop.
 REFERENCE_SIDE: Final = 256

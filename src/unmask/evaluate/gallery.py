@@ -14,7 +14,8 @@ from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import read_crop
 from unmask.explain.heatmap import normalise, overlay
-from unmask.image.read import encode_jpeg, resize
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import resize
 
 if TYPE_CHECKING:
     from unmask.detector import Detector

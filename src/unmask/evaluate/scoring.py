@@ -14,7 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.finding import Failure, Finding, Status
-from unmask.image.read import resize
+from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
 

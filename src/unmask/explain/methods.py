@@ -14,7 +14,7 @@ import numpy as np
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import WHAT_IT_IS, colour, normalise, overlay
 from unmask.face.finder import cut
-from unmask.image.read import resize
+from unmask.image.resize import resize
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -114,7 +114,7 @@ def _on_half(model: Any, image: Any, suffix: str) -> tuple[Head, Any]:
             hint="Use mobilenetv2 or an efficientnet for it, or runs of one --size.",
             code="models-differ",
         )
-    # As `unmask.image.read.resize` does it, whose mean of four pixels rounds a half up.
+    # As `unmask.image.resize.resize` does it, whose mean of four pixels rounds a half up.
     means = keras.layers.AveragePooling2D(2, name=f"half{suffix}")(keras.ops.cast(image, "float32"))
     small = keras.ops.cast(keras.ops.floor(means + 0.5), "uint8")
     features = keras.Model(copy.inputs[0], head.spatial_map, name=f"features{suffix}")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.image.read import resize
+from unmask.image.resize import resize
 from unmask.stats.metrics import Judged
 from unmask.train.source import Source
 

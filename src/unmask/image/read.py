@@ -1,4 +1,4 @@
-"""Bytes -> upright sRGB pixels. The only decoder in the project; every limit on untrusted pictures lives here.
+"""Bytes -> upright sRGB pixels. The only decoder in the project; its limits are in `unmask.image.limits`.
 
 The order is fixed: how many bytes, what kind of file, how many pixels, and only then is anything decoded. Nothing
 here changes Pillow's global settings, and no picture is let through or made up because of them.
@@ -25,45 +25,16 @@ from PIL import ImageFile
 from unmask.errors import UnmaskError
 from unmask.finding import ImageFacts, Note
 from unmask.image.colour import to_srgb
+from unmask.image.encode import encode_jpeg as encode_jpeg
+from unmask.image.encode import encode_png as encode_png
 from unmask.image.facts import exif_facts, jpeg_quality
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.jpeg import plain_jpeg
+from unmask.image.limits import LARGE_PIXELS, LIMITS, LOW_JPEG_QUALITY, Limits
+from unmask.image.resize import resize as resize
+from unmask.image.resize import shrink as shrink
 from unmask.image.sniff import SAVE_AS, sniff
 from unmask.image.structure import count_parts, declared_size, looks_cut_off
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is accepted from a stranger.
-
-    Attributes:
-        max_bytes: Largest file. 25 MB holds a phone's best JPEG three times over, and bounds what is read into memory.
-        max_pixels: Most pixels, width x height, taken from the header before decoding. 50 million is a 50-megapixel
-            camera; decoded, with every copy that decoding needs, it stays under 1 GB.
-        min_side: Shortest side in pixels. A smaller picture holds no face large enough to judge.
-        small_file_bytes: Below this a picture is answered with a warning: 2,500 bytes of JPEG at 256 x 256 is so
-            little that most of what a detector looks for is gone.
-        max_side_ratio: Longest side over shortest. The longest panoramas and page captures are near 50; in a strip beyond
-            this no face has room, and squeezed into a square nothing of it is left.
-        max_parts: Most pieces (segments, chunks, blocks) that a file may be chopped into. Real files have tens, big
-            PNGs a few thousand; a million empty ones keep a decoder busy for minutes.
-    """
-
-    max_bytes: int = 25_000_000
-    max_pixels: int = 50_000_000
-    min_side: int = 64
-    max_side_ratio: float = 100.0
-    small_file_bytes: int = 2_500
-    max_parts: int = 10_000
-
-
-LIMITS = Limits()
-
-LOW_JPEG_QUALITY = 50
-"""Below this estimated quality a picture gets the note ``heavy-compression``."""
-
-LARGE_PIXELS = 12_000_000
-"""Above this, pictures are decoded one at a time: decoding 50 million pixels takes up to 800 MB, whatever else runs."""
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -121,61 +92,6 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) 
     if not data:
         raise UnmaskError(f"{name} is empty", hint="Copy or download it again.", code="empty-file")
     return _from_bytes(data, name, limits)
-
-
-def resize(pixels: Pixels, side: int) -> Pixels:
-    """Scales a crop to a model's input; the only resize between a crop and a model.
-
-    Args:
-        pixels: uint8 (height, width, 3), normally square.
-        side: Width and height of the result, in pixels.
-
-    Returns:
-        uint8 (side, side, 3): area averaging when shrinking, cubic interpolation when enlarging.
-    """
-    height, width = pixels.shape[:2]
-    if (height, width) == (side, side):
-        return np.ascontiguousarray(pixels)
-    import cv2
-
-    method = cv2.INTER_AREA if height * width > side * side else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), dtype=np.uint8)
-
-
-def shrink(pixels: Pixels, longer_side: int) -> Pixels:
-    """A copy for looking at: scaled so that its longer side is at most `longer_side`, by area averaging.
-
-    Args:
-        pixels: uint8 (height, width, 3).
-        longer_side: In pixels. A picture that is no larger is given back as it is.
-
-    Returns:
-        uint8, (height, width, 3); no side is ever less than one pixel, however long and thin the picture.
-    """
-    height, width = pixels.shape[:2]
-    scale = longer_side / max(height, width)
-    if scale >= 1.0:
-        return pixels
-    import cv2
-
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG file of RGB pixels, uint8 (height, width, 3); made for speed, not for the smallest size."""
-    return _encode(pixels, "PNG", compress_level=1)
-
-
-def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
-    """The bytes of a JPEG file of RGB pixels, uint8 (height, width, 3), at an IJG quality of 1..100."""
-    return _encode(pixels, "JPEG", quality=quality)
-
-
-def _encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    PillowImage.fromarray(np.ascontiguousarray(pixels)).save(stream, format_name, **options)
-    return stream.getvalue()
 
 
 ANIMATED = Note("animated", "This is an animation, of which only the first frame was looked at.")

@@ -179,7 +179,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
 
     def add(self, examined: Examined) -> None:
         """Write one card."""
-        from unmask.image.read import shrink
+        from unmask.image.resize import shrink
 
         finding, pixels = examined.finding, examined.pixels
         self._tally.add(finding)
@@ -234,7 +234,7 @@ def heatmap_pictures(
     """
     from unmask.explain.heatmap import overlay
     from unmask.face.finder import cut
-    from unmask.image.read import resize
+    from unmask.image.resize import resize
 
     plain = resize(cut(pixels, face.crop), side)
     return plain, overlay(plain, face.heatmap) if face.heatmap is not None else plain
@@ -263,7 +263,7 @@ def _percent(box: Box, pixels: NDArray[np.uint8]) -> dict[str, float]:
 
 
 def _jpeg_url(pixels: NDArray[np.uint8]) -> str:
-    from unmask.image.read import encode_jpeg
+    from unmask.image.encode import encode_jpeg
 
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from unmask import __version__
-from unmask.image.read import LIMITS
+from unmask.image.limits import LIMITS
 from unmask.output.documents import detector_facts
 from unmask.serve.answering import Wanted
 from unmask.serve.openapi import openapi

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from unmask.explain.heatmap import ALPHA, colour, levels
-from unmask.image.read import encode_jpeg, shrink
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

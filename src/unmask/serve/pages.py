@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, g, render_template, request, send_file
 
-from unmask.image.read import LIMITS
+from unmask.image.limits import LIMITS
 from unmask.output.wording import MARKS, formats, measured, size_text
 from unmask.serve.answering import Wanted
 from unmask.serve.problem import Problem

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from unmask.demo import draw_face
-from unmask.image.read import encode_jpeg
+from unmask.image.encode import encode_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

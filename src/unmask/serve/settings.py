@@ -1,4 +1,4 @@
-"""What the server is told, and every limit it keeps. What a single picture may be is said in `unmask.image.read`."""
+"""What the server is told, and every limit it keeps. What a single picture may be is said in `unmask.image.limits`."""
 
 from __future__ import annotations
 

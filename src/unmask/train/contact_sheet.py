@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from unmask.image.read import resize
+from unmask.image.resize import resize
 
 COLUMNS = 10
 THUMBNAIL = 112
