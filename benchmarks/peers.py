@@ -26,7 +26,8 @@ from unmask.evaluate.run import Plan, score_any
 from unmask.evaluate.scores import Score, ScoreTable, write_scores
 from unmask.finding import Failure, Status
 from unmask.image.resize import resize
-from unmask.stats.metrics import EVEN, MEASURES
+from unmask.stats.measures import MEASURES
+from unmask.stats.metrics import EVEN
 from unmask.verdict import decide
 
 SIDE = 256

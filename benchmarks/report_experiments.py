@@ -197,7 +197,7 @@ class Result:
     def auc(self, chosen: np.ndarray | None = None) -> tuple[float, np.ndarray]:
         """Mean over the runs of the AUC on Test, and its bootstrap replicates, which resample groups."""
         from unmask.stats import weighted
-        from unmask.stats.intervals import group_index, replicate
+        from unmask.stats.resampling import group_index, replicate
 
         rows = np.ones(len(self.groups), bool) if chosen is None else chosen
         index = group_index(self.groups[rows], int(rows.sum()))
@@ -279,7 +279,8 @@ def strongest(arguments: argparse.Namespace, labels: dict[str, np.ndarray], open
 
 
 def line(result: Result, sources: list[str]) -> list[str]:
-    from unmask.stats.intervals import group_index, interval
+    from unmask.stats.intervals import interval
+    from unmask.stats.resampling import group_index
 
     value, drawn = result.auc()
     everything = np.ones(len(result.groups), bool)

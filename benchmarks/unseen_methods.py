@@ -111,7 +111,7 @@ def one_run(way: str, arguments: argparse.Namespace) -> None:
 def page(arguments: argparse.Namespace) -> str:
     from unmask.data.prepared import load_prepared
     from unmask.stats import weighted
-    from unmask.stats.intervals import group_index, replicate
+    from unmask.stats.resampling import group_index, replicate
 
     entries = load_prepared(prepared(arguments)).entries("Test")
     labels = np.array([row.label for row in entries], np.int64)

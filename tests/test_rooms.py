@@ -49,8 +49,6 @@ UNEXPLAINED = {
     "unmask.export.run",
     "unmask.image.read",
     "unmask.serve.server",
-    "unmask.stats.intervals",
-    "unmask.stats.metrics",
     "unmask.train.loop",
     "unmask.train.mining",
 }

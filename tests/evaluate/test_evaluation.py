@@ -11,7 +11,7 @@ from tests.evaluate.conftest import make_table
 from unmask.evaluate.evaluation import compare_tables, evaluate_scores
 from unmask.evaluate.statements import summary
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.metrics import MEASURES
+from unmask.stats.measures import MEASURES
 
 
 def test_every_measure_is_there_with_an_interval() -> None:

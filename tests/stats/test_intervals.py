@@ -7,17 +7,11 @@ import pytest
 from scipy.stats import norm
 
 from unmask.errors import UnmaskError
-from unmask.stats.intervals import (
-    NOTHING_VARIES,
-    area_interval,
-    effective_groups,
-    estimate,
-    estimate_one,
-    group_index,
-    mean_estimate,
-    resamplings,
-)
-from unmask.stats.metrics import MEASURES, Judged, value_of
+from unmask.stats.closed_form import area_interval
+from unmask.stats.intervals import NOTHING_VARIES, estimate, estimate_one, mean_estimate
+from unmask.stats.measures import MEASURES, value_of
+from unmask.stats.metrics import Judged
+from unmask.stats.resampling import effective_groups, group_index, resamplings
 from unmask.verdict import Thresholds
 
 

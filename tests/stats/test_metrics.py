@@ -12,7 +12,8 @@ from unmask.errors import UnmaskError
 from unmask.stats import curves, metrics, weighted
 from unmask.stats.inputs import UndefinedMeasureError
 from unmask.stats.intervals import estimate, estimate_one
-from unmask.stats.metrics import MEASURES, Judged, value_of
+from unmask.stats.measures import MEASURES, value_of
+from unmask.stats.metrics import Judged
 from unmask.verdict import Thresholds
 
 WIDE = Thresholds(real_below=0.3, fake_above=0.7)
@@ -51,7 +52,7 @@ def test_accuracy_is_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
 def test_balanced_accuracy_is_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
     labels, scores = pair
     expected = reference.balanced_accuracy_score(labels, scores > 0.5)
-    assert metrics.balanced_accuracy(labels, scores) == pytest.approx(expected, abs=EXACT)
+    assert value_of("balanced_accuracy", Judged.of(labels, scores)) == pytest.approx(expected, abs=EXACT)
 
 
 def test_equal_error_rate_is_the_root_that_scipy_finds(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -144,11 +145,12 @@ def test_precision_recall_curve_is_scikit_learns(pair: tuple[np.ndarray, np.ndar
 def test_the_three_answers_by_hand() -> None:
     labels = [0, 0, 0, 0, 1, 1, 1, 1]
     scores = [0.1, 0.3, 0.7, 0.9, 0.2, 0.5, 0.8, 0.95]
-    assert metrics.false_accusation_rate(labels, scores, WIDE) == 0.25  # .9; .7 is on the threshold
-    assert metrics.missed_fake_rate(labels, scores, WIDE) == 0.25  # .2
-    assert metrics.share_unsure(labels, scores, WIDE) == 0.375  # .3 .7 .5
-    assert metrics.accuracy_answered(labels, scores, WIDE) == pytest.approx(3 / 5, abs=EXACT)
-    matrix = curves.answer_matrix(Judged.of(labels, scores, WIDE))
+    judged = Judged.of(labels, scores, WIDE)
+    assert value_of("false_accusation_rate", judged) == 0.25  # .9; .7 is on the threshold
+    assert value_of("missed_fake_rate", judged) == 0.25  # .2
+    assert value_of("share_unsure", judged) == 0.375  # .3 .7 .5
+    assert value_of("accuracy_answered", judged) == pytest.approx(3 / 5, abs=EXACT)
+    matrix = curves.answer_matrix(judged)
     assert matrix.tolist() == [[1, 2, 1], [1, 1, 2]]
 
 
@@ -219,7 +221,7 @@ def test_one_picture_gives_a_number_or_a_reason(name: str) -> None:
 
 def test_accuracy_among_no_answers_has_a_reason() -> None:
     with pytest.raises(UndefinedMeasureError, match="unsure"):
-        metrics.accuracy_answered([0, 1], [0.5, 0.5], WIDE)
+        value_of("accuracy_answered", Judged.of([0, 1], [0.5, 0.5], WIDE))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +241,23 @@ def test_bad_input_is_refused_with_a_name(labels: list[int], scores: list[float]
     with pytest.raises(UnmaskError) as caught:
         metrics.roc_auc(labels, scores)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("outside", [[True], [True, False, True], [[True, False]], True])
+def test_marks_of_another_length_than_the_labels_are_refused(outside: object) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        Judged.of([0, 1], [0.1, 0.9], outside=outside)
+    assert caught.value.code == "length-mismatch"
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_that_is_a_function_too_gives_the_same(name: str) -> None:
+    labels, scores = pictures(400)
+    function = getattr(
+        metrics, {"brier": "brier_score", "calibration_error": "expected_calibration_error"}.get(name, name), None
+    )
+    if function is not None:
+        assert function(labels, scores) == pytest.approx(value_of(name, Judged.of(labels, scores)), abs=EXACT)
 
 
 @pytest.mark.parametrize("missing", [0, 1])

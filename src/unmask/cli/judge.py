@@ -87,7 +87,7 @@ def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: st
     from unmask.evaluate.report import estimate_text
     from unmask.evaluate.run import Plan
     from unmask.output.progress import Progress
-    from unmask.stats.metrics import MEASURES
+    from unmask.stats.measures import MEASURES
 
     with Progress() as show:
         found = put_side_by_side(detectors, data, plan=Plan(split=split, policy=policy), on_step=show)

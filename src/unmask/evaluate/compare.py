@@ -19,7 +19,7 @@ from unmask.evaluate.run import DEFAULT_PLAN, Plan, hardware, score_any
 from unmask.evaluate.scores import ScoreTable
 from unmask.stats.delong import Comparison
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.metrics import MEASURES
+from unmask.stats.measures import MEASURES
 
 SHOWN: Final = (
     "false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc", "equal_error_rate",

@@ -12,8 +12,10 @@ from unmask.stats import curves
 from unmask.stats.curves import ClassRow, Curve, ReliabilityBin
 from unmask.stats.delong import Comparison, compare_auc
 from unmask.stats.inputs import UndefinedMeasureError, require_both_classes
-from unmask.stats.intervals import Estimate, effective_groups, estimate, group_index
-from unmask.stats.metrics import MEASURES, Judged, expected_calibration_error
+from unmask.stats.intervals import Estimate, estimate
+from unmask.stats.measures import MEASURES
+from unmask.stats.metrics import Judged, expected_calibration_error
+from unmask.stats.resampling import effective_groups, group_index
 from unmask.verdict import probability
 
 SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")

@@ -23,8 +23,9 @@ from unmask.evaluate.scores import write_scores
 from unmask.evaluate.statements import how_chosen, not_known, on_validation, summary
 from unmask.stats.curves import averages
 from unmask.stats.delong import Comparison
-from unmask.stats.intervals import REPLICATES, Estimate
-from unmask.stats.metrics import MEASURES
+from unmask.stats.intervals import Estimate
+from unmask.stats.measures import MEASURES
+from unmask.stats.resampling import REPLICATES
 
 # Everything else is a share and shown in per cent.
 _PLAIN: Final = frozenset({"roc_auc", "average_precision", "brier", "calibration_error"})

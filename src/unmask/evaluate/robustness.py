@@ -14,8 +14,9 @@ from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import ScoreTable
 from unmask.evaluate.scoring import Raw, score_some
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.intervals import Estimate, estimate, interval, mean_estimate, replicate
+from unmask.stats.intervals import Estimate, estimate, interval, mean_estimate
 from unmask.stats.metrics import Judged
+from unmask.stats.resampling import replicate
 from unmask.stats.weighted import ratio
 from unmask.verdict import probability
 

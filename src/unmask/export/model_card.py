@@ -13,7 +13,8 @@ import numpy as np
 
 from unmask.bundle import BundleInfo, Metric
 from unmask.export.unusual import UnusualRow
-from unmask.stats.metrics import MEASURES, Judged
+from unmask.stats.measures import MEASURES
+from unmask.stats.metrics import Judged
 from unmask.train.source import Source
 
 # What the table shows, in this order: false accusations first.

@@ -53,6 +53,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     Raises:
         UnmaskError: No rows, one class only, lengths that differ, or a logit that is no number.
+
+    >>> fit_temperature([-2.0, 1.0, 2.0], [0, 1, 1])
+    1.0
     """
     from scipy.optimize import minimize_scalar
 
@@ -128,8 +131,14 @@ def choose_thresholds(
             fewer than 1 / share real pictures, none may.
         max_missed_fake: Share of fake pictures that may be called real, likewise.
 
+    Returns:
+        The two thresholds, 0..1.
+
     Raises:
         UnmaskError: A limit outside 0..1, no rows, one class only, or a score that is no probability.
+
+    >>> choose_thresholds([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1])
+    Thresholds(real_below=0.4, fake_above=0.6)
     """
     for name, limit in (("max_false_accusation", max_false_accusation), ("max_missed_fake", max_missed_fake)):
         if not 0 <= limit < 1:

@@ -52,7 +52,17 @@ def _quotient(above: int, below: int) -> float | None:
 
 
 def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
-    """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name."""
+    """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name.
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        Real, then fake.
+
+    >>> [row.recall for row in classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8]))]
+    [0.5, 1.0]
+    """
     rows = []
     for name, truth, called in (
         ("real", judged.real, ~judged.above_half),
@@ -75,6 +85,15 @@ def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
     """The mean of the classes, and the mean weighted by support, as scikit-learn's macro and weighted average.
 
     scikit-learn counts what does not exist as 0; here such a mean does not exist either.
+
+    Args:
+        rows: Those of `classification_report`.
+
+    Returns:
+        The plain mean, then the weighted one.
+
+    >>> [row.recall for row in averages(classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8])))]
+    [0.75, 0.6666666666666666]
     """
     support = sum(row.support for row in rows)
 
@@ -84,23 +103,43 @@ def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
             return None
         return sum(value * weight for value, weight in known) / sum(weights)
 
-    made = []
-    for name, weights in (("macro average", [1] * len(rows)), ("weighted average", [row.support for row in rows])):
+    def averaged(name: str, weights: Sequence[int]) -> ClassRow:
         precision, recall, f1 = (
-            mean(column, weights)
-            for column in ([row.precision for row in rows], [row.recall for row in rows], [row.f1 for row in rows])
+            mean([getattr(row, column) for row in rows], weights) for column in ("precision", "recall", "f1")
         )
-        made.append(ClassRow(name, precision, recall, f1, support))
-    return made[0], made[1]
+        return ClassRow(name, precision, recall, f1, support)
+
+    by_support = [row.support for row in rows]
+    return averaged("macro average", [1] * len(rows)), averaged("weighted average", by_support)
 
 
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
-    """Counts (2, 2) at 0.5: rows are the truth, columns the answer, real before fake."""
+    """Counts at 0.5.
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        int64 (2, 2); rows are the truth, columns the answer, real before fake.
+
+    >>> confusion_matrix(Judged.of([0, 0, 1], [0.2, 0.9, 0.8])).tolist()
+    [[1, 1], [0, 1]]
+    """
     return np.bincount(2 * judged.labels + judged.above_half, minlength=4).reshape(2, 2)
 
 
 def answer_matrix(judged: Judged) -> NDArray[np.int64]:
-    """Counts (2, 3) of the three answers: rows are the truth, columns real, unsure, fake."""
+    """Counts of the three answers.
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        int64 (2, 3); rows are the truth, columns real, unsure, fake.
+
+    >>> answer_matrix(Judged.of([0, 0, 1], [0.2, 0.5, 0.8])).tolist()
+    [[1, 1, 0], [0, 0, 1]]
+    """
     answer = 1 + judged.called_fake.astype(np.int64) - judged.called_real
     return np.bincount(3 * judged.labels + answer, minlength=6).reshape(2, 3)
 
@@ -111,17 +150,32 @@ def _ranking(judged: Judged) -> weighted.Ranking:
 
 
 def roc_curve(judged: Judged) -> Curve:
-    """False positive rate (x) and true positive rate (y) at every distinct score, from (0, 0) to (1, 1).
+    """False positive rate (x) and true positive rate (y) at every distinct score.
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        From (0, 0) to (1, 1).
 
     Raises:
         UndefinedMeasureError: One class only.
+
+    >>> roc_curve(Judged.of([0, 1, 1], [0.5, 0.3, 0.9])).y.tolist()
+    [0.0, 0.5, 0.5, 1.0]
     """
     ranking = _ranking(judged)
     return Curve(ranking.false_positive_rate[0], ranking.true_positive_rate[0])
 
 
 def precision_recall_curve(judged: Judged) -> Curve:
-    """Recall (x) and precision (y) at every distinct score, from recall 0, where precision is 1 by convention.
+    """Recall (x) and precision (y) at every distinct score.
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        From recall 0, where precision is 1 by convention.
 
     Raises:
         UndefinedMeasureError: One class only.
@@ -133,7 +187,15 @@ def precision_recall_curve(judged: Judged) -> Curve:
 
 
 def reliability(judged: Judged, *, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
-    """The bins of the expected calibration error, lowest scores first; empty bins are left out."""
+    """The bins of the expected calibration error.
+
+    Args:
+        judged: The pictures, N of them.
+        bins: How many, at least 1.
+
+    Returns:
+        Lowest scores first; empty bins are left out.
+    """
     index = weighted.equal_mass_bins(judged.scores, np.ones((1, judged.labels.size)), bins)[0]
     rows = []
     for which in np.unique(index):
@@ -148,7 +210,16 @@ def risk_coverage_curve(judged: Judged) -> Curve:
     """Share of pictures answered (x) against the share of wrong answers among them (y), most confident first.
 
     Confidence is the distance of the score from 0.5; pictures of equal confidence are answered together (El-Yaniv
-    and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010).
+    and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010, section 2).
+
+    Args:
+        judged: The pictures, N of them.
+
+    Returns:
+        Shares 0..1; the last x is 1.
+
+    >>> risk_coverage_curve(Judged.of([0, 1, 0], [0.0, 0.9, 0.6])).y.tolist()
+    [0.0, 0.0, 0.3333333333333333]
     """
     confidence = np.abs(judged.scores - 0.5)
     order = np.argsort(-confidence, kind="stable")

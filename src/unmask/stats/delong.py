@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unmask.stats.inputs import UndefinedMeasureError, checked_pair
-from unmask.stats.intervals import group_index
+from unmask.stats.resampling import group_index
 from unmask.stats.weighted import Floats
 
 # Below this a spread is rounding.
@@ -61,15 +61,22 @@ def compare_auc(
         second: (N,), those of the second, for the same pictures in the same order.
         groups: (N,), names of what belongs together; empty where a picture stands alone.
 
+    Returns:
+        Both areas, their difference with its interval, and the test.
+
     Raises:
         UndefinedMeasureError: One class only, fewer than two groups of a class, scores that are no numbers, or a
             difference beside no variance at all.
         UnmaskError: Lengths that differ.
+
+    >>> found = compare_auc([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.8], [0.1, 0.9, 0.4, 0.8])
+    >>> found.first, found.second
+    (0.75, 0.5)
     """
     from scipy.stats import norm
 
-    checked, one = checked_pair(labels, first, both_classes=True)
-    _, other = checked_pair(labels, second)
+    checked, ours = checked_pair(labels, first, both_classes=True)
+    _, theirs = checked_pair(labels, second)
     index = group_index(groups, checked.size)
     fake, real = checked == 1, checked == 0
     if min(np.unique(index[fake]).size, np.unique(index[real]).size) < 2:
@@ -78,7 +85,7 @@ def compare_auc(
             hint="Add pictures of more people or clips to compare two detectors.",
             code="too-few-groups",
         )
-    of_fakes, of_reals = zip(*(_placements(scores[fake], scores[real]) for scores in (one, other)), strict=True)
+    of_fakes, of_reals = zip(*(_placements(scores[fake], scores[real]) for scores in (ours, theirs)), strict=True)
     areas = np.array([placement.mean() for placement in of_fakes])
     # What each group adds to each area beyond its expectation, (2, groups).
     from_fakes = _by_group(np.array(of_fakes) - areas[:, None], index[fake], index) / fake.sum()

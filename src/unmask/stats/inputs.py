@@ -15,7 +15,13 @@ class UndefinedMeasureError(UnmaskError):
 
 
 def checked_labels(labels: ArrayLike) -> NDArray[np.int64]:
-    """Labels as int64 (N,), each 0 (real) or 1 (fake).
+    """Labels, each 0 (real) or 1 (fake).
+
+    Args:
+        labels: (N,), numbers or truth values.
+
+    Returns:
+        int64 (N,).
 
     Raises:
         UndefinedMeasureError: There are no rows.
@@ -50,9 +56,15 @@ def checked_pair(
         both_classes: Refuse a set that lacks one of the classes.
         probabilities: Refuse values outside 0..1.
 
+    Returns:
+        int64 (N,) and float64 (N,).
+
     Raises:
         UndefinedMeasureError: No rows, a value that is no number, or one class where two are needed.
         UnmaskError: Shapes that do not match, labels other than 0 and 1, probabilities outside 0..1.
+
+    >>> checked_pair([0, 1], [0.2, 0.9])
+    (array([0, 1]), array([0.2, 0.9]))
     """
     checked = checked_labels(labels)
     numbers = np.asarray(values, dtype=np.float64)
@@ -82,6 +94,9 @@ def checked_pair(
 
 def require_both_classes(labels: NDArray[np.int64]) -> None:
     """Refuses labels that are all real or all fake.
+
+    Args:
+        labels: (N,), 0 or 1.
 
     Raises:
         UndefinedMeasureError: One class is missing.

@@ -9,22 +9,20 @@ often they hold the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unmask.errors import UnmaskError
+from unmask.stats.closed_form import LEVEL, area_interval, wilson_interval
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.metrics import MEASURES, Judged, value_of
-from unmask.stats.weighted import Floats, Labels, Statistic, ratio
+from unmask.stats.measures import MEASURES, value_of
+from unmask.stats.metrics import Judged
+from unmask.stats.resampling import REPLICATES, effective_groups, group_index, replicate
+from unmask.stats.weighted import Floats, Labels, ratio
 
-LEVEL: Final = 0.95
-REPLICATES: Final = 1000
-# Weights are (replicates, rows); this keeps them at a few megabytes.
-_CHUNK = 200
 _LEAST_USABLE = 0.9
 # Below this a spread is rounding.
 _NO_SPREAD = 1e-12
@@ -56,45 +54,14 @@ class Estimate:
     n: int
     reason: str | None = None
 
+    @classmethod
+    def of(cls, name: str, value: float, ends: tuple[float, float] | str, n: int) -> Estimate:
+        """A value with the two ends of its interval, or with the reason why it has none.
 
-def group_index(groups: Sequence[str] | NDArray[Any] | None, rows: int) -> NDArray[np.intp]:
-    """Number of the group of each row; an empty name, or no groups at all, makes a row its own group.
-
-    Raises:
-        UnmaskError: There is not one group name for each row.
-    """
-    if groups is None:
-        return np.arange(rows)
-    if len(groups) != rows:
-        raise UnmaskError(
-            f"{len(groups)} group names for {rows} rows",
-            hint="Pass one group name for each picture, empty where it has none.",
-            code="length-mismatch",
-        )
-    names = [f"g{name}" if str(name) else f"r{row}" for row, name in enumerate(groups)]
-    return np.asarray(np.unique(names, return_inverse=True)[1])
-
-
-def resamplings(index: NDArray[np.intp], replicates: int, seed: int) -> Iterator[Floats]:
-    """Weights (up to 200, N) of bootstrap samples that draw whole groups with replacement."""
-    count = int(index.max()) + 1
-    random = np.random.default_rng(seed)
-    for start in range(0, replicates, _CHUNK):
-        size = min(_CHUNK, replicates - start)
-        drawn = random.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        yield times[:, index].astype(np.float64)
-
-
-def replicate(
-    statistics: Mapping[str, Statistic], index: NDArray[np.intp], *, replicates: int = REPLICATES, seed: int = 0
-) -> dict[str, Floats]:
-    """Bootstrap replicates of several statistics on the same resamplings, so that differences are paired."""
-    collected: dict[str, list[Floats]] = {name: [] for name in statistics}
-    for weights in resamplings(index, replicates, seed):
-        for name, statistic in statistics.items():
-            collected[name].append(statistic(weights))
-    return {name: np.concatenate(parts) for name, parts in collected.items()}
+        >>> Estimate.of("roc_auc", 0.9, "too few groups for an interval", 4).low is None
+        True
+        """
+        return cls(name, value, None, None, n, ends) if isinstance(ends, str) else cls(name, value, *ends, n)
 
 
 def interval(
@@ -109,6 +76,8 @@ def interval(
 ) -> tuple[float, float] | str:
     """The 95 % interval of a value between 0 and 1, or the reason why there is none.
 
+    Symmetric on the logit scale, with Student's t; see the head of this module for where that comes from.
+
     Args:
         value: The measure itself, 0..1.
         replicates: (B,), its bootstrap replicates, NaN where a resampling had nothing to measure.
@@ -118,6 +87,9 @@ def interval(
             less says how much is known, however many there are of the other. None for all other measures.
         area: Whether the value is an area under the ROC curve.
         least_reals: Fewer groups of real pictures than this give no interval; counts only with `labels`.
+
+    Returns:
+        Lower and upper end, 0..1, or the reason.
     """
     from scipy.stats import t
 
@@ -151,55 +123,6 @@ def interval(
     return float(low), float(high)
 
 
-def wilson_interval(value: float, size: float) -> tuple[float, float]:
-    """Wilson's interval of a share (JASA 1927).
-
-    Args:
-        value: The share, 0..1.
-        size: How many independent pictures or groups it is of.
-    """
-    from scipy.stats import norm
-
-    square = float(norm.ppf((1 + LEVEL) / 2)) ** 2
-    middle = (value + square / (2 * size)) / (1 + square / size)
-    reach = float(np.sqrt(square * value * (1 - value) / size + (square / (2 * size)) ** 2)) / (1 + square / size)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
-
-
-def area_interval(value: float, reals: float, fakes: float) -> tuple[float, float]:
-    """Newcombe's interval of an area under the ROC curve, which holds for few pictures of a class too.
-
-    The areas from which the one seen is no further than chance takes it, with the variance that Hanley and McNeil
-    (Radiology 1982) give an area, evened out between the classes (Newcombe, Statistics in Medicine 2006, method 5).
-
-    Args:
-        value: The area, 0..1.
-        reals: How many independent real pictures or groups of them.
-        fakes: Likewise.
-    """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + LEVEL) / 2))
-    both = (reals + fakes) / 2 - 1
-
-    def reach(area: float) -> float:
-        spread = 1 + both * (1 - area) / (2 - area) + both * area / (1 + area)
-        return z * float(np.sqrt(area * (1 - area) * spread / (reals * fakes)))
-
-    # The variance is 0 at 0 and at 1, so a root is looked for between them.
-    smallest, largest = 1e-12, 1 - 1e-12
-    low = brentq(lambda area: value - area - reach(area), smallest, min(value, largest)) if value > 0 else 0.0
-    high = brentq(lambda area: area - value - reach(area), max(value, smallest), largest) if value < 1 else 1.0
-    return float(low), float(high)
-
-
-def effective_groups(index: NDArray[np.intp]) -> float:
-    """How many groups of equal size would weigh the same (Kish, Survey Sampling, 1965); 0 for no rows."""
-    sizes = np.unique(index, return_counts=True)[1].astype(np.float64)
-    return float(sizes.sum() ** 2 / (sizes**2).sum()) if sizes.size else 0.0
-
-
 def estimate(
     judged: Judged,
     *,
@@ -216,6 +139,16 @@ def estimate(
         names: Which of `MEASURES`.
         replicates: Number of resamplings.
         seed: Of the resamplings.
+
+    Returns:
+        By name, in the order of `names`.
+
+    Raises:
+        UnmaskError: There is not one group name for each picture.
+
+    >>> found = estimate(Judged.of([0, 0, 1], [0.2, 0.3, 0.9]), names=("accuracy",))["accuracy"]
+    >>> found.value, found.n
+    (1.0, 3)
     """
     index = group_index(groups, judged.labels.size)
     values: dict[str, float] = {}
@@ -230,12 +163,12 @@ def estimate(
     )
     result = {}
     for name in names:
-        counted = MEASURES[name].counted(judged)
+        measure = MEASURES[name]
+        counted = measure.counted(judged)
         count = int(counted.sum())
         if name in missing:
             result[name] = Estimate(name, None, None, None, count, missing[name])
             continue
-        measure = MEASURES[name]
         ends = interval(
             values[name],
             drawn[name],
@@ -245,10 +178,7 @@ def estimate(
             area=name == "roc_auc",
             least_reals=measure.least_reals,
         )
-        if isinstance(ends, str):
-            result[name] = Estimate(name, values[name], None, None, count, ends)
-        else:
-            result[name] = Estimate(name, values[name], *ends, count)
+        result[name] = Estimate.of(name, values[name], ends, count)
     return result
 
 
@@ -268,6 +198,15 @@ def mean_estimate(
         groups: (N,), names of what belongs together; None where every picture stands alone.
         replicates: Number of resamplings.
         seed: Of the resamplings.
+
+    Returns:
+        The mean; without a value where there are no rows, without an interval where nothing varies.
+
+    Raises:
+        UnmaskError: There is not one group name for each value.
+
+    >>> mean_estimate("gain", [0.25, 0.75]).value
+    0.5
     """
     from scipy.stats import t
 
@@ -288,9 +227,7 @@ def mean_estimate(
     else:
         reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std()) * np.sqrt(size / (size - 1))
         ends = value - reach, value + reach
-    if isinstance(ends, str):
-        return Estimate(name, value, None, None, array.size, ends)
-    return Estimate(name, value, *ends, array.size)
+    return Estimate.of(name, value, ends, array.size)
 
 
 def estimate_one(
@@ -302,6 +239,21 @@ def estimate_one(
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> Estimate:
-    """One of `MEASURES` with its interval, from plain arrays."""
+    """As `estimate`, for one measure of plain arrays.
+
+    Args:
+        name: One of `MEASURES`.
+        labels: (N,), 0 or 1.
+        probabilities: (N,), P(fake), 0..1.
+        groups: (N,), names of what belongs together; None where every picture stands alone.
+        replicates: Number of resamplings.
+        seed: Of the resamplings.
+
+    Returns:
+        The value, with its interval or the reason why it has none.
+
+    Raises:
+        UnmaskError: See `inputs.checked_pair`; or there is not one group name for each picture.
+    """
     judged = Judged.of(labels, probabilities)
     return estimate(judged, groups=groups, names=(name,), replicates=replicates, seed=seed)[name]

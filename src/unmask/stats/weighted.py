@@ -23,14 +23,22 @@ _ROUNDING = 1e-9
 
 
 def divided(numerator: Floats, denominator: Floats) -> Floats:
-    """Element-wise quotient, NaN where the denominator is zero."""
+    """Element-wise quotient of arrays of shapes that go together, NaN where the denominator is zero.
+
+    >>> divided(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
+    [0.5, nan]
+    """
     empty = np.full(np.broadcast(numerator, denominator).shape, np.nan)
     np.divide(numerator, denominator, out=empty, where=denominator > 0)
     return empty
 
 
 def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Statistic:
-    """Sum of `numerator` over sum of `denominator`, both (N,): shares, means, precision, recall, F1."""
+    """Sum of `numerator` over sum of `denominator`, both (N,): shares, means, precision, recall, F1.
+
+    >>> ratio(np.array([1, 0, 1]), np.array([1, 1, 1]))(np.array([[1.0, 1.0, 0.0]])).tolist()
+    [0.5]
+    """
     above, below = numerator.astype(np.float64), denominator.astype(np.float64)
     return lambda weights: divided(weights @ above, weights @ below)
 
@@ -59,15 +67,25 @@ class Ranking:
 
     @property
     def true_positive_rate(self) -> Floats:
+        """Share of the fakes at or above each score, (B, K + 1)."""
         return divided(self.fakes, self.fakes[:, -1:])
 
     @property
     def false_positive_rate(self) -> Floats:
+        """Share of the reals at or above each score, (B, K + 1)."""
         return divided(self.reals, self.reals[:, -1:])
 
 
 def ranker(labels: Labels, scores: Floats) -> Callable[[Floats], Ranking]:
-    """Sorts once; the function it gives back makes the `Ranking` of any weights."""
+    """Sorts once, and then ranks for any weights.
+
+    Args:
+        labels: (N,), 0 or 1.
+        scores: (N,), scores or logits.
+
+    Returns:
+        Weights (B, N) -> their `Ranking`.
+    """
     order = np.argsort(-scores, kind="stable")
     fake = labels[order].astype(np.float64)
     last_of_ties = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
@@ -80,39 +98,53 @@ def ranker(labels: Labels, scores: Floats) -> Callable[[Floats], Ranking]:
     return rank
 
 
-def roc_auc(labels: Labels, scores: Floats) -> Statistic:
-    """Area under the ROC curve, ties counted half (Hanley and McNeil, Radiology 1982)."""
+def _of_ranking(labels: Labels, scores: Floats, measure: Callable[[Ranking], Floats]) -> Statistic:
     rank = ranker(labels, scores)
+    return lambda weights: measure(rank(weights))
 
-    def statistic(weights: Floats) -> Floats:
-        ranking = rank(weights)
+
+def roc_auc(labels: Labels, scores: Floats) -> Statistic:
+    """Area under the ROC curve, ties counted half (Hanley and McNeil, Radiology 1982).
+
+    Args:
+        labels: (N,), 0 or 1.
+        scores: (N,), scores or logits.
+
+    Returns:
+        The statistic.
+
+    >>> area = roc_auc(np.array([0, 0, 1]), np.array([0.1, 0.5, 0.3]))
+    >>> area(np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])).tolist()
+    [0.5, 1.0]
+    """
+
+    def area(ranking: Ranking) -> Floats:
         # Of the counts, which are whole numbers, so that a perfect ranking gives exactly 1.
-        area = np.trapezoid(ranking.fakes, ranking.reals, axis=1)
-        return divided(np.asarray(area), ranking.fakes[:, -1] * ranking.reals[:, -1])
+        under = np.trapezoid(ranking.fakes, ranking.reals, axis=1)
+        return divided(np.asarray(under), ranking.fakes[:, -1] * ranking.reals[:, -1])
 
-    return statistic
+    return _of_ranking(labels, scores, area)
 
 
 def average_precision(labels: Labels, scores: Floats) -> Statistic:
-    """Sum over the distinct scores of precision x gain in recall, without interpolation."""
-    rank = ranker(labels, scores)
+    """Sum over the distinct scores of precision x gain in recall, without interpolation; arguments as `roc_auc`."""
 
-    def statistic(weights: Floats) -> Floats:
-        ranking = rank(weights)
+    def area(ranking: Ranking) -> Floats:
         precision = divided(ranking.fakes, ranking.fakes + ranking.reals)
         gain = np.diff(ranking.fakes, axis=1)
         found = divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
         return np.where(ranking.both, found, np.nan)
 
-    return statistic
+    return _of_ranking(labels, scores, area)
 
 
 def equal_error_rate(labels: Labels, scores: Floats) -> Statistic:
-    """The rate at which, on the straight-line ROC curve, false positives and false negatives are equal."""
-    rank = ranker(labels, scores)
+    """The rate at which, on the straight-line ROC curve, false positives and false negatives are equal.
 
-    def statistic(weights: Floats) -> Floats:
-        ranking = rank(weights)
+    Arguments as `roc_auc`.
+    """
+
+    def meeting(ranking: Ranking) -> Floats:
         false_positive, true_positive = ranking.false_positive_rate, ranking.true_positive_rate
         lead = false_positive + true_positive - 1  # from -1 to 1, never falling
         after = np.argmax(lead >= 0, axis=1)
@@ -123,24 +155,34 @@ def equal_error_rate(labels: Labels, scores: Floats) -> Statistic:
         found = start + part * (false_positive[rows, after] - start)
         return np.where(ranking.both, found, np.nan)
 
-    return statistic
+    return _of_ranking(labels, scores, meeting)
 
 
 def true_positive_rate_at(labels: Labels, scores: Floats, limit: float) -> Statistic:
-    """The largest share of fakes found by any threshold that at most a share `limit` of the reals reach."""
-    rank = ranker(labels, scores)
+    """The largest share of fakes found by any threshold that at most a share `limit` (0..1) of the reals reach.
 
-    def statistic(weights: Floats) -> Floats:
-        ranking = rank(weights)
+    The other arguments as `roc_auc`.
+    """
+
+    def found(ranking: Ranking) -> Floats:
         allowed = ranking.reals <= limit * ranking.reals[:, -1:] + _ROUNDING
-        found = np.max(np.where(allowed, ranking.true_positive_rate, 0.0), axis=1)
-        return np.where(ranking.reals[:, -1] > 0, found, np.nan)
+        best = np.max(np.where(allowed, ranking.true_positive_rate, 0.0), axis=1)
+        return np.where(ranking.reals[:, -1] > 0, best, np.nan)
 
-    return statistic
+    return _of_ranking(labels, scores, found)
 
 
 def equal_mass_bins(scores: Floats, weights: Floats, bins: int) -> NDArray[np.intp]:
-    """Which of `bins` bins of equal weight each row is in, (B, N); rows with the same score share a bin."""
+    """Which of `bins` bins of equal weight each row is in; rows with the same score share a bin.
+
+    Args:
+        scores: (N,).
+        weights: (B, N).
+        bins: How many, at least 1.
+
+    Returns:
+        (B, N), 0 for the lowest scores up to `bins` - 1.
+    """
     distinct, group = np.unique(scores, return_inverse=True)
     mass = np.zeros((len(weights), distinct.size))
     order = np.argsort(group, kind="stable")
@@ -153,7 +195,16 @@ def equal_mass_bins(scores: Floats, weights: Floats, bins: int) -> NDArray[np.in
 
 
 def calibration_error(labels: Labels, scores: Floats, bins: int) -> Statistic:
-    """Mean over the rows of |mean score - share of fakes| of the row's equal-mass bin."""
+    """Mean over the rows of |mean score - share of fakes| of the row's equal-mass bin.
+
+    Args:
+        labels: (N,), 0 or 1.
+        scores: (N,), P(fake), 0..1.
+        bins: How many, at least 1.
+
+    Returns:
+        The statistic.
+    """
 
     def statistic(weights: Floats) -> Floats:
         index = equal_mass_bins(scores, weights, bins)
