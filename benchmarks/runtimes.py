@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from machine import hardware, table, today, write
+from unmask.checking import Detector
 from unmask.demo import draw_face
-from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
 
@@ -31,7 +31,7 @@ COLD = """
 import sys, time
 started = time.perf_counter()
 import numpy as np
-from unmask.detector import Detector
+from unmask.checking import Detector
 detector = Detector.load(sys.argv[2] or None, runtime=sys.argv[1], threads=1)
 detector.logits(np.zeros((1, detector.info.input_size, detector.info.input_size, 3), np.uint8))
 print(time.perf_counter() - started)

@@ -27,8 +27,8 @@ import numpy as np
 from machine import hardware, table, today, write
 from serving import ask, multipart, quiet, unmask_serve
 from unmask.bundle import read_bundle
+from unmask.checking import Detector
 from unmask.demo import draw_face
-from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
 from unmask.output.documents import document

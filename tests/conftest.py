@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from unmask.detector import Detector
+    from unmask.checking import Detector
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +28,7 @@ def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_detector(toy_bundle: Path) -> Detector:
     """The small detector, loaded."""
-    from unmask.detector import Detector
+    from unmask.checking import Detector
 
     return Detector.load(toy_bundle, threads=1)
 

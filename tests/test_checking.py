@@ -8,8 +8,7 @@ import pytest
 
 import unmask
 from tests.toy_bundle import write_toy_bundle
-from unmask.checking import check_paths, examine_paths
-from unmask.detector import Detector
+from unmask.checking import Detector, check_paths, examine_paths
 from unmask.errors import UnmaskError
 from unmask.face.finder import Face
 from unmask.finding import Box, Status, Verdict

@@ -1,3 +1,4 @@
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 from unmask.bundle import write_bundle
-from unmask.detector import Detector
+from unmask.checking import Detector
 from unmask.errors import UnmaskError
 
 
@@ -112,6 +113,20 @@ def test_the_shipped_detector_loads_and_answers(drawn_face):
 def test_two_loads_give_the_same_scores(tmp_path, crops):
     folder = write_toy_bundle(tmp_path / "b")
     np.testing.assert_array_equal(Detector.load(folder).logits(crops), Detector.load(folder, threads=1).logits(crops))
+
+
+def test_another_process_gets_the_same_detector(toy_bundle, crops):
+    detector = Detector.load(toy_bundle, threads=1, policy="careful")
+    copy = pickle.loads(pickle.dumps(detector))
+    assert (type(copy), copy.policy, copy.threads, copy.runtime) == (Detector, "careful", 1, "onnxruntime")
+    np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
+
+
+def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path):
+    pickled = pickle.dumps(Detector.load(write_toy_bundle(tmp_path / "b"), threads=1))
+    write_toy_bundle(tmp_path / "b", weight=1.0)
+    with pytest.raises(UnmaskError, match="was replaced"):
+        pickle.loads(pickled)
 
 
 @pytest.fixture

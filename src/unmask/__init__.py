@@ -15,8 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from unmask.bundle import BundleInfo, read_bundle, write_bundle
-    from unmask.checking import check, check_paths
-    from unmask.detector import Detector
+    from unmask.checking import Detector, check, check_paths
     from unmask.errors import UnmaskError
     from unmask.finding import Box, FaceFinding, Failure, Finding, ImageFacts, Note, Status, Verdict
     from unmask.image.limits import LIMITS, Limits
@@ -31,7 +30,7 @@ _HOMES = {
     "write_bundle": "bundle",
     "check": "checking",
     "check_paths": "checking",
-    "Detector": "detector",
+    "Detector": "checking",
     "UnmaskError": "errors",
     "Box": "finding",
     "FaceFinding": "finding",

@@ -6,19 +6,19 @@ import os
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unmask.detector import Detector as CropDetector
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import normalise
-from unmask.face.finder import Face, crop_square, cut, is_already_cropped
-from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Failure, Finding, Note, Status, Verdict
+from unmask.face.crop import SMALLEST_FACE, Crop, crop_faces, cut_crops, whole_picture
+from unmask.finding import OUTSIDE_TRAINING, FaceFinding, Failure, Finding, Note, Status, Verdict
 from unmask.image.read import Image, read_image
-from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
 
@@ -27,26 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from unmask.detector import Detector
-
     Source = str | Path | bytes | NDArray[np.uint8]
-
-# A face with fewer pixels than this has lost every trace that a detector could read; it is not judged at all.
-SMALLEST_FACE = 32
-# Below this the answer stands, with a warning: the detector learned from faces of about 100 px and more.
-SMALL_FACE = 80
-# The more suspicious verdict of two.
-# A box that the face finder itself doubts does not decide for the whole picture where a surer one is there.
-CONFIDENT_FACE = 0.6
-# In a picture that is a crop of one face, a box of less than this share of that face's area is somebody behind it, most
-# often cut off by the border. Such a face raised the score of 51 of 54 real crops that show one, and of 2 of 46 fake ones
-# (docs/measurements/bystanders.md). Two faces side by side in a square picture are of nearly one size.
-BYSTANDER_AREA = 0.5
-BYSTANDER = Note("bystander", "This picture is a crop of a larger face; this one beside it does not decide.")
-# More of the crop than this was mirrored at the picture's border.
-CUT_OFF = 0.15
-# A picture taken whole, its shorter side under this share of the longer, has no likeness to a face once squeezed square.
-SQUEEZED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +38,35 @@ class Examined:
     pixels: NDArray[np.uint8] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Crop:
-    face: Face | None
-    box: Box
-    crop: Box
-    notes: tuple[Note, ...]
+class Detector(CropDetector):
+    """A loaded bundle, ready to answer. Safe to share between threads, and picklable.
+
+    Example:
+        >>> import unmask
+        >>> detector = unmask.Detector.load()
+        >>> finding = detector.check("photo.jpg")  # doctest: +SKIP
+        >>> finding.verdict, finding.score  # doctest: +SKIP
+        (<Verdict.UNSURE: 'unsure'>, 0.53)
+    """
+
+    def check(
+        self, source: Source, *, face_search: bool = True, max_faces: int | None = None, heatmap: bool = True
+    ) -> Finding:
+        """The answer for one picture.
+
+        Args:
+            source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+            face_search: False to take the whole picture as the face.
+            max_faces: Judge only so many of the largest faces, 1 or more; None for all.
+            heatmap: Whether each face comes with its Grad-CAM map.
+
+        Returns:
+            The finding. A picture without a face has the status "no-face" and no score; it is no error.
+
+        Raises:
+            UnmaskError: If the picture cannot be read, `max_faces` is below 1, or the detector gives no number.
+        """
+        return examine_image(self, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap).finding
 
 
 def check(source: Source) -> Finding:
@@ -70,6 +74,9 @@ def check(source: Source) -> Finding:
 
     Args:
         source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+
+    Returns:
+        The finding, with a heatmap of each face.
 
     Raises:
         UnmaskError: If the picture cannot be read.
@@ -79,32 +86,18 @@ def check(source: Source) -> Finding:
 
 @cache
 def _shipped_detector() -> Detector:
-    from unmask.detector import Detector
-
     return Detector.load()
 
 
-def check_image(
-    detector: Detector,
-    source: Source,
-    *,
-    face_search: bool = True,
-    max_faces: int | None = None,
-    heatmap: bool = True,
-) -> Finding:
-    """The answer for one picture; see `Detector.check`."""
-    return examine_image(detector, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap).finding
-
-
 def examine_image(
-    detector: Detector,
+    detector: CropDetector,
     source: Source,
     *,
     face_search: bool = True,
     max_faces: int | None = None,
     heatmap: bool = True,
 ) -> Examined:
-    """As `check_image`, the finding together with the picture's pixels."""
+    """As `Detector.check`, the finding together with the picture's pixels."""
     _refuse_max_faces(max_faces)
     started = time.perf_counter()
     image = read_image(source)
@@ -115,7 +108,7 @@ def examine_image(
 
 def check_paths(
     paths: Iterable[str | Path],
-    detector: Detector,
+    detector: CropDetector,
     *,
     face_search: bool = True,
     max_faces: int | None = None,
@@ -148,7 +141,7 @@ def check_paths(
 
 def examine_paths(
     paths: Iterable[str | Path],
-    detector: Detector,
+    detector: CropDetector,
     *,
     face_search: bool = True,
     max_faces: int | None = None,
@@ -198,7 +191,7 @@ def _refuse_max_faces(max_faces: int | None) -> None:
 
 
 def _judge(
-    detector: Detector,
+    detector: CropDetector,
     image: Image,
     path: str | None,
     started: float,
@@ -207,9 +200,13 @@ def _judge(
     max_faces: int | None,
     heatmap: bool,
 ) -> Finding:
-    notes = list(image.notes)
-    crops, failure = _crops(detector, image, face_search, max_faces, notes)
-    faces = _judge_crops(detector, image.pixels, crops, heatmap)
+    if face_search:
+        found = detector.face_finder.find(image.pixels)
+        crops = crop_faces(image.pixels, found, detector.info.crop_margin).largest(max_faces)
+    else:
+        crops = whole_picture(image.pixels)
+    faces = _judge_crops(detector, image.pixels, crops.kept, heatmap)
+    notes = [*image.notes, *crops.notes]
     decisive = deciding_face(faces)
     if {Verdict.REAL, Verdict.FAKE} <= {face.verdict for face in faces}:
         notes.append(Note("faces-disagree", "The faces in this picture get different verdicts; look at each."))
@@ -221,94 +218,39 @@ def _judge(
         faces=faces,
         image=image.facts,
         notes=tuple(notes),
-        failure=failure,
+        failure=None if decisive else _no_face(bool(crops.too_small)),
         detector=detector.label,
         policy=detector.policy,
         seconds=time.perf_counter() - started,
     )
 
 
-def _crops(
-    detector: Detector, image: Image, face_search: bool, max_faces: int | None, notes: list[Note]
-) -> tuple[list[_Crop], Failure | None]:
-    height, width = image.pixels.shape[:2]
-    whole = Box(0, 0, width, height)
-    if not face_search:
-        if min(width, height) < SQUEEZED * max(width, height):
-            notes.append(
-                Note("squeezed", "This picture is far from square, and was squeezed to be taken for one face.")
-            )
-        return [_Crop(None, whole, whole, ())], None
-    found = detector.face_finder.find(image.pixels)
-    large = [face for face in found if max(face.width, face.height) >= SMALLEST_FACE]
-    if len(large) < len(found):
-        left_out = len(found) - len(large)
-        notes.append(
-            Note("faces-too-small", f"{_faces(left_out)} under {SMALLEST_FACE} px left out: too small to judge.")
-        )
-    if not large:
-        return [], _no_face(bool(found))
-    kept = large[:max_faces]
-    if len(kept) < len(large):
-        notes.append(Note("faces-left-out", f"{_faces(len(large) - len(kept))} not judged, as asked."))
-    crops = [_crop_of(face, width, height, detector.info.crop_margin) for face in kept]
-    return [crops[0], *(_beside(crops[0], crop, width, height) for crop in crops[1:])], None
-
-
-def _crop_of(face: Face, width: int, height: int, margin: float) -> _Crop:
-    box = Box(round(face.left), round(face.top), round(face.width), round(face.height))
-    whole = Box(0, 0, width, height)
-    crop = whole if is_already_cropped(face, width, height, margin) else crop_square(face, margin)
-    notes = []
-    side = round(max(face.width, face.height))
-    if side < SMALL_FACE:
-        notes.append(Note("small-face", f"This face is only {side} px high; fine traces may be lost."))
-    if face.score < CONFIDENT_FACE:
-        notes.append(Note("doubtful-face", "The face finder is not sure that this is a face."))
-    across = min(crop.left + crop.width, width) - max(crop.left, 0)
-    down = min(crop.top + crop.height, height) - max(crop.top, 0)
-    if across * down < (1.0 - CUT_OFF) * crop.width * crop.height:
-        notes.append(Note("face-at-border", "This face is cut off by the picture's border; the rest was mirrored."))
-    return _Crop(face, box, crop, tuple(notes))
-
-
-def _beside(main: _Crop, other: _Crop, width: int, height: int) -> _Crop:
-    """The other face with a note, if the picture is a crop of the main one and the other is but a bystander in it."""
-    if main.face is None or main.face.score < CONFIDENT_FACE or not is_already_cropped(main.face, width, height):
-        return other
-    if other.box.width * other.box.height >= BYSTANDER_AREA * main.box.width * main.box.height:
-        return other
-    return replace(other, notes=(*other.notes, BYSTANDER))
-
-
 def _judge_crops(
-    detector: Detector, pixels: NDArray[np.uint8], crops: list[_Crop], heatmap: bool
+    detector: CropDetector, pixels: NDArray[np.uint8], crops: tuple[Crop, ...], heatmap: bool
 ) -> tuple[FaceFinding, ...]:
     if not crops:
         return ()
-    side = detector.info.input_size
-    batch = np.stack([resize(cut(pixels, crop.crop), side) for crop in crops])
-    found = detector.outputs(batch, maps=heatmap)
+    found = detector.outputs(cut_crops(pixels, crops, detector.info.input_size), maps=heatmap)
     if not np.isfinite(found.logits).all():
         raise UnmaskError(
             f"the detector {detector.label} gives no number for a picture that can be read",
             hint="The bundle is damaged or was badly trained; export it again or use another.",
             code="no-score",
         )
-    heatmaps = [None] * len(crops) if found.maps is None else [normalise(one) for one in found.maps]
+    heatmaps = [None] * len(crops) if found.maps is None else [normalise(activation) for activation in found.maps]
     scores = probability(found.logits, detector.info.temperature)
     return tuple(
         FaceFinding(
             box=crop.box,
-            crop=crop.crop,
+            crop=crop.square,
             face_score=round(crop.face.score, 4) if crop.face else None,
             logit=float(logit),
             score=float(score),
             verdict=decide(float(score), detector.thresholds, outside_training=bool(outside)),
             notes=(*crop.notes, OUTSIDE_TRAINING) if outside else crop.notes,
-            heatmap=one,
+            heatmap=relative,
         )
-        for crop, logit, score, outside, one in zip(
+        for crop, logit, score, outside, relative in zip(
             crops, found.logits, scores, found.outside_training, heatmaps, strict=True
         )
     )
@@ -329,7 +271,7 @@ def _no_face(too_small: bool) -> Failure:
     )
 
 
-def unreadable(detector: Detector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> Finding:
+def unreadable(detector: CropDetector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> Finding:
     """The finding for a picture that could not be read: the error as its failure, and no score."""
     return Finding(
         path=path,
@@ -344,7 +286,3 @@ def unreadable(detector: Detector, path: str | None, error: UnmaskError, seconds
         policy=detector.policy,
         seconds=seconds,
     )
-
-
-def _faces(count: int) -> str:
-    return "1 face" if count == 1 else f"{count} faces"

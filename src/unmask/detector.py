@@ -7,22 +7,23 @@ crop is from the training pictures. Scaling is inside the graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from unmask.bundle import Bundle, BundleInfo, read_bundle
+from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
+from unmask.system.private import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Self
 
     from numpy.typing import NDArray
 
     from unmask.face.finder import FaceFinder
-    from unmask.finding import Finding
     from unmask.verdict import Thresholds
 
 Runtime = Literal["onnxruntime", "openvino"]
@@ -50,17 +51,23 @@ class Outputs:
 
 
 class Detector:
-    """A loaded bundle, ready to answer. Safe to share between threads.
+    """A loaded bundle that takes crops. Safe to share between threads, and with other processes (it pickles as the place
+    of its bundle and the settings below). `unmask.Detector` is this with `check`, which takes pictures.
+
+    Attributes:
+        bundle: What was loaded.
+        policy: Name of the thresholds in use.
+        threads: Threads for one inference.
+        runtime: "onnxruntime" or "openvino".
 
     Example:
-        >>> import unmask
-        >>> detector = unmask.Detector.load()
-        >>> finding = detector.check("photo.jpg")  # doctest: +SKIP
-        >>> finding.verdict, finding.score  # doctest: +SKIP
-        (<Verdict.UNSURE: 'unsure'>, 0.53)
+        >>> detector = Detector.load()
+        >>> side = detector.info.input_size
+        >>> detector.outputs(np.zeros((2, side, side, 3), np.uint8)).logits.shape
+        (2,)
     """
 
-    def __init__(self, bundle: Bundle, session: _Session, *, policy: str, threads: int, runtime: str) -> None:
+    def __init__(self, bundle: Bundle, session: _Session, *, policy: str, threads: int, runtime: Runtime) -> None:
         self.bundle = bundle
         self.policy = policy
         self.threads = threads
@@ -76,7 +83,7 @@ class Detector:
         threads: int | None = None,
         runtime: Runtime = "onnxruntime",
         policy: str | None = None,
-    ) -> Detector:
+    ) -> Self:
         """Load a bundle.
 
         Args:
@@ -86,8 +93,8 @@ class Detector:
             policy: Name of the bundle's thresholds to decide by; None for the bundle's default.
 
         Raises:
-            UnmaskError: If the bundle is missing, malformed or changed, or has no such policy; if the runtime is not
-                installed.
+            UnmaskError: If the bundle is missing, malformed or changed, its graph cannot be used, or it has no such policy;
+                if the runtime is not installed; if `threads` is below 1.
         """
         read = read_bundle(bundle)
         chosen = policy or read.info.default_policy
@@ -104,6 +111,11 @@ class Detector:
         if starter is None:
             raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
         return cls(read, starter(read, count), policy=chosen, threads=count, runtime=runtime)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy in another process loads the same bundle; one that was replaced in the meantime is another detector.
+        settings = {"threads": self.threads, "runtime": self.runtime, "policy": self.policy}
+        return _load_again, (type(self), self.bundle.folder.resolve(), self.info.files[MODEL_FILE], settings)
 
     @property
     def info(self) -> BundleInfo:
@@ -155,8 +167,11 @@ class Detector:
             crops: uint8 (N, S, S, 3), RGB, S = `info.input_size`.
 
         Returns:
-            float32 (N,) logits, and float32 (N, h, w) Grad-CAM maps of the logit of *fake* (Selvaraju et al., ICCV
-            2017), after ReLU, not normalised.
+            float32 (N,) logits, positive for fake, and float32 (N, h, w) Grad-CAM maps of the logit of *fake* (Selvaraju
+            et al., ICCV 2017), after ReLU, not normalised. h and w are those of the network's last map, not of the crop.
+
+        Raises:
+            UnmaskError: If shape or dtype are not these.
         """
         logits, maps = self._run(crops, ["logit", "cam"])
         return logits, maps
@@ -168,6 +183,9 @@ class Detector:
             crops: uint8 (N, S, S, 3), RGB, S = `info.input_size`.
             maps: Whether the Grad-CAM maps come along.
 
+        Returns:
+            Logits, whether each crop is unlike the training pictures, and the maps if asked for.
+
         Raises:
             UnmaskError: If shape or dtype are not these.
         """
@@ -178,45 +196,31 @@ class Detector:
         outside = np.zeros(len(crops), bool) if limit is None else ~(found["distance"] <= limit)
         return Outputs(found["logit"], outside, found.get("cam"))
 
-    def check(
-        self,
-        source: str | Path | bytes | NDArray[np.uint8],
-        *,
-        face_search: bool = True,
-        max_faces: int | None = None,
-        heatmap: bool = True,
-    ) -> Finding:
-        """The answer for one picture.
-
-        Args:
-            source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
-            face_search: False to take the whole picture as the face.
-            max_faces: Judge only so many of the largest faces; None for all.
-            heatmap: Whether each face comes with its Grad-CAM map.
-
-        Raises:
-            UnmaskError: If the picture cannot be read. A picture without a face is a `Finding` with the status
-                "no-face", not an error.
-        """
-        from unmask.checking import check_image
-
-        return check_image(self, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
-
     def _run(self, crops: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
         side = self.info.input_size
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (side, side, 3):
             raise UnmaskError(
                 f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}",
-                hint="Cut with unmask.face.finder and resize with unmask.image.resize.resize.",
+                hint="Cut and resize with unmask.face.crop.",
                 code="bad-crops",
             )
         batches = [self._session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
         return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
 
 
-def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
-    import onnxruntime
+def _load_again(kind: type[Detector], folder: Path, sha256: str, settings: dict[str, Any]) -> Detector:
+    detector = kind.load(folder, **settings)
+    if detector.info.files[MODEL_FILE] != sha256:
+        raise UnmaskError(
+            f"the bundle {folder} was replaced while it was in use",
+            hint="Start again, so that all of the work is done by one detector.",
+            code="bundle-hash",
+        )
+    return detector
 
+
+def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
+from unmask.system.private import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,9 +158,8 @@ def _face_finder() -> Examination:
 
 
 def _processors() -> Examination:
-    import onnxruntime
-
-    providers = {name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()}
+    offered = import_onnxruntime().get_available_providers()
+    providers = {name.removesuffix("ExecutionProvider") for name in offered}
     accelerators = ", ".join(sorted(providers - NO_ACCELERATORS)) or "no accelerator"
     return Examination("ok", "processors", f"{available_cores()} cores; ONNX Runtime offers {accelerators}")
 

@@ -20,6 +20,7 @@ from unmask.data.journal import JOURNAL
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
+from unmask.image.encode import encode_png
 from unmask.image.read import read_image
 from unmask.image.resize import resize
 
@@ -234,6 +235,27 @@ def test_pictures_without_a_face_are_rejected_when_faces_are_cropped(tmp_path: P
     prepared = prepare(dataset, tmp_path / "out", size=64, crop="face")
     assert reasons(tmp_path / "out") == {"real_000.jpg": "no-face", "fake_000.jpg": "no-face"}
     assert [Path(entry.path).name for entry in prepared.entries("Train")] == ["face.png"]
+
+
+@pytest.mark.parametrize(("height", "accepted"), [(24, False), (120, True)])
+def test_a_face_that_check_refuses_as_too_small_is_refused_here_too(
+    tmp_path: Path, drawn_face: np.ndarray, height: int, accepted: bool
+) -> None:
+    from unmask.checking import Detector
+    from unmask.finding import Status
+
+    # The drawn face is about 300 px high; noise makes the file large enough.
+    side = round(512 * height / 300)
+    pixels = np.random.default_rng(0).integers(110, 140, (400, 400, 3), np.uint8)
+    pixels[20 : 20 + side, 20 : 20 + side] = resize(drawn_face, side)
+    dataset = write_dataset(tmp_path / "data", 1, splits=("Train",))
+    file = dataset / "Train" / "Real" / "small.png"
+    file.write_bytes(encode_png(pixels))
+    prepare(dataset, tmp_path / "out", size=64, crop="face")
+    finding = Detector.load().check(file, heatmap=False)
+    assert (finding.status is Status.ANSWERED) is accepted
+    refused = reasons(tmp_path / "out").get("small.png")
+    assert refused == (None if accepted else finding.failure and finding.failure.code)
 
 
 def test_a_worker_that_dies_is_an_error_with_a_way_on(tmp_path: Path) -> None:

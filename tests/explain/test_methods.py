@@ -13,10 +13,11 @@ from click.testing import CliRunner
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 
 from unmask.bundle import write_bundle
+from unmask.checking import Examined, examine_image
 from unmask.cli.main import main
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.explain.methods import METHODS, explain, explanation_picture, heatmaps, plain_sentence
+from unmask.explain.methods import METHODS, explained, explanation_picture, heatmaps, plain_sentence
 from unmask.image.read import read_image
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 def crops(count: int = 2, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3)).astype(np.uint8)
+
+
+def explain(detector: Detector, source: object, method: str = "gradcam") -> Examined:
+    examined = examine_image(detector, source)
+    return Examined(explained(detector, examined.finding, examined.pixels, method), examined.pixels)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -100,8 +106,8 @@ def test_a_picture_without_a_face_is_no_error(toy_detector: Detector) -> None:
 
 
 def test_the_picture_shows_face_heatmap_and_scale(toy_detector: Detector, face_file: Path) -> None:
-    explained = explain(toy_detector, face_file)
-    page = explanation_picture(explained.pixels, explained.finding.faces[0], "gradcam")
+    examined = explain(toy_detector, face_file)
+    page = explanation_picture(examined.pixels, examined.finding.faces[0], "gradcam")
     assert page.dtype == np.uint8
     assert page.shape[1] > 3 * 300
 

@@ -273,9 +273,9 @@ def doctor(bundle: Path | None) -> None:
 @_detector_options
 def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> None:
     """Show where the detector looked: a heatmap beside and over every face."""
+    from unmask.checking import examine_image
     from unmask.cli.paths import expand
-    from unmask.explain.methods import explain as explain_one
-    from unmask.explain.methods import explanation_picture, plain_sentence
+    from unmask.explain.methods import explained, explanation_picture, plain_sentence
     from unmask.image.encode import encode_png
 
     detector = _load(options, many=False)
@@ -283,23 +283,25 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
     unanswered, sentence, number = 0, "", 0
     for number, path in enumerate((one.path for one in expand(paths, outputs=[out]) if not one.left_out), start=1):
         try:
-            explained = explain_one(
+            examined = examine_image(
                 detector,
                 path,
-                method=method,
                 face_search=not options["no_face_search"],
                 max_faces=options["max_faces"],
+                heatmap=method == "gradcam",
             )
+            assert examined.pixels is not None  # they always come along with a single picture
+            finding = explained(detector, examined.finding, examined.pixels, method)
         except UnmaskError as error:
             if error.code in ("no-onnx", "no-hirescam"):
                 raise
             unanswered += 1
             click.echo(f"error: {error.message}\nhint: {error.hint}", err=True)
             continue
-        _show_card(console, detector)(explained.finding)
-        unanswered += not explained.finding.faces
-        for count, face in enumerate(explained.finding.faces, start=1):
-            page = encode_png(explanation_picture(explained.pixels, face, method))
+        _show_card(console, detector)(finding)
+        unanswered += not finding.faces
+        for count, face in enumerate(finding.faces, start=1):
+            page = encode_png(explanation_picture(examined.pixels, face, method))
             written = _write(out / f"{number:04}-{Path(path).stem[:80]}-face{count}-{method}.png", page)
             console.print(f"Its heatmap: {written}", markup=False, highlight=False, soft_wrap=True)
             sentence = plain_sentence(face)

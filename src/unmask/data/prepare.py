@@ -30,7 +30,8 @@ from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_origin
 from unmask.data.parallel import in_order
 from unmask.data.prepared import AUDIT_PAGE, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
-from unmask.face.finder import CROP_MARGIN, FaceFinder, crop_square, cut, is_already_cropped
+from unmask.face.crop import CROP_MARGIN, crop_faces, cut
+from unmask.face.finder import FaceFinder
 from unmask.image.limits import LIMITS
 from unmask.image.read import read_image
 from unmask.image.resize import resize
@@ -203,8 +204,9 @@ def _read(path: Path, row: Row, recipe: _Recipe) -> tuple[Row, _Fact, NDArray[np
         fact = (facts.format, facts.file_bytes, facts.jpeg_quality, jpeg_tables(data))
         height, width = image.pixels.shape[:2]
         row = replace(row, sha256=facts.sha256, width=width, height=height)
-        pixels = _largest_face(image.pixels) if recipe.crop == "face" else image.pixels
-        return row, fact, resize(pixels, recipe.size)
+        if recipe.crop == "face":
+            return row, fact, _largest_face(image.pixels, recipe.size)
+        return row, fact, resize(image.pixels, recipe.size)
     except _RejectedError as rejected:
         reason = str(rejected)
     except UnmaskError as error:
@@ -214,13 +216,12 @@ def _read(path: Path, row: Row, recipe: _Recipe) -> tuple[Row, _Fact, NDArray[np
     return replace(row, sha256=row.sha256 or _sha256(path), reason=reason), fact, None
 
 
-def _largest_face(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _largest_face(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """The largest face, cut as `unmask check` cuts it."""
-    faces = _face_finder().find(pixels)
-    if not faces:
-        raise _RejectedError("no-face")
-    height, width = pixels.shape[:2]
-    return pixels if is_already_cropped(faces[0], width, height) else cut(pixels, crop_square(faces[0], CROP_MARGIN))
+    crops = crop_faces(pixels, _face_finder().find(pixels))
+    if not crops.kept:
+        raise _RejectedError("faces-too-small" if crops.too_small else "no-face")
+    return resize(cut(pixels, crops.kept[0].square), size)
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.evaluate.pictures import Pixels
-from unmask.face.finder import cut
+from unmask.face.crop import cut
 from unmask.finding import Box
 from unmask.image.encode import encode_jpeg
 from unmask.image.read import read_image

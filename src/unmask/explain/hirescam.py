@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.system.private import import_onnxruntime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,8 +94,7 @@ def _split_graph(model: bytes) -> tuple[Any, Any]:
             hint="In a clone of Unmask: pip install '.[train]', or use --method occlusion.",
             code="no-onnx",
         ) from None
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(model))
     name = _spatial_map(graph.graph)
     cut = [name, *_besides(graph.graph, name)]

@@ -6,25 +6,21 @@ of the mean gradient. `occlusion` knows nothing of the graph: it hides a square 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import WHAT_IT_IS, colour, normalise, overlay
-from unmask.face.finder import cut
+from unmask.face.crop import cut
 from unmask.image.resize import resize
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from unmask.detector import Detector
     from unmask.finding import FaceFinding, Finding
-
-    Source = str | Path | bytes | NDArray[np.uint8]
 
 Method = Literal["gradcam", "hirescam", "occlusion"]
 METHODS: Final[tuple[str, ...]] = get_args(Method)
@@ -37,54 +33,30 @@ PANEL: Final = 320
 _MARGIN: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A finding whose faces carry heatmaps of one method, and the pixels that they lie on.
-
-    Attributes:
-        finding: As from a check; `FaceFinding.heatmap` is float32 (h, w), 0..1.
-        pixels: uint8 (H, W, 3), RGB, the whole picture.
-        method: How the heatmaps were made.
-    """
-
-    finding: Finding
-    pixels: NDArray[np.uint8]
-    method: Method
-
-
-def explain(
-    detector: Detector,
-    source: Source,
-    *,
-    method: Method = "gradcam",
-    face_search: bool = True,
-    max_faces: int | None = None,
-) -> Explanation:
-    """Checks a picture and shows where the detector looked.
+def explained(detector: Detector, finding: Finding, pixels: NDArray[np.uint8], method: Method = "gradcam") -> Finding:
+    """A finding whose faces carry heatmaps of one method.
 
     Args:
-        detector: A loaded detector.
-        source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+        detector: The one that the finding is by.
+        finding: From a check, with its heatmaps where the method is ``gradcam``.
+        pixels: uint8 (H, W, 3), RGB, the whole picture.
         method: ``gradcam`` (Selvaraju et al., ICCV 2017), ``hirescam`` (Draelos and Carin, arXiv:2011.08891, 2020)
             or ``occlusion`` (Zeiler and Fergus, ECCV 2014).
-        face_search: False to take the whole picture as the face.
-        max_faces: Explain only so many of the largest faces; None for all.
+
+    Returns:
+        The same answer; `FaceFinding.heatmap` is float32 (h, w), 0..1.
 
     Raises:
-        UnmaskError: The picture cannot be read, there is no such method, or it is not possible for this detector.
+        UnmaskError: There is no such method, or it is not possible for this detector.
     """
-    from unmask.image.read import read_image
-
     _check_method(method)
-    finding = detector.check(source, face_search=face_search, max_faces=max_faces, heatmap=method == "gradcam")
-    pixels = read_image(source).pixels
-    if method != "gradcam" and finding.faces:
-        side = detector.info.input_size
-        crops = np.stack([resize(cut(pixels, face.crop), side) for face in finding.faces])
-        maps = heatmaps(detector, crops, method)
-        faces = tuple(replace(face, heatmap=normalise(one)) for face, one in zip(finding.faces, maps, strict=True))
-        finding = replace(finding, faces=faces)
-    return Explanation(finding, pixels, method)
+    if method == "gradcam" or not finding.faces:
+        return finding
+    side = detector.info.input_size
+    crops = np.stack([resize(cut(pixels, face.crop), side) for face in finding.faces])
+    maps = heatmaps(detector, crops, method)
+    faces = tuple(replace(face, heatmap=normalise(own)) for face, own in zip(finding.faces, maps, strict=True))
+    return replace(finding, faces=faces)
 
 
 def heatmaps(detector: Detector, crops: NDArray[np.uint8], method: Method = "gradcam") -> NDArray[np.float32]:
@@ -93,7 +65,7 @@ def heatmaps(detector: Detector, crops: NDArray[np.uint8], method: Method = "gra
     Args:
         detector: A loaded detector.
         crops: uint8 (N, S, S, 3), the detector's input.
-        method: See `explain`.
+        method: See `explained`.
 
     Returns:
         float32 (N, h, w), not negative, not normalised.

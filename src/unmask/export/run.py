@@ -32,6 +32,7 @@ from unmask.export.unusual import unusual, unusual_row
 from unmask.stats.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
 from unmask.stats.intervals import estimate
 from unmask.stats.metrics import Judged, roc_auc
+from unmask.system.private import import_onnxruntime
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
 from unmask.train.source import Source, open_source
@@ -301,8 +302,7 @@ def _statistics(model: Any, train: Source | None) -> FeatureStatistics | None:
 
 def _session(graph: bytes) -> Any:
     """Runs the exported graph: Source -> float64 (N,) by output's name, as the bundle's readers will get them."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

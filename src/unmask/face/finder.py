@@ -1,9 +1,8 @@
-"""RGB pixels -> face boxes -> square crops.
+"""RGB pixels -> face boxes.
 
 The face finder is CenterFace (Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point",
-arXiv:1911.03599, 2019), shipped as `faces/centerface.onnx`; it works offline.
-`docs/measurements/face_finder.md` says why this one.
-A YuNet file, where the user has one, works in its place.
+arXiv:1911.03599, 2019), shipped as `face/centerface.onnx`; it works offline. `docs/measurements/face_finder.md` says why
+this one.
 """
 
 from __future__ import annotations
@@ -17,13 +16,12 @@ import cv2
 import numpy as np
 
 from unmask.errors import UnmaskError
-from unmask.face.network import CenterFace, Face, FaceNetwork, YuNet
-from unmask.finding import Box
+from unmask.face.network import CenterFace, Face
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CROP_MARGIN", "Face", "FaceFinder", "crop_square", "cut", "is_already_cropped"]
+__all__ = ["Face", "FaceFinder"]
 
 SHIPPED_MODEL = Path(__file__).with_name("centerface.onnx")
 SHIPPED_SHA256 = "37c10e0cf9cc15115976e0728a1ee9c0218b583354287f9df1e198e842d9c46c"
@@ -37,23 +35,23 @@ SEARCH_SIDE_MIN = 160
 SEARCH_SIDE_MAX = 640
 # ... unless no face in it is larger than this: then a large picture is searched once more, closer, in four times the
 # time. The second search alone would not do: the finder starts to miss faces of more than 700 px.
-SMALL_FACE = 64
+CLOSER_BELOW = 64
 CLOSER_SIDE_MAX = 1280
-
-# A picture is its own crop where the crop would be at least this share of its longer side ...
-CROPPED_SHARE = 0.85
-# ... and where it is nearly square: shorter side over longer side.
-CROPPED_SQUARENESS = 0.9
-# The margin that the training pictures were cropped with: side of the square over the longer side of the face.
-CROP_MARGIN = 1.3
+# Where no search has found anything, the picture may be a close-up, with a face so large and so sharp that the finder sees
+# skin and no face. So a last look, at 3 ms, at a copy of this longer side with a grey border around it ...
+CLOSE_UP_SIDE = 128
+CLOSE_UP_BORDER = 32
+# ... in which only a face of at least this share of the picture's longer side counts: the false alarms at that size (2 in
+# 980 pictures without a face) were all smaller, and a face so small would have been found before.
+CLOSE_UP_SHARE = 0.5
 
 
 class FaceFinder:
     """Finds all faces in a picture. Safe to share between threads.
 
     Attributes:
-        name: ``centerface`` or ``yunet``.
-        sha256: Of the model file.
+        name: Of the network.
+        sha256: Of its file.
 
     Example:
         >>> import numpy as np
@@ -61,41 +59,38 @@ class FaceFinder:
         []
     """
 
-    def __init__(self, network: FaceNetwork, sha256: str) -> None:
-        self.name = network.name
+    name = "centerface"
+
+    def __init__(self, network: CenterFace, sha256: str) -> None:
         self.sha256 = sha256
         self._network = network
 
     @classmethod
-    def load(cls, model: Path | None = None, *, threads: int = 1) -> FaceFinder:
-        """Load a face finder.
+    def load(cls, *, threads: int = 1) -> FaceFinder:
+        """Load the face finder that is shipped with the package.
 
         Args:
-            model: None for the shipped CenterFace; or a CenterFace file as `benchmarks/build_face_finder.py` writes it,
-                or OpenCV's YuNet (`face_detection_yunet_2023mar.onnx`).
-            threads: Threads for one search; YuNet uses OpenCV's own.
+            threads: Threads for one search.
 
         Raises:
-            UnmaskError: If the file is missing, damaged or of another kind.
+            UnmaskError: If its file is missing or was changed.
         """
-        path = Path(model) if model is not None else SHIPPED_MODEL
         try:
-            data = path.read_bytes()
+            model = SHIPPED_MODEL.read_bytes()
         except OSError as error:
             raise UnmaskError(
-                f"cannot read the face finder {path}: {error.strerror or error}",
-                hint="Install unmask again." if model is None else "Check the path of the face finder's file.",
+                f"cannot read the face finder {SHIPPED_MODEL}: {error.strerror or error}",
+                hint="Install unmask again.",
                 code="no-face-finder",
             ) from error
-        sha256 = hashlib.sha256(data).hexdigest()
-        if model is None and sha256 != SHIPPED_SHA256:
+        sha256 = hashlib.sha256(model).hexdigest()
+        if sha256 != SHIPPED_SHA256:
             raise UnmaskError(
-                f"the face finder {path} was changed: its sha256 is {sha256}",
+                f"the face finder {SHIPPED_MODEL} was changed: its sha256 is {sha256}",
                 hint="Install unmask again.",
                 code="changed-face-finder",
             )
-        network: FaceNetwork = YuNet(path) if "yunet" in path.name.lower() else CenterFace(data, path, threads)
-        return cls(network, sha256)
+        return cls(CenterFace(model, threads), sha256)
 
     def find(self, pixels: NDArray[np.uint8]) -> list[Face]:
         """Find the faces in a picture.
@@ -104,7 +99,7 @@ class FaceFinder:
             pixels: uint8 (H, W, 3), RGB, upright.
 
         Returns:
-            Faces with a score of at least `face_network.MIN_SCORE`, largest first.
+            Faces with a score of at least `unmask.face.network.MIN_SCORE`, largest first.
 
         Raises:
             UnmaskError: If `pixels` is something else.
@@ -120,23 +115,28 @@ class FaceFinder:
         faces = self._find(pixels, side / longer)
         if longer * SEARCH_SCALE > SEARCH_SIDE_MAX:
             largest = max((max(face.width, face.height) for face in faces), default=0.0)
-            if largest * side / longer < SMALL_FACE:
+            if largest * side / longer < CLOSER_BELOW:
                 faces = self._find(pixels, search_side(longer, CLOSER_SIDE_MAX) / longer) or faces
+        if not faces:
+            seen = self._find(pixels, min(1.0, CLOSE_UP_SIDE / longer), CLOSE_UP_BORDER)
+            faces = [face for face in seen if max(face.width, face.height) >= CLOSE_UP_SHARE * longer]
         return sorted(faces, key=lambda face: (face.width * face.height, face.score), reverse=True)
 
-    def _find(self, pixels: NDArray[np.uint8], scale: float) -> list[Face]:
+    def _find(self, pixels: NDArray[np.uint8], scale: float, border: int = 0) -> list[Face]:
         height, width = pixels.shape[:2]
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
         shrunk = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+        if border:
+            shrunk = cv2.copyMakeBorder(shrunk, border, border, border, border, cv2.BORDER_CONSTANT, value=(127,) * 3)
         x, y = width / small[0], height / small[1]
         return [
             Face(
-                left=face.left * x,
-                top=face.top * y,
+                left=(face.left - border) * x,
+                top=(face.top - border) * y,
                 width=face.width * x,
                 height=face.height * y,
                 score=face.score,
-                landmarks=tuple((px * x, py * y) for px, py in face.landmarks),
+                landmarks=tuple(((px - border) * x, (py - border) * y) for px, py in face.landmarks),
             )
             for face in self._network(np.asarray(shrunk, np.uint8))
         ]
@@ -151,62 +151,3 @@ def search_side(longer: int, largest: int) -> int:
     """
     wanted = math.ceil(longer * SEARCH_SCALE / 32) * 32
     return min(longer, max(SEARCH_SIDE_MIN, min(wanted, largest)))
-
-
-def crop_square(face: Face, margin: float = CROP_MARGIN) -> Box:
-    """The square to cut for a face: centred on its box, side = `margin` x its longer side. May leave the picture."""
-    side = max(1, round(margin * max(face.width, face.height)))
-    return Box(
-        left=round(face.left + (face.width - side) / 2),
-        top=round(face.top + (face.height - side) / 2),
-        width=side,
-        height=side,
-    )
-
-
-def is_already_cropped(face: Face, width: int, height: int, margin: float = CROP_MARGIN) -> bool:
-    """Whether a picture is a face crop already, so that it is its own crop.
-
-    Cropping it once more would only add mirrored border. True where the picture is nearly square
-    (`CROPPED_SQUARENESS`) and the crop for its face would be at least `CROPPED_SHARE` of its longer side.
-
-    Args:
-        face: The largest face in the picture.
-        width: Of the picture.
-        height: Of the picture.
-        margin: Of the crop, as for `crop_square`.
-    """
-    longer, shorter = max(width, height), min(width, height)
-    if shorter < CROPPED_SQUARENESS * longer:
-        return False
-    return crop_square(face, margin).width >= CROPPED_SHARE * longer
-
-
-def cut(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """Cut a box out of a picture; where it leaves the picture, the picture is mirrored at its border.
-
-    The mirror is that of `cv2.BORDER_REFLECT_101` (the border pixel itself is not repeated), of the whole picture, as
-    often as needed.
-
-    Args:
-        pixels: uint8 (H, W, 3).
-        box: What to cut.
-
-    Returns:
-        uint8 (box.height, box.width, 3), contiguous, a copy.
-    """
-    height, width = pixels.shape[:2]
-    bottom, right = box.top + box.height, box.left + box.width
-    if box.left >= 0 and box.top >= 0 and right <= width and bottom <= height:
-        return pixels[box.top : bottom, box.left : right].copy()
-    rows = _mirrored(np.arange(box.top, bottom), height)
-    columns = _mirrored(np.arange(box.left, right), width)
-    return np.ascontiguousarray(pixels[rows[:, None], columns])
-
-
-def _mirrored(index: NDArray[np.int_], length: int) -> NDArray[np.int_]:
-    """Where an index outside 0..length - 1 comes to lie, if the axis is mirrored at both ends again and again."""
-    if length == 1:
-        return np.zeros_like(index)
-    last = length - 1
-    return last - np.abs(last - index % (2 * last))

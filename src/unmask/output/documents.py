@@ -233,7 +233,7 @@ def heatmap_pictures(
         Two uint8 (side, side, 3), RGB.
     """
     from unmask.explain.heatmap import overlay
-    from unmask.face.finder import cut
+    from unmask.face.crop import cut
     from unmask.image.resize import resize
 
     plain = resize(cut(pixels, face.crop), side)

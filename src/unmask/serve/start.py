@@ -6,8 +6,8 @@ import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any
 
+from unmask.checking import Detector
 from unmask.demo import draw_face
-from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.serve.app import create_app
 from unmask.serve.security import checked_token, is_loopback
