@@ -99,7 +99,7 @@ def kinds() -> dict[str, Kind]:
         "length shorter than the body": Kind(
             1, raw(head(len(FACE) - 50, "Connection: close") + FACE), right("200 answered", "200 unreadable")
         ),
-        "no HTTP": Kind(1, raw(b"\x16\x03\x01\x02\x00" * 20 + b"\r\n\r\n"), right("400 bad-request")),
+        "no HTTP": Kind(1, raw(b"\x16\x03\x01\x02\x00" * 20 + b"\r\n\r\n"), right("400 not JSON")),
     }
 
 
@@ -231,7 +231,7 @@ def burst(server: Running, clients: int, rounds: int = 5) -> tuple[Counter[str],
             for reply in pool.map(client, range(clients)):
                 found[outcome(reply)] += 1
                 if reply.status == 429:
-                    unsaid += "Retry-After" not in reply.headers
+                    unsaid += "retry-after" not in reply.headers
                     slowest = max(slowest, reply.seconds)
     return found, unsaid, slowest
 

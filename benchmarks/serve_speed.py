@@ -95,7 +95,7 @@ def main() -> None:
                 assert b"data:image/png" in reply.body
                 if turn >= 10:  # the first turns warm all three
                     seconds["library"].append(library)
-                    seconds["server"].append(float(reply.headers["Server-Timing"].split("dur=")[1]) / 1000)
+                    seconds["server"].append(float(reply.headers["server-timing"].split("dur=")[1]) / 1000)
                     seconds["client"].append(reply.seconds)
                     seconds["report"].append(report.seconds)
     write("serve_speed.md", page(seconds, turns))

@@ -33,7 +33,7 @@ class Running:
 
 @dataclass
 class Reply:
-    """What came back."""
+    """What came back; names of headers in small letters."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -71,7 +71,9 @@ def ask(port: int, path: str, body: bytes | None = None, method: str = "POST", *
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         reply = connection.getresponse()
         data = reply.read()
-    return Reply(reply.status, dict(reply.getheaders()), data, time.perf_counter() - started)
+    return Reply(
+        reply.status, {name.lower(): value for name, value in reply.getheaders()}, data, time.perf_counter() - started
+    )
 
 
 def multipart(parts: list[tuple[str, bytes]], boundary: str = "unmask-benchmark") -> tuple[bytes, str]:

@@ -32,7 +32,7 @@ LIGHT = (
     "onnxruntime",
     "flask",
     "prometheus-client",
-    "waitress",
+    "uvicorn",
     "pydantic",
     "jinja2",
     "rich",

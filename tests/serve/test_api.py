@@ -188,12 +188,6 @@ def test_a_fresh_server_is_well_and_ready(client: FlaskClient, path: str) -> Non
     HealthReply.model_validate_json(client.get(path).data)
 
 
-def test_a_server_that_ends_is_well_but_not_ready(client: FlaskClient) -> None:
-    client.application.extensions["unmask"].is_ending = True
-    assert client.get("/healthz").status_code == 200
-    problem(client.get("/readyz"), 503, "ending")
-
-
 def test_a_plain_request_id_comes_back(client: FlaskClient) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "story-42.a_b"}).headers["X-Request-ID"] == "story-42.a_b"
 

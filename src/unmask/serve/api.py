@@ -87,8 +87,6 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Whether it should be sent requests."""
     here = services()
-    if here.is_ending:
-        raise Problem("ending", "The server is finishing its last requests.", retry_after=5)
     if here.pool.is_full:
         raise Problem("not-ready", "The queue is full.", retry_after=1)
     return _json({"status": "ready"})

@@ -16,7 +16,7 @@ from unmask.serve.api import api
 from unmask.serve.metrics import Metrics
 from unmask.serve.pages import pages, refusal_page, wants_page
 from unmask.serve.pool import Pool
-from unmask.serve.problem import MEDIA_TYPE, Problem
+from unmask.serve.problem import MEDIA_TYPE, REFUSED, Problem
 from unmask.serve.rate_limit import RateLimit
 from unmask.serve.security import REQUEST_ID, check_origin, harden, request_id
 from unmask.serve.services import Services, services
@@ -71,6 +71,9 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
 def _begin() -> None:
     g.started = time.perf_counter()
     g.request_id = request_id(request)
+    refused: Problem | None = request.environ.get(REFUSED)
+    if refused is not None:
+        raise refused
     settings = services().settings
     check_origin(request, settings)
     limit = settings.max_request_bytes

@@ -13,16 +13,7 @@ from unmask.serve import schema
 from unmask.serve.problem import KINDS, MEDIA_TYPE
 
 # Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
-_ALWAYS = (
-    "bad-request",
-    "slow-request",
-    "too-large",
-    "wrong-host",
-    "busy",
-    "header-too-large",
-    "internal",
-    "not-supported",
-)
+_ALWAYS = ("bad-request", "slow-request", "too-large", "wrong-host", "busy", "internal")
 _TOKEN = ("unauthorized", "too-many-tokens")
 _REFUSALS = {
     "check": (
@@ -38,7 +29,7 @@ _REFUSALS = {
         "ending",
     ),
     "read": (*_ALWAYS, "bad-parameter"),
-    "ready": (*_ALWAYS, "not-ready", "ending"),
+    "ready": (*_ALWAYS, "not-ready"),
     "metrics": (*_ALWAYS, *_TOKEN),
 }
 _PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}

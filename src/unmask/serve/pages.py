@@ -23,8 +23,6 @@ pages = Blueprint("pages", __name__)
 
 ALL = Wanted(heatmaps=True, provenance=True, preview=True)
 MAX_NUMBER = 9999
-# Where the page's form goes without script.
-FORM = "/check"
 
 
 @pages.get("/")
@@ -33,7 +31,7 @@ def index() -> str:
     return render_template("index.html", cards=[], problem=None, **_surroundings())
 
 
-@pages.post(FORM)
+@pages.post("/check")
 def check() -> str:
     """The page with answers: for browsers without script."""
     cards = _cards(1)

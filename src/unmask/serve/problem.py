@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
+# Where the gateway leaves, for the application, why it refuses a request.
+REFUSED = "unmask.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,7 @@ KINDS = {
     "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After."),
     "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After."),
     "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After."),
-    "header-too-large": Kind(431, "The request's header is too large", "Send fewer or shorter header fields."),
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
-    "not-supported": Kind(501, "This way of sending is not supported", "Send the body with a Content-Length."),
     "too-slow": Kind(503, "The check took too long", "Try again later, or send fewer and smaller pictures."),
     "not-ready": Kind(503, "The server should not be sent requests now", "Try again after the seconds of Retry-After."),
     "ending": Kind(503, "The server is ending", "Try again in a moment."),

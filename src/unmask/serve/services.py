@@ -31,7 +31,6 @@ class Services:
         pictures: Pictures that a client may send.
         wrong_tokens: Wrong tokens that it may show.
         answering: Pictures to answers.
-        is_ending: Set when the server was told to end.
     """
 
     settings: Settings
@@ -41,7 +40,6 @@ class Services:
     pictures: RateLimit
     wrong_tokens: RateLimit
     answering: Answering
-    is_ending: bool = False
 
 
 def services() -> Services:

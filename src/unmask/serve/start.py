@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from unmask.checking import Detector
@@ -12,11 +14,14 @@ from unmask.errors import UnmaskError
 from unmask.serve.app import create_app
 from unmask.serve.security import checked_token, is_loopback
 from unmask.serve.server import Server
-from unmask.serve.settings import Settings
+from unmask.serve.settings import MEGABYTE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# Of glibc's <malloc.h>.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 WARNING = "warning: {host} can be reached from other machines, and without a token whoever reaches it can have pictures checked"
 
@@ -52,10 +57,9 @@ def start(
                 code="open-address",
             )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # Requests that wait are no news: waiting is bounded, counted and answered. And where a client hangs up, waitress
-    # would log the address that it asked for, which is a stranger's text.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.getLogger("waitress").setLevel(logging.WARNING)
+    # What a stranger sends is no news to whoever runs the server: refusals are counted.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    _keep_no_freed_memory()
     # One thread a picture: with many clients, pictures side by side are faster than one after the other.
     detector = Detector.load(bundle, threads=1, policy=policy)
     # The first run of a graph is slow; better now than for the first client.
@@ -65,6 +69,18 @@ def start(
     say(f"Unmask serves the detector {detector.label} at {server.address} (end with Ctrl-C)")
     server.run()
     say("Unmask has ended.")
+
+
+def _keep_no_freed_memory() -> None:
+    """Has the C library give what pictures took back to the system (mallopt(3)); nothing where that is not glibc.
+
+    Otherwise it keeps freed memory for the next time, in a heap a thread: hundreds of megabytes after a few large pictures.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, MEGABYTE)
+        mallopt(M_TRIM_THRESHOLD, MEGABYTE)
+        mallopt(M_ARENA_MAX, 2)
 
 
 def _refuse_names(proxy: str | None) -> None:
