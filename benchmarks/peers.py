@@ -19,11 +19,12 @@ import numpy as np
 
 from machine import ROOT, hardware, table, today, write
 from unmask.errors import UnmaskError
-from unmask.evaluate.compare import SHOWN, SideBySide, compare_scores, write_comparison
+from unmask.evaluate.compare import SideBySide, compare_scores
 from unmask.evaluate.pictures import Picture, Pictures, open_pictures
-from unmask.evaluate.report import estimate_text
+from unmask.evaluate.report import SHOWN, write_comparison
 from unmask.evaluate.run import Plan, score_any
 from unmask.evaluate.scores import Score, ScoreTable, write_scores
+from unmask.evaluate.statements import estimate_text
 from unmask.finding import Failure, Status
 from unmask.image.resize import resize
 from unmask.stats.measures import MEASURES
@@ -112,8 +113,11 @@ def row(item: Picture, score: float | None, failure: Failure | None) -> Score:
 
 
 def page(found: SideBySide, data: str) -> str:
-    names = [one.table.detector for one in found.evaluations]
-    rows = [[MEASURES[name].title, *(estimate_text(one.measures[name]) for one in found.evaluations)] for name in SHOWN]
+    names = [evaluation.table.detector for evaluation in found.evaluations]
+    rows = [
+        [MEASURES[name].title, *(estimate_text(evaluation.measures[name]) for evaluation in found.evaluations)]
+        for name in SHOWN
+    ]
     test = found.tests[1]
     verdict = (
         f"Difference of the AUCs {test.difference:.3f} ({test.low:.3f} to {test.high:.3f}), p = {test.p_value:.2g} by "

@@ -14,9 +14,10 @@ from tests.evaluate.conftest import make_table
 from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate import run
-from unmask.evaluate.compare import compare, compare_scores, write_comparison
-from unmask.evaluate.evaluation import compare_tables
+from unmask.evaluate.compare import align, compare_aligned, compare_scores
 from unmask.evaluate.plots import risk_coverage_plot
+from unmask.evaluate.report import write_comparison
+from unmask.evaluate.run import compare
 from unmask.evaluate.scores import write_scores
 
 
@@ -43,7 +44,7 @@ def test_tables_alone_need_no_pictures(tmp_path: Path) -> None:
     for number, gap in enumerate((1.0, 3.0, 5.0)):
         write_scores(make_table(150, seed=number, gap=gap, name=f"d{number}"), tmp_path / f"{number}.csv")
     found = compare([tmp_path / f"{number}.csv" for number in range(3)])
-    areas = [one.measures["roc_auc"].value for one in found.evaluations]
+    areas = [evaluation.measures["roc_auc"].value for evaluation in found.evaluations]
     assert areas == sorted(areas)
     assert found.tests[0] is None
     assert found.tests[2] is not None
@@ -55,7 +56,7 @@ def test_only_shared_pictures_are_compared() -> None:
     found = compare_scores([make_table(100), make_table(60, seed=1, name="other", failed=2)], replicates=20)
     assert found.shared == 60
     assert found.left_out == {"invented 1": 40, "other": 2}
-    assert all(one.counts.answered == 60 for one in found.evaluations)
+    assert all(evaluation.counts.answered == 60 for evaluation in found.evaluations)
 
 
 def test_groups_of_one_table_serve_all() -> None:
@@ -69,12 +70,12 @@ def test_each_table_adds_what_the_others_do_not_know() -> None:
     sources = make_table(60, seed=1, name="sources")
     sources = replace(sources, rows=tuple(replace(row, group="", method="") for row in sources.rows))
     found = compare_scores([sources, make_table(60)], replicates=20)
-    assert all(one.counts.groups == 20 for one in found.evaluations)
+    assert all(evaluation.counts.groups == 20 for evaluation in found.evaluations)
 
 
 def test_detectors_of_one_name_are_told_apart() -> None:
     found = compare_scores([make_table(40), make_table(40, seed=1)], replicates=20)
-    assert [one.table.detector for one in found.evaluations] == ["invented 1 (1)", "invented 1 (2)"]
+    assert [evaluation.table.detector for evaluation in found.evaluations] == ["invented 1 (1)", "invented 1 (2)"]
 
 
 def test_the_legend_names_the_detector_of_each_policy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,11 +136,16 @@ def test_logits_and_probabilities_are_not_ranked_together() -> None:
     some = replace(
         whole, rows=tuple(replace(row, logit=None) if number % 2 else row for number, row in enumerate(whole.rows))
     )
-    found, _ = compare_tables(some, make_table(40, seed=1))
-    expected, _ = compare_tables(
-        replace(whole, rows=tuple(replace(row, logit=None) for row in whole.rows)), make_table(40, seed=1)
-    )
+    none = replace(whole, rows=tuple(replace(row, logit=None) for row in whole.rows))
+    found, expected = (compare_aligned(*align([table, make_table(40, seed=1)])) for table in (some, none))
     assert found.first == expected.first
+
+
+def test_groups_of_pictures_are_one_observation_each() -> None:
+    found = compare_aligned(*align([make_table(100, failed=2), make_table(120, seed=1, gap=1.0)]))
+    assert found.clustered
+    assert found.first > found.second
+    assert found.p_value < 0.01
 
 
 def test_a_table_that_cannot_be_read_is_refused_before_anything_is_scored(

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from tests.evaluate.conftest import make_table
-from unmask.evaluate.evaluation import compare_tables, evaluate_scores
+from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.statements import summary
-from unmask.stats.inputs import UndefinedMeasureError
 from unmask.stats.measures import MEASURES
 
 
@@ -117,18 +116,9 @@ def test_odd_sets_give_a_number_or_a_reason_for_everything(table) -> None:  # ty
         assert getattr(found, name) is not None or found.missing[name]
 
 
-def test_two_tables_are_compared_on_the_pictures_that_both_answered() -> None:
-    first, second = make_table(100, failed=2), make_table(120, seed=1, gap=1.0)
-    found, shared = compare_tables(first, second)
-    assert shared == 100
-    assert found.clustered
-    assert found.first > found.second
-    assert found.p_value < 0.01
-
-
-def test_tables_that_disagree_on_the_truth_are_not_compared() -> None:
-    first = make_table(20)
-    second = replace(first, rows=tuple(replace(row, label=1 - row.label) for row in first.rows))
-    with pytest.raises(UndefinedMeasureError) as caught:
-        compare_tables(first, second)
-    assert caught.value.code == "labels-differ"
+def test_what_an_interval_counts_is_known_by_source() -> None:
+    table = make_table(120)
+    rows = tuple(replace(row, group="" if row.source == "street" else row.group) for row in table.rows)
+    units = {unit.source: unit for unit in evaluate_scores(replace(table, rows=rows), replicates=20).counts.independent}
+    assert (units["street"].pictures, units["street"].groups) == (60, 60)
+    assert units["studio"].groups < units["studio"].pictures == 60

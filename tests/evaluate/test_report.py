@@ -20,10 +20,10 @@ from unmask.errors import UnmaskError
 from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.gallery import choose
 from unmask.evaluate.plots import scores_plot
-from unmask.evaluate.report import Report, as_dict, as_html, draw, estimate_text, write_report
+from unmask.evaluate.report import Report, as_dict, as_html, draw, write_report
 from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
-from unmask.evaluate.statements import how_chosen, not_known, summary
+from unmask.evaluate.statements import counted, estimate_text, how_chosen, not_known, summary
 from unmask.stats.intervals import Estimate
 
 
@@ -159,12 +159,12 @@ def test_a_table_against_counts_only_what_both_answered(split_folder: Path, toy_
     report = evaluate(toy_bundle, split_folder, plan=plan, against=tmp_path / "peer.csv")
     against = report.against
     assert against is not None
-    assert (against.pictures, against.rows, against.unanswered) == (14, (18, 16), (2, 1))
-    assert against.ours is not None
-    assert against.other is not None
-    for one in (against.ours, against.other):
-        assert one.counts.pictures == 14
-        assert one.counts.groups == report.evaluation.counts.groups
+    both = against.both
+    assert both is not None
+    assert (both.shared, both.given, both.unanswered) == (14, (18, 16), (2, 1))
+    for evaluation in both.evaluations:
+        assert evaluation.counts.pictures == 14
+        assert evaluation.counts.groups == report.evaluation.counts.groups
     assert report.evaluation.counts.answered == 16
     drawn = draw(report)
     assert "against_curves" in {plot.name for plot in drawn}
@@ -292,6 +292,25 @@ def test_what_is_not_known_names_what_was_judged() -> None:
     sentences = " ".join(not_known(evaluate_scores(make_table(), replicates=20)))
     assert "paint and swap only" in sentences
     assert "not measured here" in sentences
+
+
+def test_the_report_names_what_its_intervals_count() -> None:
+    table = make_table(40)
+    rows = tuple(replace(row, group="") if row.source == "street" else row for row in table.rows)
+    report = report_of(replace(table, rows=rows))
+    said = counted(report.evaluation)
+    assert "studio (20 pictures in 13 groups)" in said
+    assert "In street it counts pictures, each as independent of the others." in said
+    assert said in as_html(report, ())
+    assert as_dict(report)["intervals_count"] == said
+
+
+def test_pictures_without_groups_count_one_by_one() -> None:
+    table = make_table(8)
+    rows = tuple(replace(row, group="") for row in table.rows)
+    assert counted(evaluate_scores(replace(table, rows=rows), replicates=20)).startswith(
+        "Every interval counts pictures"
+    )
 
 
 def test_the_gallery_shows_the_most_confident_mistakes_first() -> None:

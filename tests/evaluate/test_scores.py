@@ -79,6 +79,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
         ("path,label,score\na,0,high\n", "line 2"),
         ("path,label,score\na,0,3.5\n", "logit"),
         ("path,label,score\na,0,0.5\na,0,0.6\n", "again"),
+        ("path,label,score\na,0,0.5\n,0,0.6\n", "line 3: it names no path"),
+        ("path,label,score\n  ,1,0.6\n", "line 2: it names no path"),
+        ('path,label,score\n"a\nb",0,0.5\n,0,0.6\n', "line 4: it names no path"),
+        ("label,score,path\n0,0.5\n", "line 2: it names no path"),
         ("path,label,score,real_below,fake_above\na,0,0.5,low,0.7\n", "line 2"),
     ],
 )

@@ -45,15 +45,16 @@ def evaluate(
     _require_train_extra("evaluate")
     from rich.console import Console
 
+    from unmask.evaluate import run
     from unmask.evaluate.report import write_report
-    from unmask.evaluate.run import Plan
-    from unmask.evaluate.run import evaluate as judge
     from unmask.evaluate.statements import summary
     from unmask.output.progress import Progress
 
     console = Console()
     with Progress() as show:
-        report = judge(bundle, data, plan=Plan(split=split, policy=policy, **wanted), against=against, on_step=show)
+        report = run.evaluate(
+            bundle, data, plan=run.Plan(split=split, policy=policy, **wanted), against=against, on_step=show
+        )
         page = write_report(report, out)
     for sentence in summary(report.evaluation, report.robustness, report.split):
         console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
@@ -82,19 +83,19 @@ def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: st
     from rich.console import Console
     from rich.table import Table
 
-    from unmask.evaluate.compare import SHOWN, write_comparison
-    from unmask.evaluate.compare import compare as put_side_by_side
-    from unmask.evaluate.report import estimate_text
-    from unmask.evaluate.run import Plan
+    from unmask.evaluate import run
+    from unmask.evaluate.report import SHOWN, write_comparison
+    from unmask.evaluate.statements import estimate_text
     from unmask.output.progress import Progress
     from unmask.stats.measures import MEASURES
 
     with Progress() as show:
-        found = put_side_by_side(detectors, data, plan=Plan(split=split, policy=policy), on_step=show)
+        found = run.compare(detectors, data, plan=run.Plan(split=split, policy=policy), on_step=show)
         page = write_comparison(found, out)
-    table = Table("measure", *(one.table.detector for one in found.evaluations), box=None)
+    table = Table("measure", *(evaluation.table.detector for evaluation in found.evaluations), box=None)
     for name in SHOWN:
-        table.add_row(MEASURES[name].title, *(estimate_text(one.measures[name]) for one in found.evaluations))
+        cells = (estimate_text(evaluation.measures[name]) for evaluation in found.evaluations)
+        table.add_row(MEASURES[name].title, *cells)
     console = Console()
     console.print(table)
     console.print(f"{found.shared:,} pictures. The page: {page}", markup=False, highlight=False, soft_wrap=True)

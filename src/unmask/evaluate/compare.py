@@ -1,30 +1,18 @@
-"""Several detectors side by side on the pictures that all of them answered: bundles, and score tables of other tools."""
+"""Several detectors side by side on the pictures that all of them answered. Arithmetic only: no detector, no files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from unmask import __version__
 from unmask.errors import UnmaskError
-from unmask.evaluate import plots
-from unmask.evaluate.aligned import align
-from unmask.evaluate.evaluation import Evaluation, compare_tables, evaluate_scores
-from unmask.evaluate.plot_style import Plot
-from unmask.evaluate.report import environment
-from unmask.evaluate.run import DEFAULT_PLAN, Plan, hardware, score_any
+from unmask.evaluate.evaluation import Evaluation, evaluate_scores
 from unmask.evaluate.scores import ScoreTable
-from unmask.stats.delong import Comparison
+from unmask.stats.delong import Comparison, compare_auc
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.measures import MEASURES
-
-SHOWN: Final = (
-    "false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc", "equal_error_rate",
-    "tpr_at_fpr_1", "calibration_error",
-)  # fmt: skip
+from unmask.stats.resampling import REPLICATES
+from unmask.stats.weighted import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,128 +24,127 @@ class SideBySide:
         tests: DeLong's test of the first against each other one; None with the reason in `reasons`.
         reasons: Why a test is missing, by place.
         shared: Pictures that all answered.
-        left_out: By detector, how many of its pictures are not among the shared ones.
-        made: ISO date.
-        hardware: Of the machine, in words.
+        given: How many pictures each detector was given.
+        unanswered: To how many of them each gave no answer.
     """
 
     evaluations: tuple[Evaluation, ...]
     tests: tuple[Comparison | None, ...]
     reasons: dict[int, str]
     shared: int
-    left_out: dict[str, int]
-    made: str
-    hardware: str
+    given: tuple[int, ...]
+    unanswered: tuple[int, ...]
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """By detector, how many of its pictures are not among the shared ones."""
+        names = [evaluation.table.detector for evaluation in self.evaluations]
+        return {name: rows - self.shared for name, rows in zip(names, self.given, strict=True)}
 
 
-def compare(
-    what: Sequence[str | Path],
-    data: str | Path | None = None,
-    *,
-    plan: Plan = DEFAULT_PLAN,
-    on_step: Callable[[str], None] = lambda name: None,
-) -> SideBySide:
-    """Judges several detectors on the same pictures.
+def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = REPLICATES) -> SideBySide:
+    """Judges tables of scores on the pictures that all of them answered.
 
     Args:
-        what: Folders of bundles, and CSV files of scores (see `scores.read_scores`).
-        data: The pictures for the bundles; None if there are score tables only.
-        plan: Split, policy and resamplings; the rest is not used.
-        on_step: Told what is being done.
+        tables: Two or more.
+        replicates: Resamplings for the intervals.
+
+    Returns:
+        Evaluations in the order of the tables, and the first tested against each other one.
 
     Raises:
-        UnmaskError: Fewer than two, no shared pictures, or labels that contradict each other.
+        UnmaskError: No shared pictures, or labels that contradict each other.
     """
-    if len(what) < 2:
-        raise UnmaskError("there is nothing to compare with", hint="Name two or more.", code="too-few")
-    return compare_scores([score_any(one, data, plan, on_step) for one in what], replicates=plan.replicates)
-
-
-def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = 1000) -> SideBySide:
-    """As `compare`, for tables that are there already."""
-    import datetime
-
-    kept = align(tables)
-    shared = len(kept[0].rows)
-    evaluations = tuple(evaluate_scores(table, replicates=replicates) for table in kept)
-    tests: list[Comparison | None] = []
+    aligned = align(tables)
+    tests: list[Comparison | None] = [None]
     reasons = {}
-    for place, table in enumerate(kept[1:], start=1):
+    for place, table in enumerate(aligned[1:], start=1):
         try:
-            tests.append(compare_tables(kept[0], table)[0])
+            tests.append(compare_aligned(aligned[0], table))
         except UndefinedMeasureError as error:
             tests.append(None)
             reasons[place] = error.message
     return SideBySide(
-        evaluations=evaluations,
-        tests=(None, *tests),
+        evaluations=tuple(evaluate_scores(table, replicates=replicates) for table in aligned),
+        tests=tuple(tests),
         reasons=reasons,
-        shared=shared,
-        left_out={new.detector: len(old.rows) - shared for new, old in zip(kept, tables, strict=True)},
-        made=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        hardware=hardware(),
+        shared=len(aligned[0].rows),
+        given=tuple(len(table.rows) for table in tables),
+        unanswered=tuple(len(table.failed) for table in tables),
     )
 
 
-def write_comparison(found: SideBySide, folder: Path) -> Path:
-    """Writes compare.html, compare.json and plots/ into a folder, and gives back the page's path.
+def compare_aligned(first: ScoreTable, second: ScoreTable) -> Comparison:
+    """DeLong's test of two detectors.
+
+    Args:
+        first: As `align` gives it.
+        second: Likewise, of the same pictures.
+
+    Returns:
+        The difference of their AUCs; over groups of pictures where there are groups.
 
     Raises:
-        UnmaskError: The folder cannot be written.
+        UndefinedMeasureError: The pictures are of one class, or too few.
     """
-    drawn = [
-        plot
-        for plot in (
-            plots.comparison_plot(found.evaluations),
-            plots.curves_plot(found.evaluations),
-            plots.risk_coverage_plot(found.evaluations),
-        )
-        if plot is not None
-    ]
-    page = folder / "compare.html"
-    try:
-        (folder / "plots").mkdir(parents=True, exist_ok=True)
-        for plot in drawn:
-            (folder / "plots" / f"{plot.name}.png").write_bytes(plot.png)
-            (folder / "plots" / f"{plot.name}.svg").write_bytes(plot.svg)
-        text = json.dumps(as_dict(found), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "compare.json").write_text(text + "\n", encoding="utf-8", errors="replace")
-        page.write_text(as_html(found, drawn), encoding="utf-8", errors="replace")
-    except OSError as error:
+    labels = [row.label for row in first.rows]
+    return compare_auc(labels, _ranks(first), _ranks(second), groups=first.groups())
+
+
+def _ranks(table: ScoreTable) -> Floats:
+    # Logits where all have one: probabilities of sure answers round to the same 1.0. Never some of both.
+    logits = table.logits()
+    return table.judged().scores if logits is None else logits
+
+
+def align(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
+    """The rows of the pictures that all tables answered, in the same order.
+
+    What one table knows of a picture (source, method, group) serves all of them, and detectors of one name get numbers.
+
+    Args:
+        tables: One or more.
+
+    Returns:
+        Tables of the same pictures.
+
+    Raises:
+        UnmaskError: There is no such picture, or one that is real in one table and fake in another.
+    """
+    shared = set.intersection(*({row.path for row in table.answered} for table in tables))
+    if not shared:
         raise UnmaskError(
-            f"cannot write the comparison into {folder}: {error.strerror or error}",
-            hint="Name a folder that you may write to.",
-            code="bad-output",
-        ) from None
-    return page
+            "no picture was answered by all of them",
+            hint="Use the same paths in every table, relative to the dataset: Test/Real/one.jpg.",
+            code="no-shared-pictures",
+        )
+    labels: dict[str, int] = {}
+    origins: dict[str, tuple[str, str, str]] = {}
+    for row in (row for table in tables for row in table.rows):
+        if labels.setdefault(row.path, row.label) != row.label:
+            raise UnmaskError(
+                f"{row.path} is real in one table and fake in another",
+                hint="Labels are 0 for real and 1 for fake.",
+                code="labels-differ",
+            )
+        source, method, group = origins.get(row.path, ("", "", ""))
+        origins[row.path] = (source or row.source, method or row.method, group or row.group)
+    aligned = []
+    for table, name in zip(tables, _names(tables), strict=True):
+        rows = []
+        for row in sorted((row for row in table.rows if row.path in shared), key=lambda row: row.path):
+            source, method, group = origins[row.path]
+            rows.append(replace(row, source=source, method=method, group=group))
+        aligned.append(replace(table, detector=name, rows=tuple(rows)))
+    return aligned
 
 
-def as_dict(found: SideBySide) -> dict[str, Any]:
-    """The content of compare.json."""
-    return {
-        "unmask": __version__,
-        "made": found.made,
-        "hardware": found.hardware,
-        "shared": found.shared,
-        "left_out": found.left_out,
-        "detectors": [
-            {
-                "name": one.table.detector,
-                "policy": one.table.policy,
-                "measures": {name: asdict(value) for name, value in one.measures.items()},
-                "against_first": asdict(test) if test else None,
-            }
-            for one, test in zip(found.evaluations, found.tests, strict=True)
-        ],
-    }
-
-
-def as_html(found: SideBySide, drawn: Sequence[Plot]) -> str:
-    """One page that needs nothing but itself."""
-    page: str = environment().get_template("compare.html").render(
-        found=found,
-        measures=[MEASURES[name] for name in SHOWN],
-        plots={plot.name: plot for plot in drawn},
-        version=__version__,
-    )  # fmt: skip
-    return page
+def _names(tables: Sequence[ScoreTable]) -> list[str]:
+    """Detectors of the same name get a number, so that a reader can tell them apart."""
+    times = Counter(table.detector for table in tables)
+    seen: Counter[str] = Counter()
+    names = []
+    for table in tables:
+        seen[table.detector] += 1
+        names.append(f"{table.detector} ({seen[table.detector]})" if times[table.detector] > 1 else table.detector)
+    return names

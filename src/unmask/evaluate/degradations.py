@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -41,18 +42,15 @@ class Degradation:
         return f"{self.family} {self.level}".strip()
 
 
-def _jpeg(quality: int) -> Callable[[Pixels, int], Pixels]:
-    return lambda pixels, _: read_image(encode_jpeg(pixels, quality)).pixels
+def _jpeg(pixels: Pixels, _: int, *, quality: int) -> Pixels:
+    return read_image(encode_jpeg(pixels, quality)).pixels
 
 
-def _webp(quality: int) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, _: int) -> Pixels:
-        import cv2
+def _webp(pixels: Pixels, _: int, *, quality: int) -> Pixels:
+    import cv2
 
-        _, data = cv2.imencode(".webp", pixels[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
-        return read_image(data.tobytes()).pixels
-
-    return change
+    data = cv2.imencode(".webp", pixels[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+    return read_image(data.tobytes()).pixels
 
 
 def _rescaled(pixels: Pixels, scale: float) -> Pixels:
@@ -62,78 +60,56 @@ def _rescaled(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=method), dtype=np.uint8)
 
 
-def _smaller_and_back(scale: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, _: int) -> Pixels:
-        import cv2
+def _smaller_and_back(pixels: Pixels, _: int, *, scale: float) -> Pixels:
+    import cv2
 
-        height, width = pixels.shape[:2]
-        small = _rescaled(pixels, scale)
-        return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
-
-    return change
+    height, width = pixels.shape[:2]
+    small = _rescaled(pixels, scale)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _messenger(pixels: Pixels, index: int) -> Pixels:
     longer = max(pixels.shape[:2])
     sent = _rescaled(pixels, MESSENGER_SIDE / longer) if longer > MESSENGER_SIDE else pixels
-    return _jpeg(MESSENGER_QUALITY)(sent, index)
+    return _jpeg(sent, index, quality=MESSENGER_QUALITY)
 
 
 def _screenshot(pixels: Pixels, index: int) -> Pixels:
     # Shown at 1.35 times its size on a screen, then captured and sent on.
-    return _jpeg(90)(_rescaled(pixels, 1.35), index)
+    return _jpeg(_rescaled(pixels, 1.35), index, quality=90)
 
 
-def _blur(sigma: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, _: int) -> Pixels:
-        import cv2
+def _blur(pixels: Pixels, _: int, *, sigma: float) -> Pixels:
+    import cv2
 
-        return np.asarray(
-            cv2.GaussianBlur(pixels, (0, 0), sigma * max(pixels.shape[:2]) / REFERENCE_SIDE), dtype=np.uint8
-        )
-
-    return change
+    width = sigma * max(pixels.shape[:2]) / REFERENCE_SIDE
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), width), dtype=np.uint8)
 
 
-def _noise(deviation: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, index: int) -> Pixels:
-        noise = np.random.default_rng(index).normal(0.0, deviation, pixels.shape)
-        return _rounded(pixels + noise)
-
-    return change
+def _noise(pixels: Pixels, index: int, *, deviation: float) -> Pixels:
+    return _rounded(pixels + np.random.default_rng(index).normal(0.0, deviation, pixels.shape))
 
 
-def _saturation(factor: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, _: int) -> Pixels:
-        # Luma weights of ITU-R BT.601, as JPEG uses them.
-        grey = (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
-        return _rounded(grey + factor * (pixels - grey))
-
-    return change
+def _saturation(pixels: Pixels, _: int, *, factor: float) -> Pixels:
+    # Luma weights of ITU-R BT.601, as JPEG uses them.
+    grey = (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
+    return _rounded(grey + factor * (pixels - grey))
 
 
-def _gamma(gamma: float) -> Callable[[Pixels, int], Pixels]:
-    table = _rounded(255.0 * (np.arange(256) / 255.0) ** gamma)
-    return lambda pixels, _: np.asarray(table[pixels])
+def _gamma(pixels: Pixels, _: int, *, gamma: float) -> Pixels:
+    return np.asarray(_rounded(255.0 * (np.arange(256) / 255.0) ** gamma)[pixels])
 
 
-def _shift(share: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, index: int) -> Pixels:
-        height, width = pixels.shape[:2]
-        angle = 2 * np.pi * np.random.default_rng(index).random()
-        right, down = round(share * width * np.cos(angle)), round(share * height * np.sin(angle))
-        return cut(pixels, Box(right, down, width, height))
-
-    return change
+def _shift(pixels: Pixels, index: int, *, share: float) -> Pixels:
+    height, width = pixels.shape[:2]
+    angle = 2 * np.pi * np.random.default_rng(index).random()
+    return cut(pixels, Box(round(share * width * np.cos(angle)), round(share * height * np.sin(angle)), width, height))
 
 
-def _scale(factor: float) -> Callable[[Pixels, int], Pixels]:
-    def change(pixels: Pixels, _: int) -> Pixels:
-        height, width = pixels.shape[:2]
-        across, down = round(factor * width), round(factor * height)
-        return cut(pixels, Box((width - across) // 2, (height - down) // 2, across, down))
-
-    return change
+def _scale(pixels: Pixels, _: int, *, factor: float) -> Pixels:
+    height, width = pixels.shape[:2]
+    across, down = round(factor * width), round(factor * height)
+    return cut(pixels, Box((width - across) // 2, (height - down) // 2, across, down))
 
 
 def _rounded(values: NDArray[Any]) -> Pixels:
@@ -144,15 +120,15 @@ def _rounded(values: NDArray[Any]) -> Pixels:
 TWO_SIDED: Final = {"saturation": 1.0, "gamma": 1.0, "crop scaled": 1.0}
 
 DEGRADATIONS: Final = (
-    *(Degradation("JPEG", f"q{quality}", _jpeg(quality)) for quality in (95, 85, 75, 60, 45, 30)),
-    *(Degradation("WebP", f"q{quality}", _webp(quality)) for quality in (80, 50)),
-    *(Degradation("smaller and back", f"{scale:g}x", _smaller_and_back(scale)) for scale in (0.75, 0.5)),
+    *(Degradation("JPEG", f"q{quality}", partial(_jpeg, quality=quality)) for quality in (95, 85, 75, 60, 45, 30)),
+    *(Degradation("WebP", f"q{quality}", partial(_webp, quality=quality)) for quality in (80, 50)),
+    *(Degradation("smaller and back", f"{scale:g}x", partial(_smaller_and_back, scale=scale)) for scale in (0.75, 0.5)),
     Degradation("messenger", "", _messenger),
-    *(Degradation("blur", f"{sigma:g} px", _blur(sigma)) for sigma in (1.0, 2.0)),
-    *(Degradation("noise", f"sd {deviation:g}", _noise(deviation)) for deviation in (4, 10)),
-    *(Degradation("saturation", f"{factor:g}x", _saturation(factor)) for factor in (0.5, 1.5)),
-    *(Degradation("gamma", f"{gamma:g}", _gamma(gamma)) for gamma in (0.7, 1.4)),
+    *(Degradation("blur", f"{sigma:g} px", partial(_blur, sigma=sigma)) for sigma in (1.0, 2.0)),
+    *(Degradation("noise", f"sd {deviation:g}", partial(_noise, deviation=deviation)) for deviation in (4, 10)),
+    *(Degradation("saturation", f"{factor:g}x", partial(_saturation, factor=factor)) for factor in (0.5, 1.5)),
+    *(Degradation("gamma", f"{gamma:g}", partial(_gamma, gamma=gamma)) for gamma in (0.7, 1.4)),
     Degradation("screenshot", "", _screenshot),
-    *(Degradation("crop shifted", f"{share:.0%}", _shift(share)) for share in (0.05, 0.1)),
-    *(Degradation("crop scaled", f"{factor:g}x", _scale(factor)) for factor in (0.9, 1.15)),
+    *(Degradation("crop shifted", f"{share:.0%}", partial(_shift, share=share)) for share in (0.05, 0.1)),
+    *(Degradation("crop scaled", f"{factor:g}x", partial(_scale, factor=factor)) for factor in (0.9, 1.15)),
 )

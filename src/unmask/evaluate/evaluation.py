@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from unmask.evaluate.scores import Score, ScoreTable
+from unmask.evaluate.scores import ScoreTable
 from unmask.stats import curves
 from unmask.stats.curves import ClassRow, Curve, ReliabilityBin
-from unmask.stats.delong import Comparison, compare_auc
 from unmask.stats.inputs import UndefinedMeasureError, require_both_classes
 from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.measures import MEASURES
 from unmask.stats.metrics import Judged, expected_calibration_error
-from unmask.stats.resampling import effective_groups, group_index
+from unmask.stats.resampling import REPLICATES, effective_groups, group_index
 from unmask.verdict import probability
 
 SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")
@@ -50,10 +49,34 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Independent:
+    """What the pictures of one source count as: each by itself, or as groups such as clips or look-alike photos.
+
+    Attributes:
+        source: As in the manifest; empty where it names none.
+        pictures: Answered pictures.
+        groups: How many groups they fall into; `pictures` where each stands alone.
+    """
+
+    source: str
+    pictures: int
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What was there to judge, and what became of it.
 
-    `outside_training` counts answered pictures that are unlike those that the detector learned from.
+    Attributes:
+        pictures: All.
+        reals: The real ones.
+        fakes: The fake ones.
+        answered: Those with a score.
+        failed: Reason -> how many have none.
+        groups: Of the answered pictures; None where no picture has one.
+        effective_groups: How many groups of equal size would weigh the same; likewise.
+        outside_training: Answered pictures that are unlike those that the detector learned from.
+        independent: By source, what an interval counts.
     """
 
     pictures: int
@@ -64,6 +87,7 @@ class Counts:
     groups: int | None
     effective_groups: float | None
     outside_training: int = 0
+    independent: tuple[Independent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +135,16 @@ class Evaluation:
     missing: dict[str, str]
 
 
-def evaluate_scores(table: ScoreTable, *, replicates: int = 1000, seed: int = 0) -> Evaluation:
+def evaluate_scores(table: ScoreTable, *, replicates: int = REPLICATES, seed: int = 0) -> Evaluation:
     """Judges a table of scores.
 
     Args:
         table: Any table, also with one class, one row or no answers at all.
         replicates: Resamplings for the intervals.
         seed: Of the resamplings.
+
+    Returns:
+        Every number, with None and a reason for what does not exist.
     """
     counts = _counts(table)
     try:
@@ -154,38 +181,6 @@ def evaluate_scores(table: ScoreTable, *, replicates: int = 1000, seed: int = 0)
     )
 
 
-def compare_tables(first: ScoreTable, second: ScoreTable) -> tuple[Comparison, int]:
-    """DeLong's test of two detectors on the pictures that both answered, and the number of those pictures.
-
-    Raises:
-        UndefinedMeasureError: The tables share too little.
-    """
-    others = {row.path: row for row in second.answered}
-    shared = [(row, others[row.path]) for row in first.answered if row.path in others]
-    if any(one.label != other.label for one, other in shared):
-        raise UndefinedMeasureError(
-            f"{first.detector} and {second.detector} disagree on what is real",
-            hint="Compare tables of the same labels: 0 real, 1 fake.",
-            code="labels-differ",
-        )
-    groups = [one.group for one, _ in shared]
-    found = compare_auc(
-        [one.label for one, _ in shared],
-        _ranks([one for one, _ in shared]),
-        _ranks([other for _, other in shared]),
-        groups=groups if any(groups) else None,
-    )
-    return found, len(shared)
-
-
-def _ranks(rows: Sequence[Score]) -> list[float]:
-    # Logits where all have one: probabilities of sure answers round to the same 1.0. Never some of both.
-    logits = [row.logit for row in rows if row.logit is not None]
-    if len(logits) == len(rows):
-        return logits
-    return [row.score if row.score is not None else float("nan") for row in rows]
-
-
 def _counts(table: ScoreTable) -> Counts:
     reals = sum(row.label == 0 for row in table.rows)
     groups = table.groups()
@@ -199,7 +194,15 @@ def _counts(table: ScoreTable) -> Counts:
         groups=None if index is None else int(index.max()) + 1,
         effective_groups=None if index is None else effective_groups(index),
         outside_training=sum(row.outside_training for row in table.answered),
+        independent=_independent(table),
     )
+
+
+def _independent(table: ScoreTable) -> tuple[Independent, ...]:
+    units: dict[str, list[str]] = {}
+    for row in table.answered:
+        units.setdefault(row.source, []).append(f"g{row.group}" if row.group else f"p{row.path}")
+    return tuple(Independent(source, len(names), len(set(names))) for source, names in sorted(units.items()))
 
 
 def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
@@ -215,31 +218,27 @@ def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
 
 
 def _slices(table: ScoreTable, replicates: int, seed: int) -> tuple[Slice, ...]:
-    wanted: list[tuple[str, str, set[str]]] = []
-    for source in sorted({row.source for row in table.answered if row.source}):
-        wanted.append(("source", source, {source}))
-    for method in sorted({row.method for row in table.answered if row.method and row.label == 1}):
-        beside = {row.source for row in table.answered if row.method == method and row.label == 1}
-        wanted.append(("method", method, beside))
+    sources = sorted({row.source for row in table.answered if row.source})
+    wanted = [("source", source, {source}) for source in sources]
+    fakes = [row for row in table.answered if row.method and row.label == 1]
+    for method in sorted({row.method for row in fakes}):
+        wanted.append(("method", method, {row.source for row in fakes if row.method == method}))
     with_reals = {row.source for row in table.answered if row.label == 0}
     found = []
-    for kind, name, sources in wanted:
-        beside_all = bool(with_reals) and not sources & with_reals
+    for kind, name, beside in wanted:
+        beside_all = bool(with_reals) and not beside & with_reals
         keep = [
-            getattr(row, kind) == name if row.label == 1 else beside_all or row.source in sources for row in table.rows
+            getattr(row, kind) == name if row.label == 1 else beside_all or row.source in beside for row in table.rows
         ]
-        found.append(_slice(kind, name, table.subset(keep), replicates, seed, beside_all=beside_all))
+        part = table.subset(keep)
+        judged = part.judged()
+        measures = estimate(judged, groups=part.groups(), names=SLICE_MEASURES, replicates=replicates, seed=seed)
+        found.append(Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures, beside_all))
     return tuple(found)
-
-
-def _slice(kind: str, name: str, table: ScoreTable, replicates: int, seed: int, *, beside_all: bool) -> Slice:
-    judged = table.judged()
-    measures = estimate(judged, groups=table.groups(), names=SLICE_MEASURES, replicates=replicates, seed=seed)
-    return Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures, beside_all)
 
 
 def _worst(slices: tuple[Slice, ...]) -> Slice | None:
     enough = [
-        one for one in slices if min(one.reals, one.fakes) >= _ENOUGH and one.measures["roc_auc"].value is not None
+        part for part in slices if min(part.reals, part.fakes) >= _ENOUGH and part.measures["roc_auc"].value is not None
     ]
-    return min(enough, key=lambda one: one.measures["roc_auc"].value or 0.0, default=None)
+    return min(enough, key=lambda part: part.measures["roc_auc"].value or 0.0, default=None)

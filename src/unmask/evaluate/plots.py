@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from unmask.evaluate.degradations import TWO_SIDED
 from unmask.evaluate.evaluation import Evaluation, Slice
+from unmask.evaluate.explanation import RemovalTest
 from unmask.evaluate.plot_style import ACCENT, DASHES, FAKE, MARKERS, REAL, SERIES, UNSURE, Plot, finished, percent
 from unmask.evaluate.plot_style import figure as new_figure
 from unmask.evaluate.robustness import CLEAN, Robust
@@ -238,13 +239,13 @@ def _steps(clean: Robust, levels: list[Robust]) -> list[Robust]:
     return sorted([clean, *levels], key=lambda one: middle if one is clean else float(one.level.rstrip("x")))
 
 
-def explanation_plot(steps: Sequence[float], curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Plot:
+def explanation_plot(removal: RemovalTest) -> Plot:
     """Deletion and insertion: mean score as pixels are taken away or put back in the order of a map."""
     with new_figure(7.2, 3.0, 1, 2) as (figure, axes):
         for place, kind in zip(axes, ("deletion", "insertion"), strict=True):
-            for number, (name, values) in enumerate(curves[kind].items()):
+            for number, (name, values) in enumerate(getattr(removal, kind).items()):
                 place.plot(
-                    steps, values, color=SERIES[number], linestyle=("-", "--", "-.")[number % 3], linewidth=1.7,
+                    removal.steps, values, color=SERIES[number], linestyle=("-", "--", "-.")[number % 3], linewidth=1.7,
                     label=name,
                 )  # fmt: skip
             place.set(title=kind, xlabel=f"share of pixels {'removed' if kind == 'deletion' else 'shown'}", xlim=(0, 1))

@@ -1,59 +1,49 @@
-"""An evaluation as files: report.html, report.json, scores.csv and the plots."""
+"""An evaluation or a comparison as files: a page, the same numbers as JSON, the scores and the plots."""
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from unmask import __version__
-from unmask.errors import UnmaskError
 from unmask.evaluate import plots
+from unmask.evaluate.compare import SideBySide
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
 from unmask.evaluate.gallery import Shown
+from unmask.evaluate.pages import hardware, render, today, write_page
 from unmask.evaluate.plot_style import Plot
 from unmask.evaluate.robustness import REPLICATES as ROBUSTNESS_REPLICATES
 from unmask.evaluate.robustness import Robust, overall, worst
 from unmask.evaluate.scores import write_scores
-from unmask.evaluate.statements import how_chosen, not_known, on_validation, summary
+from unmask.evaluate.statements import counted, how_chosen, not_known, on_validation, summary
 from unmask.stats.curves import averages
-from unmask.stats.delong import Comparison
 from unmask.stats.intervals import Estimate
 from unmask.stats.measures import MEASURES
 from unmask.stats.resampling import REPLICATES
 
-# Everything else is a share and shown in per cent.
-_PLAIN: Final = frozenset({"roc_auc", "average_precision", "brier", "calibration_error"})
 _FAILED_SHOWN: Final = 50
+# Of a comparison, in the order of its table.
+SHOWN: Final = (
+    "false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc", "equal_error_rate",
+    "tpr_at_fpr_1", "calibration_error",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The other detector of `--against`, on the pictures that both answered, and the test between the two.
+    """The other detector of `--against`.
 
     Attributes:
-        detector: Name of the other.
-        ours: Of the detector judged, on the shared pictures; None where there are none.
-        other: Of the other, likewise.
-        comparison: DeLong's test; None where there is none.
-        pictures: How many pictures both answered.
-        rows: How many pictures each of the two was given, ours first.
-        unanswered: To how many of them each gave no answer.
-        reason: Why comparison or both evaluations are missing.
+        detector: Its name.
+        both: The two on the pictures that both answered, the detector judged first; None where there are none.
+        reason: Why they could not be tested against each other; None where they were.
     """
 
     detector: str
-    ours: Evaluation | None
-    other: Evaluation | None
-    comparison: Comparison | None
-    pictures: int
-    rows: tuple[int, int]
-    unanswered: tuple[int, int]
+    both: SideBySide | None
     reason: str | None = None
 
 
@@ -95,27 +85,20 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Writes report.html, report.json, scores.csv and plots/ into a folder, and gives back the page's path.
+    """Writes report.html, report.json, scores.csv and plots/.
+
+    Args:
+        report: What `evaluate` found.
+        folder: Made if it is not there.
+
+    Returns:
+        The page's path.
 
     Raises:
         UnmaskError: The folder cannot be written.
     """
-    try:
-        (folder / "plots").mkdir(parents=True, exist_ok=True)
-        drawn = draw(report)
-        for plot in drawn:
-            (folder / "plots" / f"{plot.name}.png").write_bytes(plot.png)
-            (folder / "plots" / f"{plot.name}.svg").write_bytes(plot.svg)
-        text = json.dumps(as_dict(report), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8", errors="replace")
-        page = folder / "report.html"
-        page.write_text(as_html(report, drawn), encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UnmaskError(
-            f"cannot write the report into {folder}: {error.strerror or error}",
-            hint="Name a folder that you may write to.",
-            code="bad-output",
-        ) from None
+    drawn = draw(report)
+    page = write_page(folder, "report", as_dict(report), as_html(report, drawn), drawn)
     write_scores(report.evaluation.table, folder / "scores.csv")
     return page
 
@@ -123,8 +106,8 @@ def write_report(report: Report, folder: Path) -> Path:
 def draw(report: Report) -> tuple[Plot, ...]:
     """All plots for which there are numbers."""
     evaluation = report.evaluation
-    against = report.against
-    both = [against.ours, against.other] if against and against.ours and against.other else []
+    both = report.against.both.evaluations if report.against and report.against.both else ()
+    removal = report.explanations.removal if report.explanations else None
     drawn = [
         plots.scores_plot(evaluation.table) if evaluation.counts.answered else None,
         plots.confusion_plot(evaluation),
@@ -135,18 +118,15 @@ def draw(report: Report) -> tuple[Plot, ...]:
         plots.robustness_plot(report.robustness),
         plots.curves_plot(both, name="against_curves"),
         plots.risk_coverage_plot(both, name="against_risk_coverage"),
+        plots.explanation_plot(removal) if removal else None,
     ]
-    if report.explanations and report.explanations.removal:
-        removal = report.explanations.removal
-        drawn.append(
-            plots.explanation_plot(removal.steps, {"deletion": removal.deletion, "insertion": removal.insertion})
-        )
     return tuple(plot for plot in drawn if plot is not None)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
     """The content of report.json: plain values; what does not exist is null, with its reason beside it."""
     evaluation, counts = report.evaluation, report.evaluation.counts
+    together, hardest = overall(report.robustness), worst(report.robustness)
     return {
         "unmask": __version__,
         "made": report.made,
@@ -157,8 +137,9 @@ def as_dict(report: Report) -> dict[str, Any]:
         "policy": {"name": evaluation.table.policy, **asdict(evaluation.table.thresholds)},
         "how_chosen": how_chosen(report.split, report.chosen_by),
         "resamplings": report.replicates,
-        "summary": summary(report.evaluation, report.robustness, report.split),
-        "not_known": not_known(report.evaluation, report.robustness, report.detector),
+        "intervals_count": counted(evaluation),
+        "summary": summary(evaluation, report.robustness, report.split),
+        "not_known": not_known(evaluation, report.robustness, report.detector),
         "measures": _estimates(evaluation.measures),
         "classification_report": [asdict(row) for row in (*evaluation.classes, *averages(evaluation.classes))]
         if evaluation.classes
@@ -166,22 +147,19 @@ def as_dict(report: Report) -> dict[str, Any]:
         "confusion_matrix": evaluation.confusion,
         "answers": evaluation.answers,
         "reliability": asdict(evaluation.reliability) if evaluation.reliability else None,
-        "slices": [{**asdict(one), "measures": _estimates(one.measures)} for one in evaluation.slices],
-        "worst_slice": _name(evaluation.worst),
+        "slices": [{**asdict(part), "measures": _estimates(part.measures)} for part in evaluation.slices],
+        "worst_slice": evaluation.worst.name if evaluation.worst else None,
         "robustness": [
             {
-                "family": one.family,
-                "level": one.level,
-                "n": one.n,
-                "failed": one.failed,
-                "measures": _estimates(one.measures),
+                **{name: getattr(delivery, name) for name in ("family", "level", "n", "failed")},
+                "measures": _estimates(delivery.measures),
             }
-            for one in report.robustness
+            for delivery in report.robustness
         ],
-        "robustness_overall": asdict(together) if (together := overall(report.robustness)) else None,
-        "worst_degradation": _name(worst(report.robustness)),
+        "robustness_overall": asdict(together) if together else None,
+        "worst_degradation": hardest.name if hardest else None,
         "explanations": asdict(report.explanations) if report.explanations else None,
-        "against": _against(report.against),
+        "against": _against(report.against) if report.against else None,
         "missing": evaluation.missing,
         "failed": [
             {"path": row.path, "failure": row.failure.code if row.failure else row.status.value}
@@ -190,27 +168,28 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _against(against: Against | None) -> dict[str, Any] | None:
-    if against is None:
-        return None
+def _against(against: Against) -> dict[str, Any]:
+    both = against.both
+    if both is None:
+        return {"detector": against.detector, "pictures": 0, "reason": against.reason}
+    ours, other = both.evaluations
     return {
         "detector": against.detector,
-        "measures": _estimates(against.other.measures) if against.other else None,
-        "ours": _estimates(against.ours.measures) if against.ours else None,
-        "delong": asdict(against.comparison) if against.comparison else None,
-        "pictures": against.pictures,
-        "rows": list(against.rows),
-        "unanswered": list(against.unanswered),
+        "measures": _estimates(other.measures),
+        "ours": _estimates(ours.measures),
+        "delong": asdict(both.tests[1]) if both.tests[1] else None,
+        "pictures": both.shared,
+        "rows": list(both.given),
+        "unanswered": list(both.unanswered),
         "reason": against.reason,
     }
 
 
 def _estimates(measures: dict[str, Estimate]) -> dict[str, Any]:
-    return {name: {key: value for key, value in asdict(one).items() if key != "name"} for name, one in measures.items()}
-
-
-def _name(one: Any) -> str | None:
-    return one.name if one is not None else None
+    return {
+        name: {key: value for key, value in asdict(estimate).items() if key != "name"}
+        for name, estimate in measures.items()
+    }
 
 
 def as_html(report: Report, drawn: Sequence[Plot]) -> str:
@@ -218,68 +197,61 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
     from unmask.explain.heatmap import WHAT_IT_IS
 
     evaluation = report.evaluation
-    page: str = environment().get_template("report.html").render(
+    return render(
+        "report.html",
+        drawn,
         report=report,
         evaluation=evaluation,
         table=evaluation.table,
         counts=evaluation.counts,
+        counted=counted(evaluation),
         summary=summary(evaluation, report.robustness, report.split),
         not_known=not_known(evaluation, report.robustness, report.detector),
         averages=averages(evaluation.classes) if evaluation.classes else (),
         how_chosen=how_chosen(report.split, report.chosen_by),
         on_validation=on_validation(report.chosen_by),
         robustness_replicates=ROBUSTNESS_REPLICATES,
-        measures=[(MEASURES[name], one) for name, one in evaluation.measures.items()],
-        plots={plot.name: plot for plot in drawn},
+        measures=[(MEASURES[name], estimate) for name, estimate in evaluation.measures.items()],
         worst_degradation=worst(report.robustness),
         together=overall(report.robustness),
         failed=evaluation.table.failed[:_FAILED_SHOWN],
         failed_left_out=max(0, len(evaluation.table.failed) - _FAILED_SHOWN),
         what_it_is=WHAT_IT_IS,
-        version=__version__,
-    )  # fmt: skip
-    return page
-
-
-def environment() -> Any:
-    """Jinja with this package's templates and the filters that print numbers."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("unmask.evaluate"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, estimate=estimate_text, data_url=_data_url)
-    return made
 
 
-def percent(value: float | None) -> str:
-    """A share as people read it; small ones keep a digit."""
-    if value is None:
-        return "–"
-    return f"{100 * value:.1f} %"
+def write_comparison(found: SideBySide, folder: Path) -> Path:
+    """Writes compare.html, compare.json and plots/.
 
+    Args:
+        found: What `compare` found.
+        folder: Made if it is not there.
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A plain number, a dash where there is none."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    Returns:
+        The page's path.
 
-
-def estimate_text(one: Estimate, name: str | None = None) -> str:
-    """Value and interval, such as ``2.1 % (1.4 to 3.0)``."""
-    if one.value is None:
-        return f"– ({one.reason})"
-    if (name or one.name) in _PLAIN:
-        text, scale, digits = number(one.value), 1, 3
-    else:
-        text, scale, digits = percent(one.value), 100, 1
-    if one.low is None or one.high is None:
-        return f"{text} ({one.reason})" if one.reason else text
-    return f"{text} ({scale * one.low:.{digits}f} to {scale * one.high:.{digits}f})"
-
-
-def _data_url(plot: Plot) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(plot.svg).decode("ascii")
+    Raises:
+        UnmaskError: The folder cannot be written.
+    """
+    made_of = (plots.comparison_plot, plots.curves_plot, plots.risk_coverage_plot)
+    drawn = [plot for plot in (draw_plot(found.evaluations) for draw_plot in made_of) if plot is not None]
+    content = {
+        "unmask": __version__,
+        "made": today(),
+        "hardware": hardware(),
+        "shared": found.shared,
+        "left_out": found.left_out,
+        "intervals_count": counted(found.evaluations[0]),
+        "detectors": [
+            {
+                "name": evaluation.table.detector,
+                "policy": evaluation.table.policy,
+                "measures": {name: asdict(estimate) for name, estimate in evaluation.measures.items()},
+                "against_first": asdict(test) if test else None,
+            }
+            for evaluation, test in zip(found.evaluations, found.tests, strict=True)
+        ],
+    }
+    measures = [MEASURES[name] for name in SHOWN]
+    page = render("compare.html", drawn, found=found, measures=measures, content=content)
+    return write_page(folder, "compare", content, page, drawn)

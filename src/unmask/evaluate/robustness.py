@@ -14,10 +14,8 @@ from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import ScoreTable
 from unmask.evaluate.scoring import Raw, score_some
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.intervals import Estimate, estimate, interval, mean_estimate
+from unmask.stats.intervals import Estimate, estimate, mean_estimate
 from unmask.stats.metrics import Judged
-from unmask.stats.resampling import replicate
-from unmask.stats.weighted import ratio
 from unmask.verdict import probability
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ MEASURES: Final = ("accuracy", "roc_auc", "false_accusation_rate", "missed_fake_
 # Fewer than for the rest of a report: there are more than twenty deliveries.
 REPLICATES: Final = 500
 CLEAN: Final = "clean"
+NOTHING_READ: Final = "no picture could be read any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +53,21 @@ class Robust:
 
     @property
     def name(self) -> str:
+        """Both together."""
         return f"{self.family} {self.level}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """Calibrated scores (N,), NaN where there is none, and what is outside training (N,)."""
-
-    scores: NDArray[np.float64]
-    outside: NDArray[np.bool_]
-
-
 def choose_some(table: ScoreTable, limit: int | None, seed: int = 0) -> list[int]:
-    """Indexes of answered rows, at most `limit`, real and fake in equal number where that is possible."""
+    """Picks answered rows, real and fake in equal number where that is possible.
+
+    Args:
+        table: Any.
+        limit: At most so many; None for all.
+        seed: Of the choice.
+
+    Returns:
+        Their indexes, rising.
+    """
     answered = np.array([row.score is not None for row in table.rows])
     labels = np.array([row.label for row in table.rows])
     if limit is None or answered.sum() <= limit:
@@ -115,48 +116,34 @@ def measure_robustness(
         raise UndefinedMeasureError(
             "not one picture was answered", hint="See the failed rows of scores.csv.", code="no-rows"
         )
-    clean = _Answers(
-        np.array([table.rows[index].score for index in chosen], dtype=np.float64),
-        np.array([table.rows[index].outside_training for index in chosen]),
-    )
-    results = [_measured(CLEAN, "", table, chosen, clean, clean, replicates, seed)]
+    clean_scores = np.array([table.rows[index].score for index in chosen], dtype=np.float64)
+    clean_outside = np.array([table.rows[index].outside_training for index in chosen])
+
+    def measured(family: str, level: str, scores: NDArray[np.float64], outside: NDArray[np.bool_]) -> Robust:
+        kept = np.isfinite(scores)
+        rows = [table.rows[index] for index, keep in zip(chosen, kept, strict=True) if keep]
+        failed = len(chosen) - len(rows)
+        if not rows:
+            measures = {name: Estimate(name, None, None, None, 0, NOTHING_READ) for name in (*MEASURES, "flip_rate")}
+            return Robust(family, level, 0, failed, measures)
+        labels, groups = [row.label for row in rows], [row.group for row in rows]
+        before = Judged.of(labels, clean_scores[kept], table.thresholds, outside=clean_outside[kept])
+        now = Judged.of(labels, scores[kept], table.thresholds, outside=outside[kept])
+        flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
+        measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
+        measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
+        together = tuple(row.group or row.path for row in rows)
+        return Robust(family, level, len(rows), failed, measures, flipped, together)
+
+    results = [measured(CLEAN, "", clean_scores, clean_outside)]
     for degradation in degradations:
         on_step(degradation.name)
         found = score_some(detector, pictures, chosen, change=degradation.change)
-        logits = np.array([one.logit if isinstance(one, Raw) else np.nan for one in found])
-        outside = np.array([isinstance(one, Raw) and one.outside_training for one in found])
-        now = _Answers(probability(logits, detector.info.temperature), outside)
-        results.append(_measured(degradation.family, degradation.level, table, chosen, clean, now, replicates, seed))
+        logits = np.array([answer.logit if isinstance(answer, Raw) else np.nan for answer in found])
+        outside = np.array([isinstance(answer, Raw) and answer.outside_training for answer in found])
+        scores = probability(logits, detector.info.temperature)
+        results.append(measured(degradation.family, degradation.level, scores, outside))
     return tuple(results)
-
-
-def _measured(
-    family: str,
-    level: str,
-    table: ScoreTable,
-    chosen: list[int],
-    clean: _Answers,
-    degraded: _Answers,
-    replicates: int,
-    seed: int,
-) -> Robust:
-    kept = np.isfinite(degraded.scores)
-    rows = [table.rows[index] for index, keep in zip(chosen, kept, strict=True) if keep]
-    failed = int((~kept).sum())
-    names = (*MEASURES, "flip_rate")
-    if not rows:
-        reason = "no picture could be read any more"
-        return Robust(family, level, 0, failed, {name: Estimate(name, None, None, None, 0, reason) for name in names})
-    labels = [row.label for row in rows]
-    groups = [row.group for row in rows]
-    before, now = (
-        Judged.of(labels, one.scores[kept], table.thresholds, outside=one.outside[kept]) for one in (clean, degraded)
-    )
-    measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
-    flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
-    measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
-    together = tuple(row.group or row.path for row in rows)
-    return Robust(family, level, len(rows), failed, measures, flipped, together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,34 +165,31 @@ class Overall:
 
 
 def overall(results: Sequence[Robust], *, replicates: int = REPLICATES, seed: int = 0) -> Overall | None:
-    """What all deliveries together do; None where there were none."""
+    """What all deliveries together do.
+
+    Args:
+        results: Of `measure_robustness`.
+        replicates: Resamplings for the interval.
+        seed: Of the resamplings.
+
+    Returns:
+        None where there were no deliveries.
+    """
     clean, degraded = _parts(results)
     if clean is None or not degraded:
         return None
-    flipped = np.concatenate([one.flipped for one in degraded])
-    name = "flip_rate"
+    flipped = np.concatenate([delivery.flipped for delivery in degraded])
+    groups = [group for delivery in degraded for group in delivery.groups]
+    rate = Estimate("flip_rate", None, None, None, 0, NOTHING_READ)
     if flipped.size:
-        _, index = np.unique([group for one in degraded for group in one.groups], return_inverse=True)
-        flips, all_of_them = np.bincount(index, flipped), np.bincount(index)
-        drawn = replicate(
-            {name: ratio(flips, all_of_them)}, np.arange(flips.size), replicates=replicates, seed=seed
-        )[name]  # fmt: skip
-        value = float(flipped.mean())
-        ends = interval(value, drawn, np.ones(flipped.size, dtype=bool), index)
-        low_high = (None, None, flipped.size, ends) if isinstance(ends, str) else (*ends, flipped.size)
-        rate = Estimate(name, value, *low_high)
-    else:
-        rate = Estimate(name, None, None, None, 0, "no picture could be read any more")
-    known = [one for one in degraded if one.measures["accuracy"].value is not None]
-    lowest = min(known, key=lambda one: one.measures["accuracy"].value or 0.0, default=None)
-    before = clean.measures["accuracy"].value
-    after = None if lowest is None else lowest.measures["accuracy"].value
-    return Overall(
-        flip_rate=rate,
-        lowest=None if lowest is None else lowest.name,
-        accuracy=None if lowest is None else lowest.measures["accuracy"],
-        share_of_clean=after / before if after is not None and before else None,
-    )
+        rate = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
+    known = [delivery for delivery in degraded if delivery.measures["accuracy"].value is not None]
+    lowest = min(known, key=lambda delivery: delivery.measures["accuracy"].value or 0.0, default=None)
+    if lowest is None:
+        return Overall(rate, None, None, None)
+    before, after = clean.measures["accuracy"].value, lowest.measures["accuracy"].value
+    share = after / before if after is not None and before else None
+    return Overall(rate, lowest.name, lowest.measures["accuracy"], share)
 
 
 def worst(results: Sequence[Robust]) -> Robust | None:
@@ -216,9 +200,9 @@ def worst(results: Sequence[Robust]) -> Robust | None:
     measure = ranked_by(clean)
     before = clean.measures[measure].value
     lower = [
-        (value, one)
-        for one in degraded
-        if (value := one.measures[measure].value) is not None and before is not None and value < before
+        (value, delivery)
+        for delivery in degraded
+        if (value := delivery.measures[measure].value) is not None and before is not None and value < before
     ]
     return min(lower, key=lambda found: found[0])[1] if lower else None
 
@@ -229,5 +213,5 @@ def ranked_by(clean: Robust) -> str:
 
 
 def _parts(results: Sequence[Robust]) -> tuple[Robust | None, list[Robust]]:
-    clean = next((one for one in results if one.family == CLEAN), None)
-    return clean, [one for one in results if one.family != CLEAN]
+    clean = next((found for found in results if found.family == CLEAN), None)
+    return clean, [found for found in results if found.family != CLEAN]

@@ -1,29 +1,30 @@
-"""`unmask evaluate` as a library call: pictures and a detector in, a `Report` out."""
+"""`unmask evaluate` and `unmask compare` as library calls: pictures and detectors in, numbers out.
+
+Of all that Unmask does with a detector, only this opens Test.
+"""
 
 from __future__ import annotations
 
-import datetime
-import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.evaluate.aligned import align
-from unmask.evaluate.evaluation import compare_tables, evaluate_scores
+from unmask.evaluate.compare import SideBySide, compare_scores
+from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.explanation import try_explanations
 from unmask.evaluate.gallery import gallery
+from unmask.evaluate.pages import hardware, today
 from unmask.evaluate.pictures import open_pictures
 from unmask.evaluate.report import Against, Report
-from unmask.evaluate.robustness import measure_robustness
+from unmask.evaluate.robustness import Robust, measure_robustness
 from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.scoring import score_pictures
 from unmask.output.documents import detector_facts
-from unmask.stats.inputs import UndefinedMeasureError
-from unmask.system.cores import available_cores
+from unmask.stats.resampling import REPLICATES
 
 ROBUSTNESS_PICTURES: Final = 1000
 
@@ -52,7 +53,7 @@ class Plan:
     face_search: bool = False
     split: str = "Test"
     policy: str | None = None
-    replicates: int = 1000
+    replicates: int = REPLICATES
 
 
 DEFAULT_PLAN: Final = Plan()
@@ -75,6 +76,9 @@ def evaluate(
         against: Another bundle, or a table of scores, to test against on the same pictures.
         on_step: Told what is being done.
 
+    Returns:
+        Everything that `report.write_report` writes.
+
     Raises:
         UnmaskError: The detector or the pictures cannot be used. A picture that cannot be read is a row of the report.
     """
@@ -88,27 +92,29 @@ def evaluate(
     seconds = time.perf_counter() - started
     on_step("numbers and intervals")
     evaluation = evaluate_scores(table, replicates=plan.replicates)
-    # Crops of searched faces are not kept, so what needs pixels again works on whole pictures only.
-    again = bool(table.answered) and not plan.face_search
     notes = list(pictures.notes)
     if plan.face_search:
         notes.append(
             "Faces were searched for; robustness, heatmap tests and pictures need face crops and were left out."
         )
+    # Crops of searched faces are not kept, so what needs pixels again works on whole pictures only.
+    again = bool(table.answered) and not plan.face_search
+    robustness: tuple[Robust, ...] = ()
+    if plan.robustness and again:
+        robustness = measure_robustness(detector, pictures, table, limit=plan.robustness_pictures, on_step=on_step)
+    explanations = None
+    if plan.explanations and again:
+        explanations = try_explanations(detector, pictures, table, on_step=on_step)
     return Report(
         evaluation=evaluation,
         data=pictures.name,
         detector=detector_facts(detector),
         notes=tuple(notes),
-        made=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        made=today(),
         hardware=hardware(),
         seconds=round(seconds, 1),
-        robustness=measure_robustness(detector, pictures, table, limit=plan.robustness_pictures, on_step=on_step)
-        if plan.robustness and again
-        else (),
-        explanations=try_explanations(detector, pictures, table, on_step=on_step)
-        if plan.explanations and again
-        else None,
+        robustness=robustness,
+        explanations=explanations,
         against=_against(table, other, plan) if other is not None else None,
         gallery=gallery(detector, pictures, table) if plan.gallery and again else (),
         split=pictures.split,
@@ -119,6 +125,15 @@ def evaluate(
 
 def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda name: None) -> ScoreTable:
     """The scores of a bundle on the pictures, or a table of scores as it was written by any tool.
+
+    Args:
+        what: A bundle's folder or a CSV.
+        data: The pictures; a CSV needs none.
+        plan: Split, policy and face search.
+        on_step: Told what is being done.
+
+    Returns:
+        One row a picture.
 
     Raises:
         UnmaskError: It is neither, or a bundle is named and no pictures are.
@@ -137,31 +152,36 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
     return score_pictures(detector, open_pictures(data, plan.split), face_search=plan.face_search)
 
 
+def compare(
+    what: Sequence[str | Path],
+    data: str | Path | None = None,
+    *,
+    plan: Plan = DEFAULT_PLAN,
+    on_step: Step = lambda name: None,
+) -> SideBySide:
+    """Judges several detectors on the same pictures.
+
+    Args:
+        what: Folders of bundles, and CSV files of scores (see `scores.read_scores`).
+        data: The pictures for the bundles; None if there are score tables only.
+        plan: Split, policy and resamplings; the rest is not used.
+        on_step: Told what is being done.
+
+    Returns:
+        All of them on the pictures that all answered.
+
+    Raises:
+        UnmaskError: Fewer than two, no shared pictures, or labels that contradict each other.
+    """
+    if len(what) < 2:
+        raise UnmaskError("there is nothing to compare with", hint="Name two or more.", code="too-few")
+    return compare_scores([score_any(each, data, plan, on_step) for each in what], replicates=plan.replicates)
+
+
 def _against(ours: ScoreTable, other: ScoreTable, plan: Plan) -> Against:
-    rows = len(ours.rows), len(other.rows)
-    unanswered = len(ours.failed), len(other.failed)
     try:
-        first, second = align([ours, other])
+        both = compare_scores([ours, other], replicates=plan.replicates)
     except UnmaskError as error:
         # The rest of the report is made and stands; this part says why it is missing.
-        reason = f"{error.message}. {error.hint}"
-        return Against(other.detector, None, None, None, 0, rows, unanswered, reason)
-    judged = [evaluate_scores(table, replicates=plan.replicates) for table in (first, second)]
-    comparison, missing = None, None
-    try:
-        comparison = compare_tables(first, second)[0]
-    except UndefinedMeasureError as error:
-        missing = error.message
-    return Against(second.detector, judged[0], judged[1], comparison, len(first.rows), rows, unanswered, missing)
-
-
-def hardware() -> str:
-    """The machine in words, such as ``2 cores of an AMD EPYC, no GPU used``."""
-    cores = available_cores()
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass
-    return f"{cores} core{'' if cores == 1 else 's'} of {name}, no GPU used"
+        return Against(other.detector, None, f"{error.message}. {error.hint}")
+    return Against(both.evaluations[1].table.detector, both, both.reasons.get(1))

@@ -106,7 +106,15 @@ class ScoreTable:
 
 
 def write_scores(table: ScoreTable, path: Path) -> None:
-    """Writes scores.csv: one row a picture, failed ones too, numbers in full precision."""
+    """Writes scores.csv: one row a picture, failed ones too, numbers in full precision.
+
+    Args:
+        table: What to write.
+        path: Of the file; its folder is made if it is not there.
+
+    Raises:
+        UnmaskError: The file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -150,8 +158,12 @@ def read_scores(path: Path) -> ScoreTable:
             `logit` are needed; the other columns of ours are used where they are there. Thresholds that the file
             does not name are 0.5: no *unsure*. An empty or non-finite score is a picture without an answer.
 
+    Returns:
+        One row a line; named after the file where it names no detector.
+
     Raises:
-        UnmaskError: No such file, no such columns, no rows, a cell that cannot be read, a path named twice.
+        UnmaskError: No such file, no such columns, no rows, a cell that cannot be read, a row without a path, a path
+            named twice.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -159,7 +171,8 @@ def read_scores(path: Path) -> ScoreTable:
             columns = set(reader.fieldnames or ())
             if not {"path", "label"} <= columns or not {"score", "logit"} & columns:
                 raise _bad(path, "it needs the columns path, label and score (or logit)")
-            lines = list(reader)
+            # A quoted cell may hold line ends, so the reader says where each row ends.
+            lines = [(reader.line_num, cells) for cells in reader]
     except OSError as error:
         raise UnmaskError(
             f"cannot read {path}: {error.strerror or error}",
@@ -170,9 +183,10 @@ def read_scores(path: Path) -> ScoreTable:
         raise _bad(path, str(error)) from None
     if not lines:
         raise _bad(path, "it has no rows")
-    thresholds = _thresholds(path, lines[0])
+    first = lines[0][1]
+    thresholds = _thresholds(path, first)
     rows: dict[str, Score] = {}
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in lines:
         try:
             row = _row(cells, thresholds)
         except ValueError as error:
@@ -181,7 +195,7 @@ def read_scores(path: Path) -> ScoreTable:
             raise _bad(path, f"line {number} names {row.path} again")
         rows[row.path] = row
     return ScoreTable(
-        lines[0].get("detector") or path.stem, lines[0].get("policy") or "0.5", thresholds, tuple(rows.values())
+        first.get("detector") or path.stem, first.get("policy") or "0.5", thresholds, tuple(rows.values())
     )
 
 
@@ -195,6 +209,8 @@ def _thresholds(path: Path, cells: dict[str, str]) -> Thresholds:
 
 
 def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
+    if not (cells["path"] or "").strip():
+        raise ValueError("it names no path")
     label = {"0": 0, "real": 0, "1": 1, "fake": 1}.get((cells["label"] or "").strip().lower())
     if label is None:
         raise ValueError(f"label {cells['label']!r} is neither 0 (real) nor 1 (fake)")

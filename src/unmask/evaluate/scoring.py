@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
-from unmask.finding import Failure, Finding, Status
+from unmask.finding import Failure, Finding, Status, Verdict
 from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
@@ -54,6 +54,9 @@ def score_pictures(
             largest face as `unmask check` does (needs the files, not a prepared folder).
         workers: Pictures under way at once; None for one a core.
 
+    Returns:
+        One row a picture, in their order.
+
     Raises:
         UnmaskError: A face search in a prepared folder.
     """
@@ -61,7 +64,7 @@ def score_pictures(
         rows = _with_face_search(detector, pictures, workers)
     else:
         found = score_some(detector, pictures, range(len(pictures)), workers=workers)
-        rows = [_row(detector, picture, one) for picture, one in zip(pictures.items, found, strict=True)]
+        rows = [_row(detector, picture, answer) for picture, answer in zip(pictures.items, found, strict=True)]
     return ScoreTable(detector.label, detector.policy, detector.thresholds, tuple(rows))
 
 
@@ -81,6 +84,9 @@ def score_some(
         indexes: Which of them.
         change: What happens to the pixels before they are resized to the detector's input.
         workers: Blocks under way at once; None for one a core.
+
+    Returns:
+        In the order of `indexes`.
     """
 
     def block(part: Sequence[int]) -> list[Raw | Failure]:
@@ -93,15 +99,24 @@ def score_some(
             except UnmaskError as error:
                 result.append(Failure(error.code, error.message, error.hint))
         answers = iter(_raw(detector, crops))
-        return [one or next(answers) for one in result]
+        return [failure or next(answers) for failure in result]
 
     parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="evaluate") as pool:
-        return [one for scored in pool.map(block, parts) for one in scored]
+        return [answer for answers in pool.map(block, parts) for answer in answers]
 
 
 def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change | None = None) -> NDArray[np.uint8]:
-    """A picture as the detector's input, uint8 (S, S, 3).
+    """A picture as the detector's input.
+
+    Args:
+        detector: Whose input it is to be.
+        pictures: Where it comes from.
+        index: Which of them.
+        change: What happens to the pixels before they are resized.
+
+    Returns:
+        uint8 (S, S, 3).
 
     Raises:
         UnmaskError: It cannot be read, or was rejected when it was prepared.
@@ -124,18 +139,12 @@ def _raw(detector: Detector, crops: list[NDArray[np.uint8]]) -> list[Raw | Failu
     ]
 
 
-def _row(detector: Detector, picture: Picture, one: Raw | Failure) -> Score:
-    if isinstance(one, Failure):
-        return Score(
-            picture.path, picture.label, Status.UNREADABLE, None, None, None,
-            picture.source, picture.method, picture.group, one,
-        )  # fmt: skip
-    score = float(probability(one.logit, detector.info.temperature))
-    verdict = decide(score, detector.thresholds, outside_training=one.outside_training)
-    return Score(
-        picture.path, picture.label, Status.ANSWERED, one.logit, score, verdict,
-        picture.source, picture.method, picture.group, outside_training=one.outside_training,
-    )  # fmt: skip
+def _row(detector: Detector, picture: Picture, found: Raw | Failure) -> Score:
+    if isinstance(found, Failure):
+        return _score(picture, Status.UNREADABLE, failure=found)
+    score = float(probability(found.logit, detector.info.temperature))
+    verdict = decide(score, detector.thresholds, outside_training=found.outside_training)
+    return _score(picture, Status.ANSWERED, found.logit, score, verdict, outside_training=found.outside_training)
 
 
 def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None) -> list[Score]:
@@ -153,8 +162,23 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
 
 def _row_of(finding: Finding, picture: Picture) -> Score:
     face = deciding_face(finding.faces)
-    outside = face is not None and face.outside_training
+    logit, outside = (face.logit, face.outside_training) if face else (None, False)
+    return _score(
+        picture, finding.status, logit, finding.score, finding.verdict, finding.failure, outside_training=outside
+    )
+
+
+def _score(
+    picture: Picture,
+    status: Status,
+    logit: float | None = None,
+    score: float | None = None,
+    verdict: Verdict | None = None,
+    failure: Failure | None = None,
+    *,
+    outside_training: bool = False,
+) -> Score:
     return Score(
-        picture.path, picture.label, finding.status, face.logit if face else None, finding.score, finding.verdict,
-        picture.source, picture.method, picture.group, finding.failure, outside,
+        picture.path, picture.label, status, logit, score, verdict,
+        picture.source, picture.method, picture.group, failure, outside_training,
     )  # fmt: skip

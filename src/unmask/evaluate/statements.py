@@ -1,7 +1,8 @@
-"""The sentences of a report: what was found, and what is not known."""
+"""The sentences and numbers of a report in words: what was found, how sure it is, and what is not known."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.robustness import CLEAN, Robust, overall, ranked_by, worst
 from unmask.stats.intervals import Estimate
 
+# Everything else is a share and shown in per cent.
+_PLAIN: Final = frozenset({"roc_auc", "average_precision", "brier", "calibration_error"})
 _FEW: Final = 20
 _FEW_GROUPS: Final = 30
 _DELIVERED: Final = {"roc_auc": "AUC", "accuracy": "accuracy at 0.5"}
@@ -30,6 +33,9 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
         evaluation: The numbers.
         robustness: Clean and degraded; empty if not measured.
         split: `Train`, `Validation` or `Test`; None where it is not known.
+
+    Returns:
+        Whole sentences.
     """
     measures = evaluation.measures
     sentences = [_FLATTERING[split]] if split in _FLATTERING else []
@@ -48,13 +54,12 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
         )
     area = measures["roc_auc"]
     if area.value is not None:
-        sentences.append(f"The area under the ROC curve is {area.value:.3f}{_ends(area, 1, 3)}.")
+        sentences.append(f"The area under the ROC curve is {_sure(area)}.")
     if evaluation.worst is not None:
-        of_worst = evaluation.worst.measures["roc_auc"]
+        beside = ", beside all real pictures, since it has none of its own" if evaluation.worst.beside_all else ""
         sentences.append(
-            f"The hardest {evaluation.worst.kind} is {evaluation.worst.name}: AUC {of_worst.value:.3f}"
-            f"{_ends(of_worst, 1, 3)}"
-            f"{', beside all real pictures, since it has none of its own' if evaluation.worst.beside_all else ''}."
+            f"The hardest {evaluation.worst.kind} is {evaluation.worst.name}: AUC "
+            f"{_sure(evaluation.worst.measures['roc_auc'])}{beside}."
         )
     sentences += _deliveries(robustness)
     strange = evaluation.counts.outside_training
@@ -72,9 +77,18 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
 def not_known(
     evaluation: Evaluation, robustness: Sequence[Robust] = (), detector: dict[str, Any] | None = None
 ) -> list[str]:
-    """What these pictures cannot tell about the detector."""
-    sources = [one.name for one in evaluation.slices if one.kind == "source"]
-    methods = [one.name for one in evaluation.slices if one.kind == "method"]
+    """What these pictures cannot tell about the detector.
+
+    Args:
+        evaluation: The numbers.
+        robustness: Clean and degraded; empty if not measured.
+        detector: Its facts, as in `Report`.
+
+    Returns:
+        Whole sentences.
+    """
+    sources = [part.name for part in evaluation.slices if part.kind == "source"]
+    methods = [part.name for part in evaluation.slices if part.kind == "method"]
     sentences = []
     if methods:
         sentences.append(
@@ -90,13 +104,12 @@ def not_known(
     counts = evaluation.counts
     if counts.groups is not None and counts.effective_groups is not None:
         sentences.append(
-            f"The {counts.answered:,} pictures fall into {counts.groups:,} groups (clips, people). If the pictures "
-            f"of a group are all alike, they count no more than {counts.effective_groups:,.0f} independent ones; the "
-            "intervals take that into account."
+            f"{counted(evaluation)} If the pictures of a group are all alike, they count no more than "
+            f"{counts.effective_groups:,.0f} independent ones; the intervals take that into account."
         )
         if counts.effective_groups < _FEW_GROUPS:
             sentences.append("That is few: intervals from so few groups tend to be too short.")
-    few = [one.name for one in evaluation.slices if min(one.reals, one.fakes) < _FEW]
+    few = [part.name for part in evaluation.slices if min(part.reals, part.fakes) < _FEW]
     if few:
         sentences.append(f"Too few pictures to judge: {_list(few)}.")
     if not robustness:
@@ -112,11 +125,36 @@ def not_known(
     return sentences
 
 
+def counted(evaluation: Evaluation) -> str:
+    """What the intervals count, source by source: pictures, or groups of them.
+
+    Args:
+        evaluation: The numbers.
+
+    Returns:
+        One or two sentences; empty where nothing was answered.
+    """
+    independent = evaluation.counts.independent
+    grouped = [unit for unit in independent if unit.groups < unit.pictures]
+    if not grouped:
+        return "Every interval counts pictures, each as independent of the others." if independent else ""
+    named = [
+        f"{unit.source or 'pictures of no named source'} ({unit.pictures:,} pictures in {unit.groups:,} groups)"
+        for unit in grouped
+    ]
+    alone = [unit.source for unit in independent if unit.groups == unit.pictures and unit.source]
+    rest = f" In {_list(alone)} it counts pictures, each as independent of the others." if alone else ""
+    return (
+        "An interval counts groups that the manifest names, such as the frames of a clip, the clips of a person or "
+        f"look-alike photos, in {_list(named)}.{rest}"
+    )
+
+
 def _deliveries(robustness: Sequence[Robust]) -> list[str]:
     together = overall(robustness)
     if together is None:
         return []
-    clean, hardest = next(one for one in robustness if one.family == CLEAN), worst(robustness)
+    clean, hardest = next(found for found in robustness if found.family == CLEAN), worst(robustness)
     measure = ranked_by(clean)
     title, before = _DELIVERED[measure], clean.measures[measure].value
     sentences = []
@@ -124,13 +162,13 @@ def _deliveries(robustness: Sequence[Robust]) -> list[str]:
         after, flips = hardest.measures[measure].value, hardest.measures["flip_rate"]
         sentences.append(
             f"The most harmful delivery is {hardest.name}: {title} falls from {before:.3f} to {after:.3f}, and "
-            f"{_percent(flips)} of verdicts change between real and fake."
+            f"{_sure(flips)} of verdicts change between real and fake."
         )
-    elif before is not None and any(one.n for one in robustness if one is not clean):
+    elif before is not None and any(found.n for found in robustness if found is not clean):
         sentences.append(f"No delivery lowered the {title} of {before:.3f}.")
     if together.flip_rate.value is not None:
         sentences.append(
-            f"Over all deliveries together, {_percent(together.flip_rate)} of verdicts change between real and fake."
+            f"Over all deliveries together, {_sure(together.flip_rate)} of verdicts change between real and fake."
         )
     if together.share_of_clean is not None:
         sentences.append(
@@ -153,6 +191,9 @@ def how_chosen(split: str | None, chosen_by: str | None) -> list[str]:
     Args:
         split: As for `summary`.
         chosen_by: What the bundle says of its policy; None for a table of another tool.
+
+    Returns:
+        Whole sentences.
     """
     sentences = []
     if chosen_by:
@@ -162,7 +203,9 @@ def how_chosen(split: str | None, chosen_by: str | None) -> list[str]:
     if split in _FLATTERING:
         sentences.append(_FLATTERING[split])
     elif split == "Test":
-        sentences.append("These pictures are a Test split, on which Unmask chooses nothing.")
+        sentences.append(
+            "These pictures are a Test split, on which Unmask chooses nothing: `train` and `export` do not open it."
+        )
     else:
         sentences.append(
             "These pictures are of no known split: whether the detector learned from them, or anything was chosen on "
@@ -176,21 +219,56 @@ def on_validation(chosen_by: str | None) -> bool:
     return (chosen_by or "").startswith("Validation")
 
 
-def _share(sentence: str, one: Estimate) -> str:
-    if one.value is None:
+def percent(value: float | None) -> str:
+    """A share, 0..1, as people read it: ``2.1 %``; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A plain number, a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def estimate_text(estimate: Estimate, name: str | None = None) -> str:
+    """Value and interval, or the reason why one is missing.
+
+    Args:
+        estimate: Of a share, or of a measure that is no share.
+        name: Of the measure, where the estimate has another one.
+
+    Returns:
+        Such as ``2.1 % (1.4 to 3.0)``.
+
+    >>> estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10))
+    '91.0 % (88.0 to 93.5)'
+    """
+    if estimate.value is None:
+        return f"– ({estimate.reason})"
+    plain = (name or estimate.name) in _PLAIN
+    text = number(estimate.value) if plain else percent(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return f"{text} ({estimate.reason})" if estimate.reason else text
+    return f"{text} ({_range(estimate.low, estimate.high, plain)})"
+
+
+def _range(low: float, high: float, plain: bool) -> str:
+    return f"{low:.3f} to {high:.3f}" if plain else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _share(sentence: str, estimate: Estimate) -> str:
+    if estimate.value is None:
         return ""
-    text = sentence.format(n=f"{one.n:,}", share=_percent(one))
+    text = sentence.format(n=f"{estimate.n:,}", share=_sure(estimate))
     return text[0].upper() + text[1:]
 
 
-def _percent(one: Estimate) -> str:
-    return "–" if one.value is None else f"{100 * one.value:.1f} %{_ends(one, 100, 1)}"
-
-
-def _ends(one: Estimate, scale: float, digits: int) -> str:
-    if one.low is None or one.high is None:
-        return ""
-    return f" (95 % interval {scale * one.low:.{digits}f} to {scale * one.high:.{digits}f})"
+def _sure(estimate: Estimate) -> str:
+    """Value and interval for a reader who meets it in a sentence: ``2.1 % (95 % interval 1.4 to 3.0)``."""
+    plain = estimate.name in _PLAIN
+    text = number(estimate.value) if plain else percent(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} (95 % interval {_range(estimate.low, estimate.high, plain)})"
 
 
 def _list(names: Sequence[str]) -> str:
