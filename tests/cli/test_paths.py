@@ -105,9 +105,17 @@ def test_a_report_over_something_else_is_refused(in_folder, names, files):
     assert caught.value.code == "bad-output"
 
 
-def test_a_report_over_an_earlier_one_is_written(in_folder):
+def test_a_report_over_an_earlier_one_is_refused_unless_wanted(in_folder):
     make(in_folder, "d/out.csv")
-    refuse_overwriting(["d"], ["d/out.csv", "d/out.html", os.devnull])
+    files = ["d/out.csv", "d/out.html", os.devnull]
+    with pytest.raises(UnmaskError, match=r"out\.csv is there already"):
+        refuse_overwriting(["d"], files)
+    refuse_overwriting(["d"], files, overwrite=True)
+
+
+def test_an_empty_file_is_no_report_that_could_be_lost(in_folder):
+    (in_folder / "out.csv").touch()
+    refuse_overwriting(["d"], ["out.csv"])
 
 
 def test_a_folder_that_is_written_to_can_be_searched_itself(in_folder):

@@ -95,12 +95,15 @@ def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
                 yield Candidate(match, _is_among(match, own))
 
 
-def refuse_overwriting(names: Iterable[str], files: Iterable[str | os.PathLike[str]]) -> None:
+def refuse_overwriting(
+    names: Iterable[str], files: Iterable[str | os.PathLike[str]], *, overwrite: bool = False
+) -> None:
     """Refuse a report that would take the place of a picture, of something to be checked, or of another report.
 
     Args:
         names: As typed.
-        files: What this run is told to write, in order. A report of an earlier run may be written over.
+        files: What this run is told to write, in order.
+        overwrite: Whether a report of an earlier run may be replaced.
 
     Raises:
         UnmaskError: Code ``bad-output``.
@@ -108,13 +111,21 @@ def refuse_overwriting(names: Iterable[str], files: Iterable[str | os.PathLike[s
     named = {os.path.realpath(name) for name in names if not os.path.isdir(name)}
     taken: set[str] = set()
     for file in files:
-        place = os.path.realpath(file)
+        place, name = os.path.realpath(file), os.fspath(file)
         if place in taken:
-            raise _bad_output(f"two reports cannot both be written to {os.fspath(file)}")
+            raise _bad_output(f"two reports cannot both be written to {name}")
         if place in named:
-            raise _bad_output(f"{os.fspath(file)} is to be checked, and would be overwritten by the report")
+            raise _bad_output(f"{name} is to be checked, and would be overwritten by the report")
         if _is_picture(place):
-            raise _bad_output(f"{os.fspath(file)} is a picture, and would be overwritten by the report")
+            raise _bad_output(f"{name} is a picture, and would be overwritten by the report")
+        if os.path.isdir(place):
+            raise _bad_output(f"{name} is a folder")
+        if os.path.isfile(place) and os.path.getsize(place) and not overwrite:
+            raise UnmaskError(
+                f"{name} is there already",
+                hint="Name another file, or replace it once the new one is whole: --overwrite.",
+                code="bad-output",
+            )
         taken.add(place)
 
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from unmask.errors import UnmaskError
-from unmask.output.csv_rows import RowWriter
+from unmask.output.csv_table import RowWriter
 
 MANIFEST = "manifest.csv"
 # What `unmask audit --fix` keeps: the manifest as `prepare` wrote it, and the rows taken out of it since.

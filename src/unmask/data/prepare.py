@@ -35,7 +35,7 @@ from unmask.face.finder import FaceFinder
 from unmask.image.limits import LIMITS
 from unmask.image.read import read_image
 from unmask.image.resize import resize
-from unmask.output.csv_rows import RowWriter
+from unmask.output.csv_table import RowWriter
 from unmask.system.cores import available_cores
 
 __all__ = ["Crop", "Progress", "load_prepared", "prepare"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import UnmaskError
 from unmask.finding import Failure, Status, Verdict
-from unmask.output.csv_rows import RowWriter
+from unmask.output.csv_table import RowWriter
 from unmask.stats.metrics import EVEN, Judged
 from unmask.verdict import Thresholds, decide, probability
 

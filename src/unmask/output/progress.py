@@ -6,6 +6,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from unmask.output.wording import printable
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -70,7 +72,7 @@ class Progress(AbstractContextManager["Progress"]):
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
             self._what, self._began, self._first = what, time.perf_counter(), done
-            self._bar.add_task(what, numbers="")
+            self._bar.add_task(printable(what), numbers="")
         seconds = time.perf_counter() - self._began
         rate = f"{(done - self._first) / seconds:.1f}/s" if done > self._first and seconds > 0 else ""
         count = f"{done:,} of {total:,}" if total is not None else f"{done:,}" if done else ""
@@ -79,4 +81,4 @@ class Progress(AbstractContextManager["Progress"]):
 
     def print(self, line: str) -> None:
         """Print a line that stays, above the bar; on standard error where there is no terminal."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -25,14 +25,43 @@ from unmask.output.wording import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
+    from unmask.checking import Examined
+    from unmask.detector import Detector
     from unmask.verdict import Thresholds
 
 COLOURS = {Verdict.REAL: "green", Verdict.UNSURE: "yellow", Verdict.FAKE: "red"}
 GAUGE_WIDTH = 40
 TITLE_WIDTH = 70
 LEFT_OUT = "hidden files, links to folders or files that this run writes"
+
+
+class Cards:
+    """Shows a card for each picture."""
+
+    def __init__(self, console: Console, detector: Detector) -> None:
+        self._console, self._detector = console, detector
+
+    def add(self, examined: Examined) -> None:
+        """Show one picture's answer."""
+        finding, detector = examined.finding, self._detector
+        details = f"{detector.label} · policy {detector.policy} · {finding.seconds * 1000:.0f} ms"
+        self._console.print(card(finding, detector.thresholds, details=details))
+
+
+class Lines:
+    """Shows a table with a line for each picture."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._begun = console, False
+
+    def add(self, examined: Examined) -> None:
+        """Show one picture's answer; the header before the first."""
+        if not self._begun:
+            self._console.print(HEADER)
+            self._begun = True
+        self._console.print(line(examined.finding), soft_wrap=True)
 
 
 def card(finding: Finding, thresholds: Thresholds, *, details: str) -> RenderableType:
@@ -70,7 +99,7 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         lines.add_row("")
         size = f", {size_text(image.file_bytes)}" if image.file_bytes else ""
         lines.add_row(Text(f"{image.format} {image.width} x {image.height}{size}", style="dim"))
-    lines.add_row(Text(details, style="dim"))
+    lines.add_row(Text(printable(details), style="dim"))
     title = escape(_end_of(printable(finding.path or "picture")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
 

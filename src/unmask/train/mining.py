@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from unmask.data.manifest import MANIFEST, Row, write_manifest
 from unmask.data.prepared import PREPARED, Prepared, load_prepared
 from unmask.errors import UnmaskError
-from unmask.output.csv_rows import RowWriter
+from unmask.output.csv_table import RowWriter
 from unmask.stats.metrics import roc_auc
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.contact_sheet import write_contact_sheet

@@ -161,7 +161,7 @@ def test_ctrl_c_leaves_a_json_document_of_what_was_checked(run, pictures, monkey
     assert "interrupted" not in json.loads(run("check", pictures, "--json").stdout)
 
 
-def test_a_document_that_an_error_cut_off_is_not_ended(run, pictures, monkeypatch):
+def test_a_document_that_an_error_cut_off_says_so(run, pictures, monkeypatch):
     from unmask.errors import UnmaskError
 
     def failing(*_, **__):
@@ -170,7 +170,10 @@ def test_a_document_that_an_error_cut_off_is_not_ended(run, pictures, monkeypatc
 
     monkeypatch.setattr("unmask.checking.examine_paths", failing)
     result = run("check", pictures, "--json")
-    assert (result.exit_code, result.stdout[-1:]) == (2, "[")
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert document["interrupted"] is True
+    assert document["error"] == {"code": "no", "message": "no", "hint": "none"}
 
 
 def test_ctrl_c_in_a_pipe_whose_reader_is_gone_is_ctrl_c(run, face_file, monkeypatch):
@@ -328,7 +331,7 @@ main({arguments!r})
 def test_a_report_in_the_folder_that_is_checked_is_no_picture(run, in_folder, face_file):
     shutil.copy(face_file, "face.png")
     for _ in range(2):
-        result = run("check", ".", "--json", "--csv", "o.csv", "--html", "o.html", "--heatmap", "maps")
+        result = run("check", ".", "--json", "--overwrite", "--csv", "o.csv", "--html", "o.html", "--heatmap", "maps")
         assert json.loads(result.stdout)["summary"]["pictures"] == 1
     assert result.exit_code == 0
 
@@ -468,3 +471,114 @@ def _raise(error):
 
 def test_version_is_printed():
     assert __version__ in CliRunner().invoke(main, ["--version"]).stdout
+
+
+LONG = "ü" * 115
+
+
+def test_a_long_name_with_other_letters_gets_its_heatmap(run, in_folder, face_file):
+    shutil.copy(face_file, f"{LONG}.png")
+    assert run("check", f"{LONG}.png", "--heatmap", "maps").exit_code == 0
+    assert os.listdir("maps") == [f"0001-{40 * 'ü'}-face1.png"]
+
+
+def test_a_heatmap_that_cannot_be_written_stops_no_other_picture(run, in_folder, face_file):
+    for name in ("a.png", "b.png"):
+        shutil.copy(face_file, name)
+    os.makedirs("maps/0001-a-face1.png/taken")
+    result = run("check", "a.png", "b.png", "--heatmap", "maps", "--json", "--html", "o.html", "--csv", "o.csv")
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)["findings"]
+    assert [note["code"] for note in first["notes"]] == ["heatmap-not-written"]
+    assert second["notes"] == []
+    assert "cannot write maps/0001-a-face1.png" in result.stderr
+    assert "Its heatmap is missing" in (in_folder / "o.html").read_text()
+    assert "heatmap-not-written" in (in_folder / "o.csv").read_text()
+    assert os.path.isfile("maps/0002-b-face1.png")
+
+
+def test_an_earlier_report_is_not_overwritten_in_silence(run, in_folder, face_file):
+    shutil.copy(face_file, "face.png")
+    for option, file in (("--csv", "o.csv"), ("--html", "o.html")):
+        (in_folder / file).write_text("an hour of work")
+        result = run("check", "face.png", option, file)
+        assert result.exit_code == 2
+        assert "--overwrite" in result.stderr
+        assert (in_folder / file).read_text() == "an hour of work"
+        assert run("check", "face.png", option, file, "--overwrite").exit_code == 0
+        assert "face.png" in (in_folder / file).read_text()
+
+
+def test_ctrl_c_says_how_many_of_how_many_and_where_they_are(run, pictures, tmp_path, monkeypatch):
+    from unmask.checking import examine_paths
+
+    def interrupted(*arguments, **options):
+        yield next(examine_paths(*arguments, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    result = run("check", pictures, "--csv", tmp_path / "o.csv", "--html", tmp_path / "o.html")
+    assert result.exit_code == 130
+    assert "1 of 3 pictures" in result.stderr
+    (rows,) = tmp_path.glob("o.csv.*.part")
+    assert str(rows) in result.stderr
+    assert str(tmp_path / "o.html") in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_a_run_that_is_told_to_end_leaves_a_whole_page(toy_bundle, face_file, tmp_path):
+    page = tmp_path / "o.html"
+    command = [sys.executable, "-m", "unmask", "check", "--bundle", toy_bundle, "--html", page]
+    paths = copies(face_file, tmp_path / "many", 300)
+    with subprocess.Popen([*command, paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()  # the header stands above the first answer
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 130
+    assert page.read_text().endswith("</html>")
+    assert "interrupted" in page.read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell")
+def test_a_closed_standard_input_is_an_error_with_a_hint(toy_bundle):
+    command = f"{sys.executable} -m unmask check --bundle {toy_bundle} - <&-"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: standard input is closed")
+    assert "hint: " in result.stderr
+
+
+def test_explain_goes_on_after_a_picture_that_cannot_be_read(toy_bundle, in_folder, face_file):
+    shutil.copy(face_file, f"{LONG}.png")
+    (in_folder / "no\x1b[2J.png").write_text("no picture")
+    arguments = ["explain", "--bundle", str(toy_bundle), "no\x1b[2J.png", f"{LONG}.png"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "NO ANSWER" in result.stdout
+    assert "\x1b" not in result.output
+    assert os.listdir("unmask-explained") == [f"0002-{40 * 'ü'}-face1-gradcam.png"]
+
+
+def test_the_verbs_are_listed_by_what_they_are_for():
+    lines = CliRunner().invoke(main, ["--help"]).stdout.splitlines()
+    families = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert families == ["Options:", "Ask about pictures:", "Train a detector:", "Judge detectors:", "Try it out:"]
+    assert all(any(line.startswith(f"  {verb} ") for line in lines) for verb in main.commands)
+
+
+def test_a_package_that_is_missing_is_an_error_with_a_hint(run, face_file, monkeypatch):
+    def missing(*_, **__):
+        raise ModuleNotFoundError("no", name="onnxruntime.capi")
+
+    monkeypatch.setattr("unmask.detector.Detector.load", missing)
+    result = run("check", face_file)
+    assert result.exit_code == 2
+    assert "onnxruntime" in result.stderr
+    assert "doctor" in result.stderr
+
+
+def test_an_error_of_many_lines_is_set_in_so_that_a_name_can_forge_no_hint(run, in_folder):
+    (in_folder / "a").mkdir()
+    result = run("prepare", "a\nhint: do this\x1b[2J", "--out", "out")
+    assert "\nhint: do this" not in result.stderr
+    assert "\x1b" not in result.stderr

@@ -1,0 +1,117 @@
+"""Findings -> CSV, one row a picture; and rows that every reader gets back, whatever the names of the pictures."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from unmask.finding import Status
+from unmask.output.files import writing
+from unmask.verdict import deciding_face
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from unmask.checking import Examined
+
+CSV_COLUMNS = (
+    "path", "status", "verdict", "score", "faces", "face_left", "face_top", "face_width", "face_height", "format",
+    "width", "height", "file_bytes", "sha256", "notes", "failure", "message", "hint", "detector", "policy",
+)  # fmt: skip
+
+
+class RowWriter:
+    """`csv.writer` with line ends of one byte, which also quotes a carriage return.
+
+    Python before 3.13 quotes only what is part of its own line end; a bare carriage return then ends the line for readers.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._plain = csv.writer(file, lineterminator="\n")
+        self._quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def writerow(self, row: Iterable[object]) -> None:
+        """Write one row."""
+        cells = list(row)
+        returns = any("\r" in cell for cell in cells if isinstance(cell, str))
+        (self._quoting if returns else self._plain).writerow(cells)
+
+    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
+        """Write some rows."""
+        for row in rows:
+            self.writerow(row)
+
+
+class CsvWriter(AbstractContextManager["CsvWriter"]):
+    """Writes one row a picture; a picture without an answer is a row, too.
+
+    The rows go to a file of their own beside `path`, each as soon as it is known, and that takes the place of `path` when
+    all are there. However a run ends, the rows that it found are kept, half a table is never taken for a whole one, and two
+    runs that write one file do not mix.
+
+    Attributes:
+        place: Where the rows are; `path` once the table is whole.
+
+    Raises:
+        UnmaskError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path = Path(os.path.realpath(path))
+        # A device or a pipe is written to as it is; replacing it would take it away.
+        special = path.exists() and not path.is_file()
+        self.place = path if special else path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A file name that is no UTF-8 must not end a run of thousands.
+            self._file = self.place.open("w" if special else "x", encoding="utf-8", errors="replace", newline="")
+        self._rows = RowWriter(self._file)
+        self._rows.writerow(CSV_COLUMNS)
+        self._is_empty = True
+
+    def add(self, examined: Examined) -> None:
+        """Write one row. The face columns are those of the face that decided."""
+        finding = examined.finding
+        face = deciding_face(finding.faces)
+        box = face.box if face else None
+        image, failure = finding.image, finding.failure
+        notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
+        self._is_empty = False
+        with writing(self._path):
+            self._rows.writerow(
+                [
+                    _safe_cell(finding.path or ""),
+                    finding.status.value,
+                    finding.verdict.value if finding.verdict else "",
+                    f"{finding.score:.6f}" if finding.score is not None else "",
+                    "" if finding.status is Status.UNREADABLE else len(finding.faces),
+                    *((box.left, box.top, box.width, box.height) if box else ("", "", "", "")),
+                    *((image.format, image.width, image.height, image.file_bytes, image.sha256) if image else [""] * 5),
+                    ";".join(dict.fromkeys(note.code for note in notes)),
+                    *((failure.code, _safe_cell(failure.message), failure.hint) if failure else ("", "", "")),
+                    finding.detector,
+                    finding.policy,
+                ]
+            )
+            self._file.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with writing(self._path):
+            self._file.close()
+            if self.place != self._path:
+                if kind is None:
+                    self.place = self.place.replace(self._path)
+                elif self._is_empty:
+                    self.place.unlink()
+
+
+def _safe_cell(text: str) -> str:
+    """A spreadsheet takes a cell that begins like a formula for one; a leading quote keeps it text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

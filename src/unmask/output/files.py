@@ -1,0 +1,72 @@
+"""Files that answers are written to: names that every file system takes, and what to say where one cannot be written."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unmask.errors import UnmaskError
+from unmask.output.wording import printable
+from unmask.system.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# File systems count bytes, most up to 255 and encrypted ones up to 143; the rest is for a number and what is shown.
+STEM_BYTES = 80
+# What Windows does not take in a name.
+_SPECIAL = re.compile(r'[<>:"/\\|?*]')
+
+
+def file_stem(name: str) -> str:
+    """The name of a picture as a part of another file's name.
+
+    Args:
+        name: Of any length, with any letters; without folder and ending.
+
+    Returns:
+        At most 80 bytes of UTF-8, without control characters.
+
+    Example:
+        >>> file_stem("a\\x1b: " + 50 * "ü")[:5], len(file_stem(50 * "ü"))
+        ('a__ ü', 40)
+    """
+    safe = _SPECIAL.sub("_", printable(name).replace("\N{REPLACEMENT CHARACTER}", "_"))
+    return safe.encode("utf-8")[:STEM_BYTES].decode("utf-8", errors="ignore").rstrip(". ") or "_"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write `path` into an `UnmaskError` with the code ``bad-output``.
+
+    A broken pipe is none: its reader has seen enough.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnmaskError(
+            f"cannot write {os.fspath(path)}: {error.strerror or error}",
+            hint="Name a place with room that you may write to.",
+            code="bad-output",
+        ) from None
+
+
+def write_file(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all, and its folder if that is not there.
+
+    Returns:
+        `path`.
+
+    Raises:
+        UnmaskError: It cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            file.write(data)
+    return path

@@ -1,0 +1,136 @@
+"""Findings -> a page that needs nothing but itself: thumbnails, heatmaps and styles are inside."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from unmask import __version__
+from unmask.explain.heatmap import WHAT_IT_IS
+from unmask.finding import Box, FaceFinding
+from unmask.image.encode import encode_jpeg
+from unmask.image.resize import shrink
+from unmask.output import wording
+from unmask.output.documents import Tally
+from unmask.output.files import writing
+from unmask.output.pictures import plain_and_heatmap
+from unmask.system.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unmask.checking import Examined
+    from unmask.detector import Detector
+
+THUMBNAIL = 360
+FACE_SIDE = 160
+
+
+class HtmlWriter(AbstractContextManager["HtmlWriter"]):
+    """Writes the page, one finding at a time.
+
+    The cards are kept in a nameless file beside the page until the end, so that the summary can stand at the top of the
+    page while memory does not grow with the number of pictures. The page appears when it is whole; where a run is stopped,
+    it holds what there is and says so.
+
+    Raises:
+        UnmaskError: The page cannot be written.
+    """
+
+    def __init__(self, path: Path, detector: Detector) -> None:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        self._path = path = Path(os.path.realpath(path))
+        self._detector = detector
+        environment = Environment(
+            loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        environment.globals["words"] = wording
+        self._page = environment.get_template("findings.html")
+        self._card = environment.get_template("finding.html")
+        self._tally = Tally()
+        # A device or a pipe is written to as it is; replacing it would take it away.
+        self._special = path.exists() and not path.is_file()
+        with writing(path):  # refused now rather than after an hour
+            if self._special:
+                path.open("a").close()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._cards = tempfile.TemporaryFile(  # noqa: SIM115  (closed in __exit__)
+                "w+", prefix=".", encoding="utf-8", errors="replace", dir=None if self._special else path.parent
+            )
+
+    def add(self, examined: Examined) -> None:
+        """Write one card."""
+        finding, pixels = examined.finding, examined.pixels
+        self._tally.add(finding)
+        card = self._card.render(
+            finding=finding,
+            number=self._tally.pictures,
+            thumbnail=_jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
+            faces=[_face_pictures(face, pixels) for face in finding.faces] if pixels is not None else [],
+            thresholds=self._detector.thresholds,
+        )
+        with writing(self._path):
+            self._cards.write(card)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._cards, writing(self._path):
+            if kind is not None and not self._tally.pictures:
+                return
+            self._cards.seek(0)
+            page = self._page.generate(
+                tally=self._tally,
+                cards=_chunks(self._cards),
+                detector=self._detector.info,
+                policy=self._detector.policy,
+                thresholds=self._detector.thresholds,
+                version=__version__,
+                what_it_is=WHAT_IT_IS,
+                interrupted=kind is not None,
+            )
+            if self._special:
+                with self._path.open("w", encoding="utf-8", errors="replace") as file:
+                    file.writelines(page)
+            else:
+                with atomic_write(self._path, "w", errors="replace") as file:
+                    file.writelines(page)
+
+
+def _face_pictures(face: FaceFinding, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    plain, over = plain_and_heatmap(face, pixels, FACE_SIDE)
+    return {
+        "face": face,
+        "plain": _jpeg_url(plain),
+        "heatmap": _jpeg_url(over),
+        "box": _percent(face.box, pixels),
+    }
+
+
+def _percent(box: Box, pixels: NDArray[np.uint8]) -> dict[str, float]:
+    height, width = pixels.shape[:2]
+    left, top = max(box.left, 0), max(box.top, 0)
+    right, bottom = min(box.left + box.width, width), min(box.top + box.height, height)
+    return {
+        "left": 100 * left / width,
+        "top": 100 * top / height,
+        "width": 100 * (right - left) / width,
+        "height": 100 * (bottom - top) / height,
+    }
+
+
+def _jpeg_url(pixels: NDArray[np.uint8]) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")
+
+
+def _chunks(stream: IO[str]) -> Any:
+    return iter(lambda: stream.read(1 << 20), "")
