@@ -11,6 +11,11 @@ def examined(toy_detector, face_file):
     return Examined(toy_detector.check(face_file), None)
 
 
+def stop_after(table, examined):
+    table.add(examined)
+    raise KeyboardInterrupt
+
+
 def rows_of(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -48,9 +53,9 @@ def test_two_runs_with_one_table_do_not_mix(tmp_path, examined):
 
 def test_a_run_that_is_stopped_keeps_its_rows_and_the_table_of_an_earlier_one(tmp_path, examined):
     (tmp_path / "o.csv").write_text("earlier")
-    with pytest.raises(KeyboardInterrupt), CsvWriter(tmp_path / "o.csv") as table:
-        table.add(examined)
-        raise KeyboardInterrupt
+    table = CsvWriter(tmp_path / "o.csv")
+    with pytest.raises(KeyboardInterrupt), table:
+        stop_after(table, examined)
     assert len(rows_of(table.place)) == 1
     assert (tmp_path / "o.csv").read_text() == "earlier"
 

@@ -10,6 +10,11 @@ def examined(toy_detector, face_file):
     return examine_image(toy_detector, face_file)
 
 
+def stop_after(page, examined):
+    page.add(examined)
+    raise KeyboardInterrupt
+
+
 def test_two_runs_with_one_page_do_not_mix(tmp_path, toy_detector, examined):
     page = tmp_path / "o.html"
     with HtmlWriter(page, toy_detector) as first:
@@ -32,8 +37,7 @@ def test_a_page_needs_no_temporary_folder(tmp_path, toy_detector, examined, monk
 
 def test_a_run_that_is_stopped_says_so_on_its_page(tmp_path, toy_detector, examined):
     with pytest.raises(KeyboardInterrupt), HtmlWriter(tmp_path / "o.html", toy_detector) as page:
-        page.add(examined)
-        raise KeyboardInterrupt
+        stop_after(page, examined)
     assert "interrupted" in (tmp_path / "o.html").read_text()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from unmask.cli.options import PATH, detector_options, load, out_folder
 from unmask.cli.say import EXIT_FAILED_ON, EXIT_INTERRUPTED, EXIT_NO_ANSWER, say, say_error
 from unmask.errors import UnmaskError
 
@@ -21,33 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from unmask.checking import Examined
-    from unmask.detector import Detector
     from unmask.output.documents import Tally
-
-_PATH = click.Path(path_type=Path)
-
-
-def _detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--threads", type=click.IntRange(1), help="Threads for one picture. [default: one a core, up to 4]"
-        ),
-        click.option("--runtime", type=click.Choice(["onnxruntime", "openvino"]), default="onnxruntime", hidden=True),
-        click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive."),
-        click.option("--bundle", type=_PATH, help="Folder of a detector. [default: the shipped one]"),
-        click.option("--max-faces", type=click.IntRange(1), help="Judge only so many of the largest faces."),
-        click.option("--no-face-search", is_flag=True, help="Take each whole picture as one face."),
-    ):
-        function = option(function)
-    return function
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document instead of a card or table.")
-@click.option("--csv", "csv_file", type=_PATH, help="Also write one row a picture to this file.")
-@click.option("--html", "html_file", type=_PATH, help="Also write a self-contained page with heatmaps.")
-@click.option("--heatmap", "heatmap_folder", type=_PATH, help="Also write a heatmap of every face here.")
+@click.option("--csv", "csv_file", type=PATH, help="Also write one row a picture to this file.")
+@click.option("--html", "html_file", type=PATH, help="Also write a self-contained page with heatmaps.")
+@click.option("--heatmap", "heatmap_folder", type=PATH, help="Also write a heatmap of every face here.")
 @click.option("--overwrite", is_flag=True, help="Replace a table or page of an earlier run.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option(
@@ -56,7 +39,7 @@ def _detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     help="Exit with 3 if any picture gets this answer. May be given more than once.",
 )
-@_detector_options
+@detector_options
 def check(
     paths: tuple[str, ...],
     as_json: bool,
@@ -86,17 +69,17 @@ def check(
     from rich.console import Console
 
     from unmask.checking import examine_paths
-    from unmask.cli.paths import expand, refuse_overwriting
+    from unmask.cli.paths import expand, names_on_standard_input, refuse_overwriting
     from unmask.output.documents import JsonWriter, Tally
     from unmask.output.progress import Progress
     from unmask.output.terminal import LEFT_OUT, Cards, Lines, summary
 
-    names = [name for path in paths for name in (_standard_input() if path == "-" else [path])]
+    names = [name for path in paths for name in (names_on_standard_input() if path == "-" else [path])]
     refuse_overwriting(names, [file for file in (csv_file, html_file) if file], overwrite=overwrite)
     single = len(names) == 1 and not os.path.isdir(names[0]) and len(list(expand(names))) == 1
-    detector = _load(options, many=not single)
+    detector, how = load(options, many=not single)
     tally, unwritten, total = Tally(), 0, None
-    out = Console()
+    console = Console()
     outputs = [place for place in (csv_file, html_file, heatmap_folder) if place]
     kept: list[Callable[[], str]] = []  # where to find what was written, if the run is interrupted
     try:
@@ -122,17 +105,12 @@ def check(
             if as_json:
                 reports.append(stack.enter_context(JsonWriter(sys.stdout, detector, tally)))
             else:
-                reports.append(Cards(out, detector) if single else Lines(out))
-            hidden = single or quiet or (as_json and out.is_terminal)
-            progress = stack.enter_context(Progress(None if as_json else out, hidden=hidden))
+                reports.append(Cards(console, detector) if single else Lines(console))
+            hidden = single or quiet or (as_json and console.is_terminal)
+            progress = stack.enter_context(Progress(None if as_json else console, hidden=hidden))
             total = _count(names, outputs) if progress.shown else None
-            for examined in examine_paths(
-                _files(names, outputs, tally),
-                detector,
-                face_search=not options["no_face_search"],
-                max_faces=options["max_faces"],
-                heatmap=bool(html_file or heatmap_folder),
-            ):
+            wants_maps = bool(html_file or heatmap_folder)
+            for examined in examine_paths(_files(names, outputs, tally), detector, **how, heatmap=wants_maps):
                 if pictures:
                     try:
                         pictures.add(examined.finding, examined.pixels)
@@ -154,7 +132,7 @@ def check(
         say("The same command begins at the first picture again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if not as_json and not single:
-        out.print(summary(tally))
+        console.print(summary(tally))
     if any(getattr(tally, answer.replace("-", "_")) for answer in fail_on):
         sys.exit(EXIT_FAILED_ON)
     sys.exit(EXIT_NO_ANSWER if tally.unanswered or unwritten else 0)
@@ -169,8 +147,8 @@ def check(
     show_default=True,
     help="How the heatmap is made.",
 )
-@click.option("--out", type=_PATH, default=Path("unmask-explained"), show_default=True, help="Folder for the pictures.")
-@_detector_options
+@click.option("--out", type=PATH, default=Path("unmask-explained"), show_default=True, help="Folder for the pictures.")
+@detector_options
 def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> None:
     """Show where the detector looked: a heatmap beside and over every face."""
     from rich.console import Console
@@ -181,19 +159,13 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
     from unmask.output.pictures import FacePictures
     from unmask.output.terminal import Cards
 
-    detector = _load(options, many=False)
+    detector, how = load(options)
     cards = Cards(Console(), detector)
     pages = FacePictures(out, lambda pixels, face: explanation_picture(pixels, face, method), f"-{method}")
     tally, failed, sentence = Tally(), 0, ""
     for path in _files(paths, [out], tally):
         try:
-            examined = examine_image(
-                detector,
-                path,
-                face_search=not options["no_face_search"],
-                max_faces=options["max_faces"],
-                heatmap=method == "gradcam",
-            )
+            examined = examine_image(detector, path, **how, heatmap=method == "gradcam")
             assert examined.pixels is not None  # they always come along with a single picture
             examined = replace(examined, finding=explained(detector, examined.finding, examined.pixels, method))
         except UnmaskError as error:
@@ -218,8 +190,8 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
 
 
 @click.command()
-@click.option("--out", type=_PATH, default=Path("unmask-demo"), show_default=True, help="Folder for the pictures.")
-@_detector_options
+@out_folder("unmask-demo", "pictures")
+@detector_options
 def demo(out: Path, **options: Any) -> None:
     """Draw a face, check it, and show its heatmap: no picture needed."""
     from rich.console import Console
@@ -232,10 +204,8 @@ def demo(out: Path, **options: Any) -> None:
     from unmask.output.terminal import Cards
 
     picture = write_file(out / "face.png", encode_png(draw_face()))
-    detector = _load(options, many=False)
-    examined = examine_image(
-        detector, picture, face_search=not options["no_face_search"], max_faces=options["max_faces"]
-    )
+    detector, how = load(options)
+    examined = examine_image(detector, picture, **how)
     Cards(Console(), detector).add(examined)
     say(f"The picture: {picture}")
     for file in FacePictures(out, side_by_side).add(examined.finding, examined.pixels):
@@ -244,7 +214,7 @@ def demo(out: Path, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--bundle", type=_PATH, help="Look at this detector. [default: the shipped one]")
+@click.option("--bundle", type=PATH, help="Look at this detector. [default: the shipped one]")
 def doctor(bundle: Path | None) -> None:
     """Say what is installed, what is missing, and what to do about it."""
     from unmask.doctor import examine
@@ -276,26 +246,6 @@ def _spare_a_short_process() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # At its end Python searches all that is alive for garbage; the memory goes back with the process anyway.
     atexit.register(gc.freeze)
-
-
-def _load(options: dict[str, Any], *, many: bool) -> Detector:
-    from unmask.detector import Detector
-
-    # Many pictures at once are faster with one thread each than one by one with all.
-    threads = options["threads"] or (1 if many else None)
-    return Detector.load(options["bundle"], threads=threads, runtime=options["runtime"], policy=options["policy"])
-
-
-def _standard_input() -> list[str]:
-    from unmask.cli.paths import listed
-
-    if sys.stdin is None:
-        raise UnmaskError(
-            "standard input is closed, and - reads a list of paths from it",
-            hint="Give the names of pictures, or send a list: find photos -print0 | unmask check -",
-            code="wrong-source",
-        )
-    return listed(sys.stdin.buffer.read())
 
 
 def _files(names: Iterable[str], outputs: list[Path], tally: Tally) -> Iterator[str]:

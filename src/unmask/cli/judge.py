@@ -7,23 +7,23 @@ from typing import Any
 
 import click
 
+from unmask.cli.options import PATH, POLICY, SPLIT, out_folder
+from unmask.cli.say import say
 from unmask.errors import UnmaskError
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.argument("bundle", type=PATH, required=False)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="Dataset/Test, a dataset's folder, or a folder made by `unmask prepare`.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("report"), show_default=True, help="Folder for the report."
-)
-@click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
-@click.option("--against", type=click.Path(path_type=Path), help="Test against this bundle or table of scores.")
-@click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
+@out_folder("report", "report")
+@SPLIT
+@click.option("--against", type=PATH, help="Test against this bundle or table of scores.")
+@POLICY
 @click.option("--robustness/--no-robustness", default=True, show_default=True, help="Degrade the pictures as well.")
 @click.option(
     "--robustness-pictures",
@@ -43,36 +43,27 @@ def evaluate(
     BUNDLE is the folder of a detector; the shipped one if left out.
     """
     _require_train_extra("evaluate")
-    from rich.console import Console
-
     from unmask.evaluate import run
     from unmask.evaluate.report import write_report
     from unmask.evaluate.statements import summary
     from unmask.output.progress import Progress
 
-    console = Console()
     with Progress() as show:
         report = run.evaluate(
             bundle, data, plan=run.Plan(split=split, policy=policy, **wanted), against=against, on_step=show
         )
         page = write_report(report, out)
     for sentence in summary(report.evaluation, report.robustness, report.split):
-        console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"The report: {page}", markup=False, highlight=False, soft_wrap=True)
+        say(f"• {sentence}")
+    say(f"The report: {page}")
 
 
 @click.command()
-@click.argument("detectors", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help="The pictures; not needed for tables of scores only.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("comparison"),
-    show_default=True,
-    help="Folder for the comparison.",
-)
-@click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
-@click.option("--policy", help="Thresholds of the bundles to decide by.")
+@click.argument("detectors", nargs=-1, required=True, type=PATH)
+@click.option("--data", type=PATH, help="The pictures; not needed for tables of scores only.")
+@out_folder("comparison", "comparison")
+@SPLIT
+@POLICY
 def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: str, policy: str | None) -> None:
     """Put several detectors side by side on the same pictures.
 
@@ -81,24 +72,25 @@ def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: st
     """
     _require_train_extra("compare")
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from unmask.evaluate import run
     from unmask.evaluate.report import SHOWN, write_comparison
     from unmask.evaluate.statements import estimate_text
     from unmask.output.progress import Progress
+    from unmask.output.wording import printable
     from unmask.stats.measures import MEASURES
 
     with Progress() as show:
         found = run.compare(detectors, data, plan=run.Plan(split=split, policy=policy), on_step=show)
         page = write_comparison(found, out)
-    table = Table("measure", *(evaluation.table.detector for evaluation in found.evaluations), box=None)
+    judged = found.evaluations
+    table = Table("measure", *(escape(printable(evaluation.table.detector)) for evaluation in judged), box=None)
     for name in SHOWN:
-        cells = (estimate_text(evaluation.measures[name]) for evaluation in found.evaluations)
-        table.add_row(MEASURES[name].title, *cells)
-    console = Console()
-    console.print(table)
-    console.print(f"{found.shared:,} pictures. The page: {page}", markup=False, highlight=False, soft_wrap=True)
+        table.add_row(MEASURES[name].title, *(estimate_text(evaluation.measures[name]) for evaluation in judged))
+    Console().print(table)
+    say(f"{found.shared:,} pictures. The page: {page}")
 
 
 def _require_train_extra(verb: str) -> None:

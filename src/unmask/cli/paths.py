@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from unmask.errors import UnmaskError
@@ -75,6 +76,17 @@ def listed(data: bytes) -> list[str]:
     data = data.removeprefix(b"\xef\xbb\xbf")
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
     return _named([os.fsdecode(line) for line in lines])
+
+
+def names_on_standard_input() -> list[str]:
+    """What a list of paths that is sent to this program names; see `listed`."""
+    if sys.stdin is None:
+        raise UnmaskError(
+            "standard input is closed, and - reads a list of paths from it",
+            hint="Give the names of pictures, or send a list: find photos -print0 | unmask check -",
+            code="wrong-source",
+        )
+    return listed(sys.stdin.buffer.read())
 
 
 def _named(lines: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from unmask.cli.options import BUNDLE, POLICY
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -18,8 +20,8 @@ import click
     show_default=True,
     help="0: any that is free. Also UNMASK_LISTEN_PORT.",
 )
-@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of a detector. [default: the shipped one]")
-@click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
+@BUNDLE
+@POLICY
 @click.option(
     "--max-upload-mb",
     type=click.IntRange(1, 1000),

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from unmask.cli.data import EXIT_INTERRUPTED
+from unmask.cli.say import EXIT_INTERRUPTED
 from unmask.errors import UnmaskError
 from unmask.models import ARCHITECTURES
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -65,7 +64,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
         self._path = path = Path(os.path.realpath(path))
         # A device or a pipe is written to as it is; replacing it would take it away.
         special = path.exists() and not path.is_file()
-        self.place = path if special else path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+        self.place = path if special else path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # A file name that is no UTF-8 must not end a run of thousands.

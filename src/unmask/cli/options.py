@@ -1,0 +1,53 @@
+"""Options that several verbs take, and the detector that they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unmask.detector import Detector
+
+PATH = click.Path(path_type=Path)
+POLICY = click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
+BUNDLE = click.option("--bundle", type=PATH, help="Folder of a detector. [default: the shipped one]")
+SPLIT = click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
+
+
+def out_folder(folder: str, what: str) -> Callable[..., Any]:
+    """The option `--out`, which names a folder for what a verb writes."""
+    return click.option("--out", type=PATH, default=Path(folder), show_default=True, help=f"Folder for the {what}.")
+
+
+def detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of verbs that ask a detector about pictures; `load` takes them."""
+    for option in (
+        click.option(
+            "--threads", type=click.IntRange(1), help="Threads for one picture. [default: one a core, up to 4]"
+        ),
+        click.option("--runtime", type=click.Choice(["onnxruntime", "openvino"]), default="onnxruntime", hidden=True),
+        POLICY,
+        BUNDLE,
+        click.option("--max-faces", type=click.IntRange(1), help="Judge only so many of the largest faces."),
+        click.option("--no-face-search", is_flag=True, help="Take each whole picture as one face."),
+    ):
+        function = option(function)
+    return function
+
+
+def load(options: dict[str, Any], *, many: bool = False) -> tuple[Detector, dict[str, Any]]:
+    """The detector that options name, and how it shall look at pictures: arguments of `unmask.checking`.
+
+    Args:
+        options: Of `detector_options`.
+        many: Whether there are many pictures, which are faster with one thread each than one by one with all.
+    """
+    from unmask.detector import Detector
+
+    threads = options["threads"] or (1 if many else None)
+    detector = Detector.load(options["bundle"], threads=threads, runtime=options["runtime"], policy=options["policy"])
+    return detector, {"face_search": not options["no_face_search"], "max_faces": options["max_faces"]}
