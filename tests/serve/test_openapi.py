@@ -10,7 +10,7 @@ from unmask.serve import Settings, create_app
 from unmask.serve.openapi import openapi
 from unmask.serve.problem import KINDS
 
-CASES = 1_000
+CASES = 300
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_every_refusal_that_says_when_to_come_back_is_described_so() -> None:
 
 
 @pytest.mark.openapi
-def test_a_thousand_generated_requests_get_only_answers_that_are_described(app: Flask) -> None:
+def test_generated_requests_get_only_answers_that_are_described(app: Flask) -> None:
     import schemathesis
     from hypothesis import HealthCheck, Phase, given, settings
     from schemathesis.checks import not_a_server_error

@@ -11,19 +11,17 @@ import io
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 # A manifest store is a JUMBF superbox whose description box has a type that begins with "c2pa" (C2PA 2.1, section 11.1).
 _MARKER = b"jumdc2pa"
 _XMP_LINK = b"dcterms:provenance"
 
-_STATES = {
-    "Trusted": "valid",
-    "Valid": "valid",
-    "Invalid": "invalid",
-}
+State = Literal["valid", "invalid", "unreadable", "unchecked", "none"]
 
-_SENTENCES = {
+_STATES: dict[str, State] = {"Trusted": "valid", "Valid": "valid"}
+
+_SENTENCES: dict[State, str] = {
     "valid": "The picture carries Content Credentials, and they match it: it was not changed since they were signed.",
     "invalid": "The picture carries Content Credentials, but they do not hold: it was changed since, or they are forged.",
     "unreadable": "The picture carries Content Credentials that cannot be read.",
@@ -44,7 +42,7 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What Content Credentials say.
+    """What Content Credentials (C2PA) say. None of it goes into the score.
 
     Attributes:
         state: valid, invalid, unreadable, unchecked (the package is not installed) or none.
@@ -54,7 +52,7 @@ class Provenance:
         trusted: Whether the certificate is on a trust list; False where no list is at hand.
     """
 
-    state: str
+    state: State
     message: str
     signed_by: str | None = None
     made_with: str | None = None
@@ -102,7 +100,7 @@ def _checked(data: bytes, format_name: str) -> Provenance:
     )
 
 
-def _plain(state: str) -> Provenance:
+def _plain(state: State) -> Provenance:
     return Provenance(state, _SENTENCES[state])
 
 

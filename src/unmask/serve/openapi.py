@@ -9,35 +9,45 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from unmask import __version__
-from unmask.serve import schema
 from unmask.serve.problem import KINDS, MEDIA_TYPE
+from unmask.serve.schema import AboutReply, CheckReply, HealthReply, ProblemReply
 
 # Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
 _ALWAYS = ("bad-request", "slow-request", "too-large", "wrong-host", "busy", "internal")
 _TOKEN = ("unauthorized", "too-many-tokens")
-_REFUSALS = {
-    "check": (
-        *_ALWAYS,
-        *_TOKEN,
-        "no-picture",
-        "bad-parameter",
-        "cross-site",
-        "too-many-pictures",
-        "wrong-type",
-        "too-often",
-        "too-slow",
-        "ending",
-    ),
-    "read": (*_ALWAYS, "bad-parameter"),
-    "ready": (*_ALWAYS, "not-ready"),
-    "metrics": (*_ALWAYS, *_TOKEN),
+_CHECK = (
+    "no-picture",
+    "bad-parameter",
+    "cross-site",
+    "too-many-pictures",
+    "wrong-type",
+    "too-often",
+    "too-slow",
+    "ending",
+)
+_SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+_FORM = {"type": "object", "properties": {"picture": _FILES}, "required": ["picture"]}
+_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": "Comes back in the reply and stands in the log; made up if it is not given or no plain word.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
 }
-_PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_ID_BACK = {"X-Request-ID": {"schema": {"type": "string"}, "required": True}}
+_LATER = {"Retry-After": {"schema": {"type": "integer"}, "required": True}}
+_ABOUT = "The detector, its measured numbers, and this server's limits"
 
 
 @cache
 def openapi() -> dict[str, Any]:
     """The document; not to be changed."""
+    replies: list[type[BaseModel]] = [CheckReply, AboutReply, HealthReply, ProblemReply]
+    _, shapes = models_json_schema(
+        [(reply, "serialization") for reply in replies], ref_template="#/components/schemas/{model}"
+    )
+    token = {"type": "http", "scheme": "bearer", "description": "Needed if the server has a token."}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -54,131 +64,64 @@ def openapi() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             "/api/v1/check": {"post": _check()},
-            "/api/v1/detector": {
-                "get": _get("detector", "The detector, its measured numbers, and this server's limits", "AboutReply")
+            "/api/v1/detector": {"get": _operation("detector", _ABOUT, _json(AboutReply), "bad-parameter")},
+            "/healthz": {"get": _operation("healthz", "Whether the process answers", _json(HealthReply))},
+            "/readyz": {"get": _operation("readyz", "Whether to send it requests", _json(HealthReply), "not-ready")},
+            "/metrics": {
+                "get": {
+                    **_operation(
+                        "metrics", "Counters for Prometheus", {"text/plain": {"schema": {"type": "string"}}}, *_TOKEN
+                    ),
+                    "security": _SECURITY,
+                }
             },
-            "/healthz": {"get": _get("healthz", "Whether the process answers", "HealthReply")},
-            "/readyz": {"get": _get("readyz", "Whether to send it requests", "HealthReply", "ready")},
-            "/metrics": {"get": _metrics()},
         },
-        "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "Needed if the server has a token."}
-            },
-        },
+        "components": {"schemas": shapes["$defs"], "securitySchemes": {"token": token}},
     }
 
 
 def _check() -> dict[str, Any]:
-    pictures = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-    return {
-        "operationId": "check",
-        "summary": "Say of each picture whether its face is real or fake",
+    operation = _operation(
+        "check", "Say of each picture whether its face is real or fake", _json(CheckReply), *_TOKEN, *_CHECK
+    )
+    operation["parameters"] += [
+        _choice("heatmap", ["none", "png"], "png adds to each face where the detector looked, a PNG over `crop`."),
+        _choice("provenance", ["none", "c2pa"], "c2pa adds to each finding what its Content Credentials say."),
+    ]
+    return operation | {
         "description": (
             "Send one picture as the raw body, or one or more as files of a multipart form. The reply is the document "
             "that `unmask check --json` prints."
         ),
-        "security": [{}, {"token": []}],
-        "parameters": [
-            _choice("heatmap", ["none", "png"], "png adds to each face where the detector looked, a PNG over `crop`."),
-            _choice("provenance", ["none", "c2pa"], "c2pa adds to each finding what its Content Credentials say."),
-            _id_parameter(),
-        ],
+        "security": _SECURITY,
         "requestBody": {
             "required": True,
             "content": {
-                "multipart/form-data": {
-                    "schema": {"type": "object", "properties": {"picture": pictures}, "required": ["picture"]}
-                },
-                "application/octet-stream": {"schema": _PICTURE},
-                "image/*": {"schema": _PICTURE},
+                "multipart/form-data": {"schema": _FORM},
+                "application/octet-stream": {"schema": _FILE},
+                "image/*": {"schema": _FILE},
             },
         },
-        "responses": {
-            "200": _reply("An answer for every picture, in their order", "CheckReply"),
-            **_refusals("check"),
-        },
     }
 
 
-def _get(name: str, summary: str, reply: str, refusals: str = "read") -> dict[str, Any]:
-    return {
-        "operationId": name,
-        "summary": summary,
-        "parameters": [_id_parameter()],
-        "responses": {"200": _reply(summary, reply), **_refusals(refusals)},
-    }
-
-
-def _metrics() -> dict[str, Any]:
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    return {
-        "operationId": "metrics",
-        "summary": "Counters for Prometheus",
-        "security": [{}, {"token": []}],
-        "parameters": [_id_parameter()],
-        "responses": {
-            "200": {"description": "The text format 0.0.4", "headers": _id_header(), "content": text},
-            **_refusals("metrics"),
-        },
-    }
+def _operation(name: str, summary: str, content: dict[str, Any], *refusals: str) -> dict[str, Any]:
+    """What is the same of all: an id, a good reply, and the refusals by their status."""
+    responses: dict[str, Any] = {"200": {"description": summary, "headers": _ID_BACK, "content": content}}
+    kinds = [KINDS[code] for code in (*_ALWAYS, *refusals)]
+    for status in sorted({kind.status for kind in kinds}):
+        responses[str(status)] = {
+            "description": "; ".join(kind.title for kind in kinds if kind.status == status),
+            "headers": _ID_BACK | (_LATER if status in (429, 503) else {}),
+            "content": _json(ProblemReply, MEDIA_TYPE),
+        }
+    return {"operationId": name, "summary": summary, "parameters": [_ID], "responses": responses}
 
 
 def _choice(name: str, values: list[str], description: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "description": description,
-        "schema": {"type": "string", "enum": values, "default": values[0]},
-    }
+    values_of = {"type": "string", "enum": values, "default": values[0]}
+    return {"name": name, "in": "query", "description": description, "schema": values_of}
 
 
-def _id_parameter() -> dict[str, Any]:
-    return {
-        "name": "X-Request-ID",
-        "in": "header",
-        "description": "Comes back in the reply and stands in the log; made up if it is not given or no plain word.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-    }
-
-
-def _id_header() -> dict[str, Any]:
-    return {"X-Request-ID": {"schema": {"type": "string"}, "required": True}}
-
-
-def _reply(description: str, name: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "headers": _id_header(),
-        "content": {"application/json": {"schema": _reference(name)}},
-    }
-
-
-def _refusals(operation: str) -> dict[str, Any]:
-    kinds = [KINDS[code] for code in _REFUSALS[operation]]
-    replies = {}
-    for status in sorted({kind.status for kind in kinds}):
-        titles = [kind.title for kind in kinds if kind.status == status]
-        headers = _id_header()
-        if status in (429, 503):
-            headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True}
-        replies[str(status)] = {
-            "description": "; ".join(titles),
-            "headers": headers,
-            "content": {MEDIA_TYPE: {"schema": _reference("ProblemReply")}},
-        }
-    return replies
-
-
-def _schemas() -> dict[str, Any]:
-    models: list[type[BaseModel]] = [schema.CheckReply, schema.AboutReply, schema.HealthReply, schema.ProblemReply]
-    _, definitions = models_json_schema(
-        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
-    )
-    found: dict[str, Any] = definitions["$defs"]
-    return found
-
-
-def _reference(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _json(reply: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": f"#/components/schemas/{reply.__name__}"}}}

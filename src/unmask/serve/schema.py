@@ -1,94 +1,77 @@
-"""The shape of the API's replies, for its description and for tests: every reply is held against these."""
+"""The shape of the API's replies, for its description and for tests: that of the result types behind them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from inspect import getdoc
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from unmask.bundle import Metric, Policy, TrainingData
+from unmask.finding import Finding
+from unmask.image.provenance import Provenance
+from unmask.output.documents import Tally
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
-VerdictWord = Literal["real", "unsure", "fake"]
+# What the types of the results' fields do not say, by the fields' names; every other whole number is a count.
+NARROWER: dict[str, Any] = {
+    "left": int,
+    "top": int,
+    "score": Share,
+    "face_score": Share,
+    "jpeg_quality": Annotated[int, Field(ge=1, le=100)],
+    "sha256": Annotated[str, Field(pattern="^[0-9a-f]{64}$")],
+}
+# A picture as the API sends it, where it was asked for.
+PNG = Annotated[str | None, Field(pattern="^data:image/png;base64,")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-class NoteReply(_Strict):
-    """Something to keep in mind when reading a verdict."""
+@cache
+def shape(result: Any) -> Any:
+    """The model of a result type's JSON.
 
-    code: str
-    message: str
-
-
-class BoxReply(_Strict):
-    """A rectangle in pixels of the upright picture; left and top may be negative, where a crop is mirrored."""
-
-    left: int
-    top: int
-    width: Count
-    height: Count
-
-
-class FaceReply(_Strict):
-    """One face. `heatmap` is there with `?heatmap=png`: a PNG over `crop`, as a data URL."""
-
-    box: BoxReply
-    crop: BoxReply
-    face_score: Share | None
-    logit: float
-    score: Share
-    verdict: VerdictWord
-    notes: list[NoteReply]
-    heatmap: Annotated[str | None, Field(pattern="^data:image/png;base64,")] = None
+    Args:
+        result: A frozen dataclass. All of its fields are there but `seconds`, which is no part of the answer.
+    """
+    hints = get_type_hints(result, localns={"np": np, "NDArray": NDArray})
+    kept: dict[str, Any] = {
+        field.name: (PNG, None) if field.name == "heatmap" else (_narrowed(hints[field.name], field.name), ...)
+        for field in fields(result)
+        if field.name != "seconds"
+    }
+    what = (getdoc(result) or "").partition("\n\n")[0]
+    return create_model(result.__name__, __base__=_Strict, __doc__=what, **kept)
 
 
-class ImageReply(_Strict):
-    """What is known of the file. None of it goes into the score."""
-
-    format: str
-    width: Count
-    height: Count
-    file_bytes: Count
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
-    camera: str | None
-    software: str | None
-
-
-class FailureReply(_Strict):
-    """Why there is no answer for a picture, and what to do."""
-
-    code: str
-    message: str
-    hint: str
+def _narrowed(hint: Any, name: str) -> Any:
+    """A field's type, with shapes in place of dataclasses and words in place of enums."""
+    if get_origin(hint) is tuple:
+        return list[_narrowed(get_args(hint)[0], name)]  # type: ignore[misc]
+    if isinstance(hint, UnionType):
+        parts = tuple(_narrowed(part, name) for part in get_args(hint))
+        return Union[parts]  # noqa: UP007 - of any number
+    if isinstance(hint, type) and is_dataclass(hint):
+        return shape(hint)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return Literal[tuple(word.value for word in hint)]
+    if hint in (int, float, str):
+        return NARROWER.get(name, Count if hint is int else hint)
+    return hint
 
 
-class ProvenanceReply(_Strict):
-    """What Content Credentials (C2PA) say; with `?provenance=c2pa`. None of it goes into the score."""
-
-    state: Literal["valid", "invalid", "unreadable", "unchecked", "none"]
-    message: str
-    signed_by: str | None
-    made_with: str | None
-    trusted: bool
-
-
-class FindingReply(_Strict):
-    """The answer for one picture. Only the status "answered" comes with a verdict and a score, which is P(fake)."""
-
-    path: str | None
-    status: Literal["answered", "no-face", "unreadable"]
-    verdict: VerdictWord | None
-    score: Share | None
-    faces: list[FaceReply]
-    image: ImageReply | None
-    notes: list[NoteReply]
-    failure: FailureReply | None
-    detector: str
-    policy: str
-    provenance: ProvenanceReply | None = None
+FindingReply = create_model("FindingReply", __base__=shape(Finding), provenance=(shape(Provenance) | None, None))
+FindingReply.__doc__ = shape(Finding).__doc__
 
 
 class DetectorReply(_Strict):
@@ -106,52 +89,13 @@ class DetectorReply(_Strict):
     terms: str
 
 
-class SummaryReply(_Strict):
-    """How many pictures got which answer."""
-
-    pictures: Count
-    real: Count
-    unsure: Count
-    fake: Count
-    no_face: Count
-    unreadable: Count
-    left_out: Count
-
-
 class CheckReply(_Strict):
     """The document of `unmask check --json`."""
 
     unmask: str
     detector: DetectorReply
-    findings: list[FindingReply]
-    summary: SummaryReply
-
-
-class PolicyReply(_Strict):
-    """Two thresholds on P(fake) and how they were chosen."""
-
-    real_below: Share
-    fake_above: Share
-    chosen_by: str
-
-
-class MetricReply(_Strict):
-    """One measured number, its 95 % interval and the number of pictures behind it."""
-
-    name: str
-    split: str
-    value: float
-    low: float | None
-    high: float | None
-    n: Count
-
-
-class TrainingDataReply(_Strict):
-    """What the detector learned from, and on what terms it may be used."""
-
-    name: str
-    terms: str
-    counts: dict[str, int]
+    findings: list[FindingReply]  # type: ignore[valid-type]
+    summary: shape(Tally)  # type: ignore[valid-type]
 
 
 class LimitsReply(_Strict):
@@ -170,9 +114,9 @@ class AboutReply(_Strict):
 
     unmask: str
     detector: DetectorReply
-    policies: dict[str, PolicyReply]
-    metrics: list[MetricReply]
-    training_data: TrainingDataReply
+    policies: dict[str, Policy]
+    metrics: list[Metric]
+    training_data: TrainingData
     limits: LimitsReply
 
 
