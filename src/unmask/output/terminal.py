@@ -87,7 +87,7 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
             if face.nothing_raised:
                 lines.add_row(Text(EMPTY_HEATMAP))
     elif finding.failure is not None:
-        lines.add_row(Text(f"{NO_MARK} NO ANSWER: {printable(reason(finding.failure))}", style="bold"))
+        lines.add_row(Text(f"{NO_MARK} NO ANSWER: {printable(reason(finding.failure, finding.path))}", style="bold"))
         lines.add_row(Text(f"hint: {finding.failure.hint}"))
     if messages := remarks(finding):
         lines.add_row("")
@@ -117,7 +117,7 @@ def line(finding: Finding) -> Text:
     if finding.faces and all(face.nothing_raised for face in finding.faces):
         codes.append("nothing raised the score: empty heatmap")
     if finding.failure is not None:
-        text.append(f"  {printable(finding.failure.message)}; hint: {finding.failure.hint}", style="dim")
+        text.append(f"  {printable(reason(finding.failure, finding.path))} hint: {finding.failure.hint}", style="dim")
     elif codes:
         text.append(f"  {', '.join(codes)}", style="dim")
     return text

@@ -109,16 +109,16 @@ def remarks(finding: Finding) -> list[str]:
     return list(dict.fromkeys(note.message for note in notes))
 
 
-def sentence(text: str) -> str:
-    """A message as a sentence of its own."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+def reason(failure: Failure, path: str | None = None) -> str:
+    """Why there is no answer, as a sentence.
 
-
-def reason(failure: Failure) -> str:
-    """Why there is no answer, as a sentence."""
-    if failure.code == "not-a-picture":
-        return sentence(re.sub(r"^The picture is not", "This file is not", failure.message))
-    return sentence(failure.message)
+    Args:
+        failure: Of a picture.
+        path: Its file; a name at the beginning of the sentence stays as it is.
+    """
+    text = re.sub("^The picture is not a picture", "This file is not a picture", failure.message)
+    text = text if path and text.startswith(path) else text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def hint(failure: Failure) -> str:
@@ -150,7 +150,7 @@ def as_text(finding: Finding, detector: Detector, origin: str | None = None) -> 
             for number, face in enumerate(finding.faces, start=1):
                 lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
     elif finding.failure is not None:
-        lines += [f"No answer: {reason(finding.failure)}", f"Hint: {hint(finding.failure)}"]
+        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
     lines += [f"Keep in mind: {message}" for message in remarks(finding)]
     if finding.image is not None:
         image = finding.image
