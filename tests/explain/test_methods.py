@@ -17,7 +17,7 @@ from unmask.checking import Examined, examine_image
 from unmask.cli.main import main
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.explain.methods import METHODS, explained, explanation_picture, heatmaps, plain_sentence
+from unmask.explain.methods import METHODS, explained, heatmaps
 from unmask.image.read import read_image
 
 if TYPE_CHECKING:
@@ -103,18 +103,6 @@ def test_explaining_a_picture_keeps_the_answer(toy_detector: Detector, face_file
 def test_a_picture_without_a_face_is_no_error(toy_detector: Detector) -> None:
     empty = explain(toy_detector, np.full((200, 200, 3), 90, np.uint8), method="occlusion")
     assert empty.finding.faces == ()
-
-
-def test_the_picture_shows_face_heatmap_and_scale(toy_detector: Detector, face_file: Path) -> None:
-    examined = explain(toy_detector, face_file)
-    page = explanation_picture(examined.pixels, examined.finding.faces[0], "gradcam")
-    assert page.dtype == np.uint8
-    assert page.shape[1] > 3 * 300
-
-
-def test_the_sentence_says_what_a_heatmap_is_not(toy_detector: Detector, face_file: Path) -> None:
-    face = explain(toy_detector, face_file).finding.faces[0]
-    assert "not a map of what was changed" in plain_sentence(face)
 
 
 def test_an_unknown_method_is_refused(toy_detector: Detector) -> None:

@@ -154,9 +154,9 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
     from rich.console import Console
 
     from unmask.checking import Examined, examine_image, unreadable
-    from unmask.explain.methods import explained, explanation_picture, plain_sentence
+    from unmask.explain.methods import explained
     from unmask.output.documents import Tally
-    from unmask.output.pictures import FacePictures
+    from unmask.output.pictures import FacePictures, explanation_picture, plain_sentence
     from unmask.output.terminal import Cards
 
     detector, how = load(options)

@@ -1,4 +1,4 @@
-"""Findings -> a folder of pictures, one for every face."""
+"""Findings -> pictures of their faces and heatmaps, and a folder of these."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unmask.explain.heatmap import overlay
+from unmask.errors import UnmaskError
+from unmask.explain.heatmap import WHAT_IT_IS, colour, overlay
 from unmask.face.crop import cut
 from unmask.image.encode import encode_png
 from unmask.image.resize import resize
 from unmask.output.files import file_stem, write_file, writing
+from unmask.output.wording import EMPTY_HEATMAP, score_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from unmask.finding import FaceFinding, Finding
 
 PAIR_SIDE = 384
+PANEL_SIDE = 320
+_MARGIN = 16
+_INK, _DIM = "#1b1f24", "#59616c"
 
 
 class FacePictures:
@@ -94,3 +99,42 @@ def side_by_side(pixels: NDArray[np.uint8], face: FaceFinding) -> NDArray[np.uin
         uint8 (384, 768, 3), RGB.
     """
     return np.concatenate(plain_and_heatmap(face, pixels, PAIR_SIDE), axis=1)
+
+
+def explanation_picture(pixels: NDArray[np.uint8], face: FaceFinding, method: str) -> NDArray[np.uint8]:
+    """One face as the detector saw it, the heatmap, and both together, with the colour scale and what it means.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB: the whole picture.
+        face: With a heatmap.
+        method: For the caption.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    if face.heatmap is None:
+        raise UnmaskError("this face has no heatmap", hint="Check it with heatmap=True.", code="no-heatmap")
+    top, bottom = 56, 56 + PANEL_SIDE + 10
+    page = Image.new("RGB", (3 * PANEL_SIDE + 4 * _MARGIN, bottom + 102), "white")
+    draw = ImageDraw.Draw(page)
+    large, small = ImageFont.load_default(19), ImageFont.load_default(14)
+    draw.text((_MARGIN, 8), f"{face.verdict.value}, P(fake) {score_text(face.score)}", fill=_INK, font=large)
+    panels = (*plain_and_heatmap(face, pixels, PANEL_SIDE), colour(face.heatmap, PANEL_SIDE, PANEL_SIDE))
+    titles = ("the face", "heatmap over it", f"heatmap ({method})")
+    for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
+        left = _MARGIN + number * (PANEL_SIDE + _MARGIN)
+        draw.text((left, 34), title, fill=_DIM, font=small)
+        page.paste(Image.fromarray(panel), (left, top))
+    scale = colour(np.linspace(0, 1, PANEL_SIDE, dtype=np.float32)[None], PANEL_SIDE, 12)
+    page.paste(Image.fromarray(scale), (_MARGIN, bottom))
+    draw.text((_MARGIN, bottom + 16), "raised the score least", fill=_DIM, font=small)
+    draw.text((_MARGIN + PANEL_SIDE, bottom + 16), "most", fill=_DIM, font=small, anchor="ra")
+    draw.text((_MARGIN, bottom + 42), plain_sentence(face).replace(". ", ".\n"), fill=_INK, font=small)
+    return np.asarray(page, dtype=np.uint8)
+
+
+def plain_sentence(face: FaceFinding) -> str:
+    """What the heatmap of this face is, and what it is not."""
+    return f"{EMPTY_HEATMAP} That is not a proof that it is real." if face.nothing_raised else WHAT_IT_IS
