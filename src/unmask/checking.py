@@ -205,6 +205,7 @@ def _judge(
         crops = crop_faces(image.pixels, found, detector.info.crop_margin).largest(max_faces)
     else:
         crops = whole_picture(image.pixels)
+    crops = crops.whole_in(image)
     faces = _judge_crops(detector, image.pixels, crops.kept, heatmap)
     notes = [*image.notes, *crops.notes]
     decisive = deciding_face(faces)
@@ -212,17 +213,24 @@ def _judge(
         notes.append(Note("faces-disagree", "The faces in this picture get different verdicts; look at each."))
     return Finding(
         path=path,
-        status=Status.ANSWERED if decisive else Status.NO_FACE,
+        status=Status.ANSWERED if decisive else Status.UNREADABLE if crops.damaged else Status.NO_FACE,
         verdict=decisive.verdict if decisive else None,
         score=decisive.score if decisive else None,
         faces=faces,
         image=image.facts,
         notes=tuple(notes),
-        failure=None if decisive else _no_face(bool(crops.too_small)),
+        failure=None if decisive else DAMAGED if crops.damaged else _no_face(bool(crops.too_small)),
         detector=detector.label,
         policy=detector.policy,
         seconds=time.perf_counter() - started,
     )
+
+
+DAMAGED = Failure(
+    "damaged",
+    "the picture is damaged: pixels are missing from its file, and no face in it is whole",
+    "Copy or download it again, or find another copy.",
+)
 
 
 def _judge_crops(

@@ -13,6 +13,7 @@ from tests.bad_files import encode, tiff
 from unmask.errors import UnmaskError
 from unmask.image import colour as image_colour
 from unmask.image.read import read_image
+from unmask.image.transfer import Colour
 
 # Colorants of sRGB, adapted to D50 (ICC.1:2010, annex E; IEC 61966-2-1).
 COLORANTS = {b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971), b"bXYZ": (0.1431, 0.0606, 0.7141)}
@@ -140,9 +141,9 @@ def test_strips_change_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> No
         picture = source.convert(mode)
     if mode in ("RGBA", "LA"):
         picture.putalpha(PillowImage.fromarray(grey))
-    whole, notes = image_colour.to_srgb(picture)
+    whole, notes = image_colour.to_srgb(picture, Colour())
     monkeypatch.setattr(image_colour, "STRIP_PIXELS", 500)
-    strips, strip_notes = image_colour.to_srgb(picture)
+    strips, strip_notes = image_colour.to_srgb(picture, Colour())
     assert np.array_equal(whole, strips)
     assert notes == strip_notes
 

@@ -5,8 +5,8 @@ from tests.signed_picture import sign
 
 from unmask.demo import draw_face
 from unmask.image import provenance
+from unmask.image.encode import encode_jpeg
 from unmask.image.provenance import read_provenance
-from unmask.image.read import encode_jpeg
 
 pytestmark = pytest.mark.c2pa
 

@@ -21,10 +21,10 @@ from tests.bad_files import COLOURS, SIDE, BadFile, encode, make_bad_files, quar
 
 from unmask.errors import UnmaskError
 from unmask.image import file as image_file
-from unmask.image import read as image_module
+from unmask.image import formats as image_formats
 from unmask.image.encode import encode_jpeg, encode_png
 from unmask.image.limits import LIMITS, Limits
-from unmask.image.read import read_image
+from unmask.image.read import Image, read_image
 from unmask.image.resize import resize, shrink
 
 GREYS = tuple((round(0.299 * red + 0.587 * green + 0.114 * blue),) * 3 for red, green, blue in COLOURS)
@@ -67,7 +67,7 @@ def corners(pixels: np.ndarray) -> np.ndarray:
     return np.array([pixels[place] for place in places], int)
 
 
-def note_codes(image: image_module.Image) -> list[str]:
+def note_codes(image: Image) -> list[str]:
     return [note.code for note in image.notes]
 
 
@@ -191,11 +191,11 @@ def test_a_heic_picture_is_read_where_the_package_for_it_is_installed() -> None:
 def test_a_format_that_this_installation_lacks_is_refused_with_what_to_install(
     module: str, start: bytes, install: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image_module._reader.cache_clear()
+    image_formats._reader.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UnmaskError) as caught:
         read_image(start + bytes(100))
-    image_module._reader.cache_clear()
+    image_formats._reader.cache_clear()
     assert caught.value.code == "unsupported-format"
     assert install in caught.value.hint
 
@@ -429,7 +429,7 @@ def test_a_program_that_lowers_pillows_limit_is_told_so(format_name: str, monkey
     def fail(_: object) -> None:
         raise PillowImage.DecompressionBombError
 
-    plugin = image_module._reader(format_name)
+    plugin = image_formats._reader(format_name)
     monkeypatch.setattr(plugin, "load", fail)
     with pytest.raises(UnmaskError) as caught:
         read_image(encode(photo(), format_name))
@@ -438,10 +438,10 @@ def test_a_program_that_lowers_pillows_limit_is_told_so(format_name: str, monkey
 
 
 def test_running_out_of_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(image_module, "to_srgb", fail)
+    monkeypatch.setattr(image_formats, "to_srgb", fail)
     with pytest.raises(UnmaskError) as caught:
         read_image(encode(photo(), "PNG"))
     assert caught.value.code == "out-of-memory"

@@ -14,7 +14,7 @@ from unmask.data.layout import SPLITS, files_in, find_layout
 from unmask.data.manifest import read_origins
 from unmask.data.prepare import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
-from unmask.image.read import read_image
+from unmask.image.read import read_whole_image
 from unmask.image.resize import resize
 
 
@@ -62,7 +62,7 @@ class FolderImages:
 
     def _read_one(self, path: str) -> NDArray[np.uint8]:
         try:
-            return resize(read_image(self.root / path).pixels, self.size)
+            return resize(read_whole_image(self.root / path).pixels, self.size)
         except UnmaskError as error:
             raise UnmaskError(
                 f"{error.message} (while reading {self.split} straight from its folder)",

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from unmask import __version__
 from unmask.data.journal import JOURNAL, Block, Journal
-from unmask.data.jpeg_tables import jpeg_tables
 from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_origins, write_manifest
 from unmask.data.parallel import in_order
@@ -32,8 +31,9 @@ from unmask.data.prepared import AUDIT_PAGE, FORMAT, PREPARED, Prepared, load_pr
 from unmask.errors import UnmaskError
 from unmask.face.crop import CROP_MARGIN, crop_faces, cut
 from unmask.face.finder import FaceFinder
+from unmask.image.jpeg_tables import jpeg_tables
 from unmask.image.limits import LIMITS
-from unmask.image.read import read_image
+from unmask.image.read import read_whole_image
 from unmask.image.resize import resize
 from unmask.output.csv_table import RowWriter
 from unmask.system.cores import available_cores
@@ -199,7 +199,7 @@ def _read(path: Path, row: Row, recipe: _Recipe) -> tuple[Row, _Fact, NDArray[np
         if status.st_size > LIMITS.max_bytes:
             raise _RejectedError("too-many-bytes")
         data = path.read_bytes()
-        image = read_image(data)  # refuses anything below 64 x 64, among other things
+        image = read_whole_image(data)  # refuses anything below 64 x 64, or with missing pixels, among other things
         facts = image.facts
         fact = (facts.format, facts.file_bytes, facts.jpeg_quality, jpeg_tables(data))
         height, width = image.pixels.shape[:2]

@@ -15,7 +15,7 @@ from unmask.data.manifest import read_origins
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
 from unmask.finding import Failure
-from unmask.image.read import read_image
+from unmask.image.read import read_whole_image
 
 Pixels = NDArray[np.uint8]
 
@@ -168,7 +168,7 @@ def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, P
     return Pictures(
         name,
         tuple(items),
-        lambda index: read_image(files[index]).pixels,
+        lambda index: read_whole_image(files[index]).pixels,
         files=tuple(files),
         notes=notes,
         split=split,

@@ -13,6 +13,7 @@ import numpy as np
 
 from unmask.face.network import Face
 from unmask.finding import Box, Note
+from unmask.image.read import Image
 from unmask.image.resize import resize
 
 if TYPE_CHECKING:
@@ -68,11 +69,28 @@ class Crops:
         kept: Largest face first.
         too_small: Faces left out because they have fewer than `SMALLEST_FACE` pixels.
         notes: What to keep in mind about the picture as a whole.
+        damaged: Whether pixels are missing from the picture, and nothing to judge is left of it.
     """
 
     kept: tuple[Crop, ...]
     too_small: int = 0
     notes: tuple[Note, ...] = ()
+    damaged: bool = False
+
+    def whole_in(self, image: Image) -> Crops:
+        """Those in whose square no pixels are missing: no verdict rests on what a decoder made up.
+
+        Args:
+            image: That the crops are of.
+        """
+        if not image.missing:
+            return self
+        whole = tuple(crop for crop in self.kept if not image.lacks(crop.square))
+        left_out = len(self.kept) - len(whole)
+        if all(BYSTANDER in crop.notes for crop in whole):
+            return replace(self, kept=(), damaged=True)
+        note = Note("faces-damaged", f"{_faces(left_out)} left out: pixels are missing there.")
+        return replace(self, kept=whole, notes=(*self.notes, note) if left_out else self.notes)
 
     def largest(self, count: int | None) -> Crops:
         """The first few only, with a note if that leaves some out; all of them where `count` is None."""

@@ -1,12 +1,13 @@
 """Any Pillow picture -> 8-bit sRGB pixels, in strips, so that memory stays near the size of the result.
 
-Part of the decoder in `image.py`.
+Part of the decoder in `read.py`.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image as PillowImage
 
 from unmask.errors import UnmaskError
 from unmask.finding import Note
+from unmask.image.transfer import Colour, converter
 
 STRIP_PIXELS = 1_000_000
 """Pixels converted at a time: a conversion holds a few copies, each 4 bytes a pixel."""
@@ -27,15 +29,21 @@ Strip = PillowImage.Image
 Level = Callable[[NDArray[Any]], NDArray[np.uint8]]
 
 
-def to_srgb(image: PillowImage.Image) -> tuple[NDArray[np.uint8], tuple[Note, ...]]:
+UNCERTAIN = Note("colour-uncertain", "The picture's colours were converted for the screen, and may be off.")
+UNUSABLE = Note("colour-profile", "The picture's colour profile could not be used; colours may be a little off.")
+
+
+def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8], tuple[Note, ...]]:
     """Converts a decoded picture of any mode to 8-bit sRGB.
 
     Transparent parts are laid on white, which is what most viewers show. An embedded ICC profile is applied
-    (perceptual intent); one that is broken or belongs to another kind of picture is left out, with a note.
-    16-bit pictures keep their high byte. Floating pictures must lie in 0..1 or 0..255.
+    (perceptual intent), whatever its name says; one that is broken or belongs to another kind of picture is left out, with
+    a note. Without one, colours told by numbers are converted. 16-bit pictures keep their high byte. Floating pictures
+    must lie in 0..1 or 0..255.
 
     Args:
         image: Decoded picture, first frame.
+        colour: What its file says of its colours.
 
     Returns:
         Pixels, uint8 (height, width, 3), and what to keep in mind.
@@ -47,7 +55,10 @@ def to_srgb(image: PillowImage.Image) -> tuple[NDArray[np.uint8], tuple[Note, ..
     level = _high_range(image)
     transparent = image.mode in _HAS_ALPHA or "transparency" in image.info
     mode = "L" if level else _base_mode(image.mode, transparent)
-    transform = _profile_transform(image, mode, notes)
+    transform, convert = _profile_transform(colour.profile, mode, notes), None
+    if not colour.profile and mode in ("RGB", "L"):
+        convert = converter(colour)
+        notes += [UNCERTAIN] if colour.uncertain else []
 
     width, height = image.size
     pixels = np.empty((height, width, 3), dtype=np.uint8)
@@ -63,7 +74,8 @@ def to_srgb(image: PillowImage.Image) -> tuple[NDArray[np.uint8], tuple[Note, ..
             uncovered = uncovered or not opaque
         if transform is not None:
             strip = transform(strip)
-        pixels[top:bottom] = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+        rgb = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+        pixels[top:bottom] = convert(rgb) if convert else rgb
     if uncovered:
         notes.append(Note("transparent", "Transparent parts of the picture were laid on white."))
     return pixels, tuple(notes)
@@ -118,9 +130,8 @@ def _no_range() -> UnmaskError:
     )
 
 
-def _profile_transform(image: PillowImage.Image, mode: str, notes: list[Note]) -> Callable[[Strip], Strip] | None:
-    profile_bytes: bytes = image.info.get("icc_profile") or b""
-    if not profile_bytes and mode != "LAB":
+def _profile_transform(profile_bytes: bytes | None, mode: str, notes: list[Note]) -> Callable[[Strip], Strip] | None:
+    if profile_bytes == b"" and mode != "LAB":
         return None
     from PIL import ImageCms
 
@@ -128,19 +139,32 @@ def _profile_transform(image: PillowImage.Image, mode: str, notes: list[Note]) -
         srgb = ImageCms.createProfile("sRGB")
         if mode == "LAB":
             return _transform(ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB"), mode)
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes)).profile
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes or b"")).profile
         space = _PROFILE_SPACES.get(profile.xcolor_space.strip())
-        if (profile.profile_description or "").startswith("sRGB"):
-            return None
         if space == mode:
+            if mode == "RGB" and _changes_nothing(profile_bytes or b""):
+                return None
             return _transform(ImageCms.buildTransform(profile, srgb, mode, "RGB"), mode)
         if space == "RGB" and mode == "L":
             return None  # equal channels stay equal: an RGB profile on a grey picture has next to nothing to say
     except Exception:
         # LittleCMS raises several unrelated types on bytes that are no profile.
         pass
-    notes.append(Note("colour-profile", "The picture's colour profile could not be used; colours may be a little off."))
+    notes.append(UNUSABLE)
     return None
+
+
+@lru_cache(maxsize=8)
+def _changes_nothing(profile_bytes: bytes) -> bool:
+    """Whether an RGB profile is sRGB's own but for rounding: looked up on a grid of colours, not in its name."""
+    from PIL import ImageCms
+
+    steps = np.linspace(0, 255, 9).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
+    transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+    changed = np.asarray(_transform(transform, "RGB")(PillowImage.fromarray(grid)))
+    return bool(np.abs(changed.astype(int) - grid).max() <= 2)
 
 
 def _transform(transform: Any, mode: str) -> Callable[[Strip], Strip]:

@@ -1,6 +1,6 @@
 """A path -> the file's bytes, or a refusal that says what is there instead.
 
-Part of the decoder in `image.py`.
+Part of the decoder in `read.py`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unmask.errors import UnmaskError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,5 +37,52 @@ LIMITS = Limits()
 LOW_JPEG_QUALITY = 50
 """Below this estimated quality a picture gets the note ``heavy-compression``."""
 
-LARGE_PIXELS = 12_000_000
-"""Above this, pictures are decoded one at a time: decoding 50 million pixels takes up to 800 MB, whatever else runs."""
+DECODING_PIXELS = 50_000_000
+"""Most pixels that are decoded at a time by all threads together: that many take up to 800 MB. One picture always may."""
+
+ZERO_RUN = 32
+"""As many zero bytes in a row in compressed pixels are a hole in the file: an overwritten or never downloaded part."""
+
+CODED_ZERO_RUN = 64
+"""The same in arithmetic-coded pixels (WebP, AVIF, HEIC), whose bytes look like chance."""
+
+MOST_SCAN_BYTES_WALKED = 1_000_000
+"""In a damaged JPEG up to this size the rows that are missing are looked for, about 1 s; in a larger one all count as such."""
+
+MAX_PROFILE_BYTES = 8_000_000
+"""Most that a compressed colour profile is unpacked to. Profiles of printing presses have 2 MB."""
+
+MAX_TEXT_BYTES = 1_000_000
+"""Most that a compressed text is unpacked to in which EXIF may lie."""
+
+
+def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
+    """Refuses a picture for its width and height, before it is decoded.
+
+    Args:
+        size: Width and height in pixels.
+        name: What to call the picture.
+        limits: What is accepted.
+
+    Raises:
+        UnmaskError: ``too-many-pixels``, ``too-small`` or ``too-long``.
+    """
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise UnmaskError(
+            f"{name} has too many pixels: {width:,} x {height:,}, at most {limits.max_pixels:,} are read",
+            hint="Save it smaller, or cut out the face.",
+            code="too-many-pixels",
+        )
+    if min(width, height) < limits.min_side:
+        raise UnmaskError(
+            f"{name} is too small to judge: {width:,} x {height:,} pixels, both sides must have {limits.min_side}",
+            hint="Find a larger version; enlarging this one adds nothing to see.",
+            code="too-small",
+        )
+    if max(width, height) > limits.max_side_ratio * min(width, height):
+        raise UnmaskError(
+            f"{name} is too long and thin: {width:,} x {height:,} pixels, at most {limits.max_side_ratio:.0f} to 1 is read",
+            hint="Cut out the part with the face.",
+            code="too-long",
+        )

@@ -6,13 +6,10 @@ here changes Pillow's global settings, and no picture is let through or made up 
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import importlib
-import io
 import os
 import threading
-from contextlib import AbstractContextManager, nullcontext
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,23 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageFile
 
 from unmask.errors import UnmaskError
-from unmask.finding import ImageFacts, Note
+from unmask.finding import Box, ImageFacts, Note
 from unmask.image.colour import to_srgb
-from unmask.image.encode import encode_jpeg as encode_jpeg
-from unmask.image.encode import encode_png as encode_png
-from unmask.image.facts import exif_facts, jpeg_quality
 from unmask.image.file import printable_name, read_file, too_many_bytes
-from unmask.image.jpeg import plain_jpeg
-from unmask.image.limits import LARGE_PIXELS, LIMITS, LOW_JPEG_QUALITY, Limits
-from unmask.image.resize import resize as resize
-from unmask.image.resize import shrink as shrink
-from unmask.image.sniff import SAVE_AS, sniff
-from unmask.image.structure import count_parts, declared_size, looks_cut_off
+from unmask.image.formats import cut_off, decode
+from unmask.image.limits import LIMITS, LOW_JPEG_QUALITY, Limits, check_size
+from unmask.image.sniff import Kind, sniff
+from unmask.image.structure import looks_cut_off
+from unmask.image.transfer import Colour
 
-_ONE_AT_A_TIME = threading.Lock()
+_QUIET = threading.Lock()
 
 Pixels = NDArray[np.uint8]
 
@@ -49,18 +41,56 @@ class Image:
         pixels: uint8 (height, width, 3), sRGB, upright, C-contiguous.
         facts: What is known of the file.
         notes: What to keep in mind when judging it.
+        missing: Where pixels are made up, because the file does not hold them; no verdict may rest on those.
     """
 
     pixels: Pixels
     facts: ImageFacts
     notes: tuple[Note, ...] = ()
+    missing: tuple[Box, ...] = ()
+
+    def lacks(self, box: Box) -> bool:
+        """Whether pixels are missing in a part of the picture."""
+        return any(
+            box.left < hole.left + hole.width
+            and hole.left < box.left + box.width
+            and box.top < hole.top + hole.height
+            and hole.top < box.top + box.height
+            for hole in self.missing
+        )
+
+
+def read_whole_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) -> Image:
+    """As `read_image`, for what has no use for a picture of which a part is missing: data sets and reports.
+
+    Args:
+        source: As in `read_image`.
+        limits: As in `read_image`.
+
+    Returns:
+        A picture without missing pixels.
+
+    Raises:
+        UnmaskError: As `read_image`, and ``damaged`` where pixels are missing.
+    """
+    image = read_image(source, limits=limits)
+    if image.missing:
+        name = printable_name(source) if isinstance(source, str | os.PathLike) else "The picture"
+        raise UnmaskError(
+            f"{name} is damaged: pixels are missing from its file", hint="Copy or download it again.", code="damaged"
+        )
+    return image
 
 
 def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) -> Image:
     """Reads one picture: checks it, decodes its first frame, turns it upright and converts it to sRGB.
 
     Content decides the format, not the name: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC where the package
-    pillow-heif is installed. Transparent parts are laid on white.
+    pillow-heif is installed. Transparent parts are laid on white. A JPEG, PNG, WebP or TIFF is turned by the orientation in
+    its EXIF; an AVIF or HEIC by its own transformations only (`unmask.image.heif` says how, and what is cut).
+
+    A JPEG, WebP, AVIF or HEIC of which a part is missing is read, with the note ``damaged`` and `Image.missing`. One that
+    simply ends too early is refused, and so are the other formats, whose decoders give nothing then.
 
     Args:
         source: A path; the bytes of a file; or pixels, uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
@@ -94,19 +124,7 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) 
     return _from_bytes(data, name, limits)
 
 
-ANIMATED = Note("animated", "This is an animation, of which only the first frame was looked at.")
-
-_PLUGINS = {
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "HEIC": ("pillow_heif", "HeifImageFile"),
-}
-_INSTALL = {"AVIF": "pip install --upgrade pillow", "HEIC": "pip install pillow-heif"}
+DAMAGED = Note("damaged", "Pixels are missing from this file; no face is judged where they are.")
 
 
 def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
@@ -115,30 +133,15 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
         raise UnmaskError(
             f"{name} is not a picture that can be read: it is {kind.name}", hint=kind.hint, code=kind.code
         )
-    reader = _reader(kind.format)
-    if reader is None:
-        raise UnmaskError(
-            f"{name} is {kind.name}, which this installation cannot read",
-            hint=f"Run `{_INSTALL.get(kind.format, 'pip install --force-reinstall pillow')}`, or save it as PNG.",
-            code="unsupported-format",
-        )
     try:
-        _check_structure(kind.format, kind.name, data, name, limits)
-        # The plugin itself, not Image.open, which would warn or raise by a global setting of Pillow's.
-        with reader(io.BytesIO(data)) as picture:
-            _check_size(picture.size, name, limits)
-            _check_shape(picture.size, name, limits)
-            if kind.format == "TIFF":
-                _check_tiff(picture, name, limits)
-            with _turn(picture.size):
-                decoded = plain_jpeg(picture, data) if kind.format == "JPEG" else None
-                if decoded is None:
-                    picture.load()
-                orientation, camera, software = exif_facts(picture)
-                tables = getattr(picture, "quantization", None)
-                pixels, notes = to_srgb(picture) if decoded is None else (decoded, ())
-                if decoded is None and _moves(picture):
-                    notes = (*notes, ANIMATED)
+        try:
+            decoded = decode(kind, data, name, limits)
+        except (
+            Warning
+        ):  # a program that makes errors of warnings: no remark of Pillow's decides whether pixels are read
+            with _QUIET, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                decoded = decode(kind, data, name, limits)
     except UnmaskError:
         raise
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as failure:
@@ -152,9 +155,9 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
             f"There is not enough memory to decode {name}", hint="Save the picture smaller.", code="out-of-memory"
         ) from failure
     except Exception as failure:
-        # Pillow's decoders raise a dozen unrelated types on broken files; all of them mean this.
-        raise _broken(kind.format, kind.name, name, data, failure) from failure
-    pixels = _upright(pixels, orientation)
+        # Decoders raise a dozen unrelated types on broken files; all of them mean this.
+        raise _broken(kind, name, data, failure) from failure
+    pixels = _upright(decoded.pixels, decoded.exif.orientation)
     height, width = pixels.shape[:2]
     facts = ImageFacts(
         format=kind.format,
@@ -162,111 +165,22 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
         height=height,
         file_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        jpeg_quality=jpeg_quality(tables) if kind.format == "JPEG" else None,
-        camera=camera,
-        software=software,
+        jpeg_quality=decoded.quality,
+        camera=decoded.exif.camera,
+        software=decoded.exif.software,
     )
-    return Image(pixels, facts, (*_file_notes(facts, limits), *notes))
+    missing = tuple(_upright_rows(rows, width, height, decoded.exif.orientation) for rows in decoded.missing)
+    notes = (*_file_notes(facts, limits), *([DAMAGED] if missing else []), *decoded.notes)
+    return Image(pixels, facts, notes, missing)
 
 
-def _moves(picture: PillowImage.Image) -> bool:
-    # A GIF looks for its second frame to know that, which may be damaged.
-    try:
-        return bool(getattr(picture, "is_animated", False))
-    except Exception:
-        return False
-
-
-def _turn(size: tuple[int, int]) -> AbstractContextManager[object]:
-    """Threads decode ordinary pictures side by side, and large ones one after the other."""
-    return _ONE_AT_A_TIME if size[0] * size[1] > LARGE_PIXELS else nullcontext()
-
-
-def _check_structure(format_name: str, kind: str, data: bytes, name: str, limits: Limits) -> None:
-    if count_parts(format_name, data, limits.max_parts) > limits.max_parts:
-        raise UnmaskError(
-            f"{name} is {kind} chopped into far more pieces than a real one has",
-            hint="Open it in a picture editor, save it anew, and check that.",
-            code="too-many-parts",
-        )
-    if size := declared_size(format_name, data):
-        _check_size(size, name, limits)
-    # A TIFF without its directory makes Pillow warn. And a program around this one may have told Pillow to make up
-    # what is missing; no verdict must rest on that.
-    if (format_name == "TIFF" or ImageFile.LOAD_TRUNCATED_IMAGES) and looks_cut_off(format_name, data):
-        raise _cut_off(kind, name)
-
-
-@functools.cache
-def _reader(format_name: str) -> Any:
-    """The Pillow plugin of a format; None where this installation has none."""
-    module, class_name = _PLUGINS[format_name]
-    try:
-        if format_name == "AVIF":
-            importlib.import_module("PIL._avif")
-        plugin = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError):
-        return None
-    if format_name == "JPEG":
-        # Nobody asks for the resolution, and looking for it in broken EXIF makes Pillow warn, or fail under -W error.
-        plugin = type("QuietJpegImageFile", (plugin,), {"_read_dpi_from_exif": lambda self: None})
-    return plugin
-
-
-def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
-    width, height = size
-    if width * height > limits.max_pixels:
-        raise UnmaskError(
-            f"{name} has too many pixels: {width:,} x {height:,}, at most {limits.max_pixels:,} are read",
-            hint="Save it smaller, or cut out the face.",
-            code="too-many-pixels",
-        )
-    if min(width, height) < limits.min_side:
-        raise UnmaskError(
-            f"{name} is too small to judge: {width:,} x {height:,} pixels, both sides must have {limits.min_side}",
-            hint="Find a larger version; enlarging this one adds nothing to see.",
-            code="too-small",
-        )
-
-
-def _check_shape(size: tuple[int, int], name: str, limits: Limits) -> None:
-    width, height = size
-    if max(width, height) > limits.max_side_ratio * min(width, height):
-        raise UnmaskError(
-            f"{name} is too long and thin: {width:,} x {height:,} pixels, at most {limits.max_side_ratio:.0f} to 1 is read",
-            hint="Cut out the part with the face.",
-            code="too-long",
-        )
-
-
-def _check_tiff(picture: Any, name: str, limits: Limits) -> None:
-    new_subfile_type, tile_width, tile_length, dng_version = 254, 322, 323, 50706
-    tags = picture.tag_v2
-    if tags.get(new_subfile_type, 0) & 1 or dng_version in tags:
-        raise UnmaskError(
-            f"{name} is not a picture that can be read: it is a camera raw picture or a thumbnail in a TIFF file",
-            hint=SAVE_AS,
-            code="unsupported-format",
-        )
-    # A tile is decoded whole, however small the picture.
-    _check_size(
-        (max(tags.get(tile_width, 0), limits.min_side), max(tags.get(tile_length, 0), limits.min_side)), name, limits
-    )
-
-
-def _broken(format_name: str, kind: str, name: str, data: bytes, failure: Exception) -> UnmaskError:
-    if "truncated" in str(failure).lower() or looks_cut_off(format_name, data):
-        return _cut_off(kind, name)
+def _broken(kind: Kind, name: str, data: bytes, failure: Exception) -> UnmaskError:
+    if "truncated" in str(failure).lower() or looks_cut_off(kind.format or "", data):
+        return cut_off(kind, name)
     return UnmaskError(
-        f"{name} is damaged: it begins like {kind} but cannot be decoded",
+        f"{name} is damaged: it begins like {kind.name} but cannot be decoded",
         hint="Copy or download it again, or open it in a picture editor and save it anew.",
         code="damaged",
-    )
-
-
-def _cut_off(kind: str, name: str) -> UnmaskError:
-    return UnmaskError(
-        f"{name} is cut off: {kind} that ends too early", hint="Copy or download it again.", code="truncated"
     )
 
 
@@ -281,6 +195,16 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
+def _upright_rows(rows: tuple[int, int], width: int, height: int, orientation: int) -> Box:
+    """Where rows of the stored picture lie in the upright one of this width and height."""
+    first, behind = rows
+    if orientation in (5, 6, 7, 8):  # rows have become columns
+        left = width - behind if orientation in (6, 7) else first
+        return Box(left, 0, behind - first, height)
+    top = height - behind if orientation in (3, 4) else first
+    return Box(0, top, width, behind - first)
+
+
 def _from_array(array: NDArray[Any], limits: Limits) -> Image:
     is_rgb = array.ndim == 3 and array.shape[2] in (3, 4)
     if array.dtype != np.uint8 or not (array.ndim == 2 or is_rgb):
@@ -290,14 +214,13 @@ def _from_array(array: NDArray[Any], limits: Limits) -> Image:
             code="wrong-source",
         )
     height, width = array.shape[:2]
-    _check_size((width, height), "The array", limits)
-    _check_shape((width, height), "The array", limits)
+    check_size((width, height), "The array", limits)
     array = np.ascontiguousarray(array)
     notes: tuple[Note, ...] = ()
     if is_rgb and array.shape[2] == 3:
         pixels = array.copy()
     else:
-        pixels, notes = to_srgb(PillowImage.fromarray(array))
+        pixels, notes = to_srgb(PillowImage.fromarray(array), Colour())
     digest = hashlib.sha256(array.data).hexdigest()
     return Image(pixels, ImageFacts("array", width, height, array.nbytes, digest), notes)
 

@@ -1,6 +1,6 @@
 """What a file is, from its first bytes. Content decides, never the name; no pixel is decoded here.
 
-Part of the decoder in `image.py`.
+Part of the decoder in `read.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,228 @@
+"""Which rows of a JPEG picture are not in its file, though a decoder gives pixels for them.
+
+libjpeg fills up with grey, or goes on with what comes next, where entropy-coded data are cut, lost or overwritten. Only
+files that give cause are looked at: the decoder warned, a long run of zero bytes stands in a scan, or scans are absent.
+A sequential picture is then walked through Huffman code by Huffman code (ITU-T T.81, annex F.2), which tells the rows; of a
+progressive or arithmetic-coded one, all rows lack something.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from unmask.image.jpeg import (
+    ARITHMETIC,
+    ARITHMETIC_PROGRESSIVE,
+    BASELINE,
+    DHT,
+    DRI,
+    EXTENDED,
+    SOS,
+    Frame,
+    Jpeg,
+    Segment,
+)
+from unmask.image.limits import MOST_SCAN_BYTES_WALKED, ZERO_RUN
+
+Rows = tuple[int, int]
+"""First row and the one behind the last."""
+
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_ZEROS = bytes(ZERO_RUN)
+
+
+def missing_rows(jpeg: Jpeg, warned: bool) -> list[Rows]:
+    """Rows of pixels, not turned, that the file does not hold; none for the usual file.
+
+    Args:
+        jpeg: A file that was taken apart and decoded.
+        warned: Whether its decoder warned.
+    """
+    frame = jpeg.frame
+    assert frame is not None
+    everything = [(0, frame.height)]
+    if not _all_scans_are_there(jpeg, frame):
+        return everything
+    zeros = any(jpeg.data.find(_ZEROS, scan.end, scan.scan_end) >= 0 for scan in jpeg.scans)
+    if not (warned or zeros):
+        return []
+    if frame.marker not in (BASELINE, EXTENDED):
+        coded_by_arithmetic = frame.marker in (ARITHMETIC, ARITHMETIC_PROGRESSIVE)
+        return everything if warned or coded_by_arithmetic else []
+    if sum(scan.scan_end - scan.end for scan in jpeg.scans) > MOST_SCAN_BYTES_WALKED:
+        return everything if warned else []
+    return _walk_scans(jpeg, frame)
+
+
+def _all_scans_are_there(jpeg: Jpeg, frame: Frame) -> bool:
+    """Whether every coefficient of every component comes in some scan, to its last bit."""
+    # Of 64 coefficients, the bits still to come; 16 is more than any coefficient has.
+    to_come = {identifier: [16] * 64 for identifier, _, _ in frame.components}
+    for scan in jpeg.scans:
+        header = jpeg.data[scan.start : scan.end]
+        count = header[0] if header else 0
+        if len(header) < 1 + 2 * count + 3:
+            return False
+        first, last, low = header[1 + 2 * count], header[2 + 2 * count], header[3 + 2 * count] & 15
+        if frame.marker in (BASELINE, EXTENDED, ARITHMETIC):
+            first, last, low = 0, 63, 0
+        for identifier in header[1 : 1 + 2 * count : 2]:
+            for place in range(first, min(last, 63) + 1):
+                if identifier in to_come:
+                    to_come[identifier][place] = low
+    return not any(any(bits) for bits in to_come.values())
+
+
+@dataclass(slots=True)
+class _Table:
+    """A Huffman table: for every 16 bits, the length of the code that they begin with and its symbol; 0 for none."""
+
+    codes: list[int]
+    first: int
+
+    @classmethod
+    def of(cls, counts: bytes, symbols: bytes) -> _Table:
+        codes: list[int] = []
+        at = 0
+        for length, count in enumerate(counts, start=1):
+            for symbol in symbols[at : at + count]:
+                codes += [length << 8 | symbol] * (1 << 16 - length)
+            at += count
+        codes = codes[: 1 << 16]
+        return cls(codes + [0] * ((1 << 16) - len(codes)), symbols[0] if symbols else 0)
+
+
+def _walk_scans(jpeg: Jpeg, frame: Frame) -> list[Rows]:
+    tables: dict[int, _Table] = {}
+    restart_interval = 0
+    missing: list[Rows] = []
+    for piece in jpeg.pieces:
+        payload = jpeg.data[piece.start : piece.end]
+        if piece.marker == DHT:
+            while len(payload) >= 17:
+                size = 17 + sum(payload[1:17])
+                tables[payload[0]] = _Table.of(payload[1:17], payload[17:size])
+                payload = payload[size:]
+        elif piece.marker == DRI:
+            restart_interval = int.from_bytes(payload[:2], "big")
+        elif piece.marker == SOS:
+            missing += _Scan.of(jpeg, frame, piece, tables).missing(restart_interval)
+    return missing
+
+
+@dataclass(slots=True)
+class _Scan:
+    """One scan of a sequential picture.
+
+    Attributes:
+        data: Its entropy-coded bytes, with restart markers and stuffed zeros.
+        blocks: The tables of each block of an MCU: DC and AC.
+        across: MCUs in a row.
+        down: Rows of MCUs.
+        rows: Pixel rows in an MCU.
+        height: Of the picture, in pixels.
+    """
+
+    data: bytes
+    blocks: list[tuple[_Table, _Table]]
+    across: int
+    down: int
+    rows: int
+    height: int
+
+    @classmethod
+    def of(cls, jpeg: Jpeg, frame: Frame, piece: Segment, tables: dict[int, _Table]) -> _Scan:
+        header = jpeg.data[piece.start : piece.end]
+        factors = {identifier: (across, down) for identifier, across, down in frame.components}
+        most_across = max(across for across, _ in factors.values()) or 1
+        most_down = max(down for _, down in factors.values()) or 1
+        wanted = [(header[at], header[at + 1]) for at in range(1, 1 + 2 * header[0], 2)]
+        nothing = _Table([0] * (1 << 16), 0)
+        blocks = []
+        for identifier, numbers in wanted:
+            across, down = factors.get(identifier, (1, 1))
+            pair = (tables.get(numbers >> 4, nothing), tables.get(0x10 | numbers & 15, nothing))
+            blocks += [pair] * (1 if len(wanted) == 1 else across * down)
+        if len(wanted) == 1:  # a scan of one component has its own blocks as MCUs (T.81, A.2.2)
+            across, down = factors.get(wanted[0][0], (1, 1))
+            width_in_blocks = -(-frame.width * across // (8 * most_across))
+            height_in_blocks = -(-frame.height * down // (8 * most_down))
+            rows = 8 * most_down // max(1, down)
+        else:
+            width_in_blocks = -(-frame.width // (8 * most_across))
+            height_in_blocks = -(-frame.height // (8 * most_down))
+            rows = 8 * most_down
+        data = jpeg.data[piece.end : piece.scan_end]
+        return cls(data, blocks, width_in_blocks, height_in_blocks, rows, frame.height)
+
+    def missing(self, restart_interval: int) -> list[Rows]:
+        """Rows that are not there, interval by interval."""
+        count = self.across * self.down
+        if not restart_interval:
+            good, left = self._whole_mcus(self.data, count)
+            if good == count and left:
+                return [(0, self.height)]  # more data than places: something before went wrong, nobody knows where
+            return [self._rows(good, count)] if good < count else []
+        intervals = -(-count // restart_interval)
+        missing: list[Rows] = []
+        markers = list(_RESTART.finditer(self.data))
+        edges = [0, *(marker.end() for marker in markers), len(self.data) + 2]
+        interval = 0
+        for number, (begin, end) in enumerate(pairwise(edges)):
+            if number:
+                # Restart markers count from 0 to 7 and over again; a gap in the numbers is as many intervals lost.
+                lost = (self.data[begin - 1] - 0xD0 - interval) % 8
+                missing += [self._rows(interval + 1, interval + 1 + lost, restart_interval)] if lost else []
+                interval += 1 + lost
+            if interval >= intervals:
+                return [(0, self.height)]
+            size = min(restart_interval, count - interval * restart_interval)
+            good, _ = self._whole_mcus(self.data[begin : end - 2], size)
+            if good < size:
+                first = interval * restart_interval
+                missing.append(self._rows(first + good, first + size))
+        if interval + 1 < intervals:
+            # A whole turn of numbers lost in the middle looks like the end of the file lost: no row is sure.
+            whole_turns = (intervals - interval - 1) % 8 == 0 and not missing
+            missing.append((0, self.height) if whole_turns else self._rows(interval + 1, intervals, restart_interval))
+        return missing
+
+    def _rows(self, first: int, behind: int, each: int = 1) -> Rows:
+        top = first * each // self.across * self.rows
+        bottom = -(-min(behind * each, self.across * self.down) // self.across) * self.rows
+        return min(top, self.height - 1), min(bottom, self.height)
+
+    def _whole_mcus(self, data: bytes, count: int) -> tuple[int, bool]:
+        """How many of `count` MCUs come whole, and whether data are left behind the last that is more than padding."""
+        data = data.replace(b"\xff\0", b"\xff")
+        bits = 8 * len(data)
+        # Zeros stand for flat blocks where the shortest code means the end of a block, and nowhere else.
+        zeros_mean_nothing = any(ac.first for _, ac in self.blocks)
+        zeros = data.find(_ZEROS) if zeros_mean_nothing else -1
+        bad_from = 8 * zeros if zeros >= 0 else bits
+        padded = data + bytes(4)
+        at = 0
+        for mcu in range(count):
+            for dc, ac in self.blocks:
+                code = dc.codes[int.from_bytes(padded[at >> 3 : (at >> 3) + 3], "big") >> 8 - (at & 7) & 0xFFFF]
+                place = 1 if code else 65
+                at += (code >> 8) + (code & 15)
+                while place < 64:
+                    code = ac.codes[int.from_bytes(padded[at >> 3 : (at >> 3) + 3], "big") >> 8 - (at & 7) & 0xFFFF]
+                    at += (code >> 8) + (code & 15)
+                    if code & 15:
+                        place += (code >> 4 & 15) + 1
+                    elif code & 0xFF == 0xF0:
+                        place += 16
+                    else:
+                        place = 64 if code else 65
+                if at > bad_from:
+                    return mcu, False
+                if (
+                    place > 64
+                ):  # no such code, or more coefficients than a block has: what went wrong is a little before
+                    return max(0, mcu - 2 * self.across), False
+        left = data[-(-at // 8) :]
+        return count, len(set(left)) > 1

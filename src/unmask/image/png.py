@@ -1,0 +1,115 @@
+"""A PNG file's chunks: those that pixels need, put together anew, and what the others say (ISO/IEC 15948, chapter 5).
+
+Text, time, EXIF and animation never reach the decoder, so that no length, checksum or flood of theirs matters. The checksum
+of a chunk that holds pixels is looked at: where it is wrong, pixels are.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from unmask.image.limits import MAX_PROFILE_BYTES, MAX_TEXT_BYTES
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick wrote it before there was eXIf
+
+
+@dataclass(slots=True)
+class Png:
+    """A PNG file taken apart.
+
+    Attributes:
+        pixels_only: A file of the chunks that pixels need, with an end.
+        ended: Whether the end chunk is there.
+        broken: Whether the checksum of a chunk that pixels need is wrong.
+        moves: Whether it is an animation; its default picture is in `pixels_only`.
+        by_apple: Whether it is Apple's own variant, which no common decoder reads.
+        exif: The EXIF block, or nothing.
+        software: The text of that name, or nothing.
+        profile: The ICC profile, or nothing; None for one that cannot be unpacked.
+        colour: The other chunks of colour by name: cICP, sRGB, gAMA, cHRM.
+    """
+
+    pixels_only: bytes = b""
+    ended: bool = False
+    broken: bool = False
+    moves: bool = False
+    by_apple: bool = False
+    exif: bytes = b""
+    software: bytes = b""
+    profile: bytes | None = b""
+    colour: dict[bytes, bytes] = field(default_factory=dict)
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and the byte behind the last of each chunk's data, up to IEND or to the end of the file."""
+    at = len(_SIGNATURE)
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        yield name, at + 8, min(at + 8 + length, len(data))
+        if name == b"IEND":
+            return
+        at += 12 + length
+
+
+def take_apart(data: bytes) -> Png:
+    """Sorts a PNG file's chunks.
+
+    Args:
+        data: A file that begins with PNG's signature.
+    """
+    png = Png()
+    pieces = [_SIGNATURE]
+    for name, start, end in chunks(data):
+        body = data[start:end]
+        if name in _CRITICAL:
+            checksum = zlib.crc32(name + body).to_bytes(4, "big")
+            png.broken |= data[end : end + 4] not in (checksum, b"")
+            png.ended |= name == b"IEND"
+        if name == b"tRNS" or (name in _CRITICAL and name != b"IEND"):
+            pieces.append(_chunk(name, body))
+        elif name in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            png.colour.setdefault(name, body)
+        elif name == b"iCCP" and png.profile == b"":
+            png.profile = _unpack(body.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
+        elif name == b"eXIf":
+            png.exif = png.exif or body
+        elif name == b"acTL":
+            png.moves = int.from_bytes(body[:4], "big") > 1
+        elif name == b"CgBI":
+            png.by_apple = True
+        elif name in _TEXTS:
+            _take_text(png, name, body)
+    png.pixels_only = b"".join([*pieces, _chunk(b"IEND", b"")])
+    return png
+
+
+def _take_text(png: Png, name: bytes, body: bytes) -> None:
+    keyword, _, rest = body.partition(b"\0")
+    if keyword == b"Software" and name == b"tEXt":
+        png.software = rest.decode("latin-1").encode()
+    if keyword not in _RAW_EXIF or png.exif:
+        return
+    text = rest if name == b"tEXt" else _unpack(rest[1:], MAX_TEXT_BYTES) if name == b"zTXt" else b""
+    with suppress(ValueError):
+        png.exif = bytes.fromhex(b"".join((text or b"").split()[2:]).decode())  # behind a name and a length
+
+
+def _unpack(packed: bytes, most: int) -> bytes | None:
+    """What deflated bytes unpack to; None where they are broken or come to more than `most`."""
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(packed, most)
+    except zlib.error:
+        return None
+    return unpacked if unpacker.eof else None
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
