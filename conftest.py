@@ -33,8 +33,13 @@ LEFT_OUT = frozenset(
     + [ROOT / "src/unmask/data/sequence.py"]
 )
 
-# Extras of one package, by the marker of the same name.
-ONE_PACKAGE = {"heif": "pillow_heif", "c2pa": "c2pa", "torch": "torch"}
+# What tests of one package need: by their marker, the package and what installs it.
+ONE_PACKAGE = {
+    "heif": ("pillow_heif", "-e '.[heif]'"),
+    "c2pa": ("c2pa", "-e '.[c2pa]'"),
+    "torch": ("torch", "-e '.[torch]'"),
+    "jax": ("jax", "jax"),
+}
 
 # Each worker may load TensorFlow, in about 1.5 GB.
 MOST_WORKERS = 4
@@ -53,8 +58,8 @@ def _missing(marker: str) -> str | None:
         absent = [n for n in ("schemathesis", "openapi_spec_validator") if importlib.util.find_spec(n) is None]
         return f"{', '.join(absent)} not installed: pip install -e '.[web-test]'" if absent else None
     if marker in ONE_PACKAGE:
-        package = ONE_PACKAGE[marker]
-        return None if importlib.util.find_spec(package) else f"{package} not installed: pip install -e '.[{marker}]'"
+        package, installed_by = ONE_PACKAGE[marker]
+        return None if importlib.util.find_spec(package) else f"{package} not installed: pip install {installed_by}"
     if marker == "browser":
         if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
             return "playwright or axe not installed: pip install -e '.[web-test]'"

@@ -26,16 +26,14 @@ from machine import ROOT, hardware, table, today, write
 SETTINGS = {"epochs": 3, "batch_size": 16, "checkpoint_every": 5, "augment": "light"}
 
 CHILD = """
-import os, sys
-from unmask.train.backend import load_keras
-load_keras()
+import sys
 from pathlib import Path
 from unmask.train.config import make_config
 from unmask.train.loop import resume, train
 
 class Watcher:
-    def on_step(self, position, steps):
-        print(position.epoch * steps + position.step, flush=True)
+    def on_step(self, state, steps):
+        print(state.epoch * steps + state.step, flush=True)
     def on_epoch(self, row):
         pass
 
@@ -105,7 +103,7 @@ def verdict(folder: Path, whole: Path) -> str:
     with np.load(folder / "last.npz") as found, np.load(whole / "last.npz") as expected:
         states = all(np.array_equal(found[name], expected[name]) for name in expected.files if name != "position")
     models = [keras.models.load_model(path / "model.keras", compile=False).get_weights() for path in (folder, whole)]
-    weights = all(np.array_equal(one, other) for one, other in zip(*models, strict=True))
+    weights = all(np.array_equal(mine, theirs) for mine, theirs in zip(*models, strict=True))
     histories = numbers(folder / "history.csv") == numbers(whole / "history.csv")
     return "the same" if states and weights and histories else "different"
 

@@ -116,10 +116,9 @@ def one_run(name: str, arguments: argparse.Namespace) -> None:
     """Trains one row with one seed and keeps the logits of all splits; in a process of its own."""
     import keras
 
-    from unmask.train.config import make_config
+    from unmask.data.source import open_source
+    from unmask.train.config import continued, make_config
     from unmask.train.loop import MODEL, judge, resume, train
-    from unmask.train.mined import continued
-    from unmask.train.source import open_source
 
     row, folder = ROWS[name], place(arguments, name, arguments.seed)
     data, run = prepared(arguments, row.size), folder / "run"
@@ -165,8 +164,8 @@ def examples(kind: str, run: Path, data: Path, folder: Path) -> Path:
         from unmask.train.mining import mine
 
         return mine(run, data, folder / "mined", top=TOP).folder / "hard.csv"
+    from unmask.data.source import open_source
     from unmask.train.config import CONFIG_FILE, read_config
-    from unmask.train.source import open_source
 
     paths = open_source(data, "Train").paths
     seed = read_config(run / CONFIG_FILE).seed
@@ -239,7 +238,7 @@ are those of training with one seed, on a machine that other programs used as we
 
 def collect(arguments: argparse.Namespace) -> dict[str, Result]:
     """Every row that has been run, and the shipped detector last."""
-    from unmask.train.source import open_source
+    from unmask.data.source import open_source
 
     splits = ("Train", "Validation", "Test")
     opened = {split: open_source(prepared(arguments, 128), split) for split in splits}
@@ -261,8 +260,8 @@ def collect(arguments: argparse.Namespace) -> dict[str, Result]:
 
 def strongest(arguments: argparse.Namespace, labels: dict[str, np.ndarray], opened: dict[str, Any]) -> Result:
     """The shipped bundle on the same pictures, prepared at its own size."""
+    from unmask.data.source import open_source
     from unmask.detector import Detector
-    from unmask.train.source import open_source
 
     detector = Detector.load(arguments.bundle)
     data = prepared(arguments, detector.info.input_size)

@@ -1,11 +1,12 @@
 """How fast does `unmask train` learn, against the report's way? Writes `docs/measurements/train_throughput.md`.
 
-    python benchmarks/train_throughput.py [--faces FOLDER] [--steps 60] [--turns 5] [--accuracy SEEDS]
+    python benchmarks/train_throughput.py [--faces FOLDER] [--steps 60] [--turns 5] [--accuracy SEEDS] [--against SRC]
 
 The report's way: `keras.Model.fit` over a one-threaded `keras.utils.PyDataset` that reads each JPEG with OpenCV, resizes it and
 makes float32 of it. Its network, its batch of 32, its 128 px. It is timed as Keras compiles it by default (XLA) and
 without XLA, and compared by the faster of the two. Each turn is a fresh process, and the ways take turns. With
-`--accuracy 3` both ways also train to the end with three seeds, which takes an hour.
+`--accuracy 3` both ways also train to the end with three seeds, which takes an hour. With `--against ../old/src` another
+version of `unmask train` takes turns with this one, and MobileNetV2 (fewer steps) with the report's network.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ SIZE, BATCH, EPOCHS = 128, 32, 5
 LEARNING_RATE = 3e-4
 WARM_UP = 5
 WAYS = {"report": "the report's way", "report-no-xla": "the report's way, without XLA", "unmask": "`unmask train`"}
+AGAINST = {
+    "before": "`unmask train` before",
+    "unmask-mobilenetv2": "`unmask train`, MobileNetV2",
+    "before-mobilenetv2": "`unmask train` before, MobileNetV2",
+}
+# MobileNetV2 needs so many times as long.
+SLOWER = 5
 
 
 def main() -> None:
@@ -38,6 +46,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--accuracy", type=int, default=0, metavar="SEEDS")
+    parser.add_argument("--against", type=Path, metavar="SRC", help="The src folder of another version.")
     parser.add_argument("--turn", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -50,9 +59,10 @@ def main() -> None:
             from unmask.data.prepare import prepare
 
             arguments.prepared = prepare(arguments.faces, Path(folder) / "prepared", size=SIZE).folder
-        turns: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+        ways = [*WAYS, *(AGAINST if arguments.against else ())]
+        turns: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(arguments.turns):
-            for way in WAYS:
+            for way in ways:
                 turns[way].append(run(way, arguments))
         accuracies = {
             way: [run(way, arguments, seed)["accuracy"] for seed in range(1, arguments.accuracy + 1)]
@@ -65,15 +75,20 @@ def run(way: str, arguments: argparse.Namespace, seed: int = 0) -> dict[str, flo
     """A fresh process: some steps, timed; with a seed, a whole training and its accuracy on Test."""
     command = [sys.executable, __file__, "--turn", way, "--seed", str(seed), "--steps", str(arguments.steps)]
     command += ["--faces", str(arguments.faces), "--prepared", str(arguments.prepared)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environment = dict(os.environ)
+    if way.startswith("before"):
+        environment["PYTHONPATH"] = str(arguments.against.resolve())
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(way, seed, found, flush=True)
     return found
 
 
 def one_turn(arguments: argparse.Namespace) -> dict[str, float]:
-    if arguments.turn == "unmask":
-        return unmask_way(arguments)
+    if not arguments.turn.startswith("report"):
+        return unmask_way(arguments, "mobilenetv2" if arguments.turn.endswith("mobilenetv2") else "cnn")
     return report_way(arguments, xla=arguments.turn == "report")
 
 
@@ -152,16 +167,22 @@ def speed(clock: Any, steps: int) -> dict[str, float]:
     return {"images_per_second": steps * BATCH / wall, "milliseconds": processor * 1e3 / (steps * BATCH)}
 
 
-def unmask_way(arguments: argparse.Namespace) -> dict[str, float]:
-    import keras
+def unmask_way(arguments: argparse.Namespace, model: str) -> dict[str, float]:
+    from unmask.train.backend import load_keras
 
+    load_keras()
     from unmask.train.config import make_config
     from unmask.train.loop import MODEL, judge, train
-    from unmask.train.source import open_source
 
     config = make_config(
-        data=str(arguments.prepared), epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE, seed=arguments.seed
+        data=str(arguments.prepared),
+        model=model,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=LEARNING_RATE,
+        seed=arguments.seed,
     )
+    count = arguments.steps if model == "cnn" else max(1, arguments.steps // SLOWER)
 
     class Done(Exception):  # noqa: N818
         pass
@@ -169,11 +190,11 @@ def unmask_way(arguments: argparse.Namespace) -> dict[str, float]:
     class Clock:
         start, end, steps = (0.0, 0.0), (0.0, 0.0), 0
 
-        def on_step(self, position: Any, steps: int) -> None:
+        def on_step(self, state: Any, steps: int) -> None:
             self.steps += 1
             if self.steps == WARM_UP:
                 self.start = now()
-            if self.steps == WARM_UP + arguments.steps and not arguments.seed:
+            if self.steps == WARM_UP + count and not arguments.seed:
                 self.end = now()
                 raise Done
 
@@ -185,10 +206,14 @@ def unmask_way(arguments: argparse.Namespace) -> dict[str, float]:
         try:
             outcome = train(config, Path(folder) / "run", watcher=clock)
         except Done:
-            return speed(clock, arguments.steps)
-        model = keras.models.load_model(outcome.folder / MODEL, compile=False)
+            return speed(clock, count)
+        import keras
+
+        from unmask.data.source import open_source
+
+        learned = keras.models.load_model(outcome.folder / MODEL, compile=False)
     test = open_source(arguments.prepared, "Test")
-    return {"accuracy": float(((judge(model, test) > 0) == test.labels).mean())}
+    return {"accuracy": float(((judge(learned, test) > 0) == test.labels).mean())}
 
 
 def page(
@@ -199,7 +224,12 @@ def page(
     base = [max(pair) for pair in zip(speeds["report"], speeds["report-no-xla"], strict=True)]
     ratios = [ours / theirs for ours, theirs in zip(speeds["unmask"], base, strict=True)]
     rows = [
-        [WAYS[way], f"{statistics.median(found):.0f}", f"{min(found):.0f} to {max(found):.0f}", f"{costs[way]:.1f}"]
+        [
+            (WAYS | AGAINST)[way],
+            f"{statistics.median(found):.0f}",
+            f"{min(found):.0f} to {max(found):.0f}",
+            f"{costs[way]:.1f}",
+        ]
         for way, found in speeds.items()
     ]
     text = (
@@ -214,7 +244,7 @@ def page(
     )
     if arguments.accuracy:
         shown = [
-            [WAYS[way], f"{statistics.mean(found):.1%}", ", ".join(f"{one:.1%}" for one in found)]
+            [(WAYS | AGAINST)[way], f"{statistics.mean(found):.1%}", ", ".join(f"{share:.1%}" for share in found)]
             for way, found in accuracies.items()
         ]
         text += (

@@ -90,9 +90,9 @@ def one_run(way: str, arguments: argparse.Namespace) -> None:
     """Trains one way and keeps its logits on Test; in a process of its own."""
     import keras
 
+    from unmask.data.source import open_source
     from unmask.train.config import make_config
     from unmask.train.loop import MODEL, judge, resume, train
-    from unmask.train.source import open_source
 
     data, run = without_the_unseen(arguments), arguments.work / f"run-{way}"
     settings = {**RECIPE, "epochs": arguments.epochs, "backbone_weights": arguments.weights, "blend": WAYS[way]}

@@ -1,5 +1,6 @@
-import csv
 import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -14,13 +15,11 @@ def invoke(*arguments):
 
 
 def test_from_pictures_to_a_detector_in_two_commands(prepared, tmp_path):
-    run, bundle, trials = tmp_path / "run", tmp_path / "bundle", tmp_path / "trials.csv"
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
     small = ("--epochs", 1, "--batch-size", 16, "--augment", "light")
-    result = invoke("train", "--data", prepared, "--out", run, *small, "--trials", trials)
+    result = invoke("train", "--data", prepared, "--out", run, *small)
     assert result.exit_code == 0, result.output
     assert "Validation AUC" in result.output
-    (row,) = csv.DictReader(trials.read_text().splitlines())
-    assert (row["model"], row["size"], row["epochs"]) == ("cnn", "32", "1")
     result = invoke("export", run, "--out", bundle)
     assert result.exit_code == 0, result.output
     assert (bundle / "bundle.json").is_file()
@@ -34,9 +33,9 @@ def test_a_run_goes_on_by_name_alone(finished_run):
 
 @pytest.fixture
 def ctrl_c_at_the_first_step(monkeypatch):
-    from unmask.train import progress
+    from unmask.cli import train
 
-    monkeypatch.setattr(progress._Bar, "on_step", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(train._Display, "on_step", lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def test_an_interrupted_run_does_not_end_like_a_finished_one(prepared, tmp_path, ctrl_c_at_the_first_step):
@@ -64,11 +63,45 @@ def test_a_run_that_learned_nothing_is_told_what_to_try(auc, told, capsys, tmp_p
     assert ("--schedule cosine" in capsys.readouterr().err) == told
 
 
-def test_a_run_is_one_trial_however_often_it_is_named(finished_run, tmp_path):
-    for _ in range(2):
-        result = invoke("train", "--resume", finished_run, "--trials", tmp_path / "trials.csv")
-        assert result.exit_code == 0, result.output
-    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 2
+def test_there_are_at_most_twenty_options_and_each_is_in_a_group():
+    from unmask.cli import train
+
+    options = {option for parameter in train.train.params for option in parameter.opts} | {"--help"}
+    assert options == set(" ".join(train._GROUPS.values()).split())
+    assert len(options) <= 20
+    shown = invoke("train", "--help").output
+    assert all(name in shown for name in (*options, *(f"{heading}:" for heading in train._GROUPS)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--data", "{prepared}", "--out", "run", "--epochs", "0"), "epochs"),
+        (("--data", "nowhere", "--out", "run"), "nowhere"),
+        (("--data", "{prepared}", "--out", "run", "--size", "64"), "32 px wide"),
+        (("--data", "{prepared}", "--out", "{finished}"), "is not empty"),
+        (
+            ("--data", "{prepared}", "--out", "run", "--model", "mobilenetv2", "--backbone-weights", "no.h5"),
+            "not there",
+        ),
+        (("--resume", "nowhere"), "no run in"),
+    ],
+)
+def test_what_is_wrong_is_said_before_tensorflow_is_loaded(prepared, finished_run, in_folder, arguments, said):
+    words = [word.format(prepared=prepared, finished=finished_run) for word in arguments]
+    code = f"""
+import sys
+from unmask.cli.main import main
+try:
+    main(["train", *{words!r}])
+except SystemExit as end:
+    assert end.code == 2
+assert not {{"keras", "tensorflow", "sklearn"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+    assert not (in_folder / "run").exists()
 
 
 def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):

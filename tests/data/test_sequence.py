@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def from_folder(dataset: Path, **settings: Any) -> Any:
 
 
 def from_prepared(dataset: Path, folder: Path, **settings: Any) -> Any:
-    from unmask.data.sequence import PreparedSequence
+    from unmask.data.sequence import ImageSequence
 
-    return PreparedSequence(prepare(dataset, folder, size=64), "Train", batch_size=4, **settings)
+    return ImageSequence(prepare(dataset, folder, size=64).folder, "Train", batch_size=4, **settings)
 
 
 def test_batches_are_uint8_pictures_and_float_labels(dataset: Path) -> None:
@@ -46,7 +47,7 @@ def test_batches_are_uint8_pictures_and_float_labels(dataset: Path) -> None:
 def test_an_epoch_holds_every_picture_once(dataset: Path) -> None:
     sequence = from_folder(dataset)
     assert [len(sequence[index][1]) for index in range(len(sequence))] == [4, 4, 2]
-    assert sorted(sequence.order(0)) == list(range(10))
+    assert sorted(sequence.batches.order(0)) == list(range(10))
 
 
 def test_folders_and_prepared_pictures_give_the_same_batches(dataset: Path, tmp_path: Path) -> None:
@@ -58,11 +59,11 @@ def test_folders_and_prepared_pictures_give_the_same_batches(dataset: Path, tmp_
 
 def test_every_epoch_has_another_order_and_the_same_seed_the_same(dataset: Path) -> None:
     sequence = from_folder(dataset, seed=3)
-    first = sequence.order(0)
+    first = sequence.batches.order(0)
     sequence.on_epoch_end()
     assert sequence.epoch == 1
-    assert first.tolist() != sequence.order(1).tolist()
-    assert first.tolist() == from_folder(dataset, seed=3).order(0).tolist()
+    assert first.tolist() != sequence.batches.order(1).tolist()
+    assert first.tolist() == from_folder(dataset, seed=3).batches.order(0).tolist()
 
 
 def test_a_run_that_goes_on_gets_the_batches_it_would_have_got(dataset: Path) -> None:
@@ -86,8 +87,13 @@ def fit(sequence: Any, **settings: Any) -> list[Any]:
     model.add(keras.layers.Dense(1, activation="sigmoid"))
     model.compile("sgd", "binary_crossentropy")
     seen: list[Any] = []
-    pictures = sequence.pictures
-    sequence.pictures = lambda indexes: (seen.append((sequence.epoch, tuple(indexes))), pictures(indexes))[1]
+    source = sequence.batches.source
+
+    def read(indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
+        seen.append((sequence.epoch, tuple(indexes)))
+        return source.read(indexes)
+
+    sequence.batches = replace(sequence.batches, source=replace(source, read=read))
     history = model.fit(sequence, verbose=0, callbacks=[FollowEpoch(sequence)], **settings)
     assert np.isfinite(history.history["loss"]).all()
     return seen
@@ -98,7 +104,7 @@ def test_keras_sees_the_epochs_by_their_numbers(dataset: Path) -> None:
     seen = fit(sequence, epochs=2)
     assert sequence.epoch == 1
     for epoch in (0, 1):
-        order = sequence.order(epoch)
+        order = sequence.batches.order(epoch)
         assert {(epoch, tuple(order[start : start + 4])) for start in (0, 4, 8)} <= set(seen)
 
 
@@ -114,6 +120,13 @@ def test_a_picture_that_cannot_be_read_stops_with_its_name(tmp_path: Path) -> No
     with pytest.raises(UnmaskError, match=r"real_000\.jpg") as caught:
         from_folder(dataset, shuffle=False)[0]
     assert "unmask prepare" in caught.value.hint
+
+
+def test_a_folder_alone_is_enough(dataset: Path) -> None:
+    from unmask.data.sequence import ImageSequence
+
+    sequence = ImageSequence(dataset, batch_size=4)
+    assert (len(sequence), sequence[0][0].shape) == (3, (4, 128, 128, 3))
 
 
 def test_a_split_that_is_not_there_is_refused(dataset: Path) -> None:

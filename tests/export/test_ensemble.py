@@ -381,12 +381,12 @@ def test_a_run_on_pictures_of_half_the_side_goes_through_the_whole_export(tmp_pa
 def test_models_are_centred_one_by_one_where_they_count_by_sharpness(prepared):
     import keras
 
+    from unmask.data.source import open_source
     from unmask.export.ensemble import ensemble
     from unmask.export.gradcam import member_outputs
     from unmask.export.run import centre
     from unmask.stats.calibration import fit_centre
     from unmask.train.loop import judge
-    from unmask.train.source import open_source
 
     members = models(1, 2, side=32, shift=0.0)
     for model, bias in zip(members, (3.0, -5.0), strict=True):

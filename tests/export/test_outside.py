@@ -115,8 +115,8 @@ def test_the_limit_is_exceeded_by_at_most_one_in_a_hundred():
 def test_the_same_pictures_are_measured_every_time_and_both_classes_evenly(monkeypatch):
     import keras
 
+    from unmask.data.source import Source
     from unmask.export import outside
-    from unmask.train.source import Source
 
     monkeypatch.setattr(outside, "PICTURES_OF_A_CLASS", 5)
     seen = []

@@ -23,9 +23,9 @@ def info_of(bundle):
 def test_the_bundle_answers_as_the_model_does(bundle, finished_run, prepared):
     import keras
 
+    from unmask.data.source import open_source
     from unmask.detector import Detector
     from unmask.export.run import centre
-    from unmask.train.source import open_source
 
     images = np.load(prepared / "Test.npy")
     logits, maps = Detector.load(bundle).logits_and_maps(images)
@@ -196,10 +196,10 @@ def load_labels(prepared):
 def test_the_logit_is_nothing_where_real_and_fake_are_equally_likely(bundle, finished_run, prepared):
     import keras
 
+    from unmask.data.source import open_source
     from unmask.detector import Detector
     from unmask.stats.calibration import fit_centre
     from unmask.train.loop import judge
-    from unmask.train.source import open_source
 
     validation = open_source(prepared, "Validation")
     logits = Detector.load(bundle).logits(np.load(prepared / "Validation.npy"))

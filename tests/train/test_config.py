@@ -1,11 +1,23 @@
+import tomllib
+
 import pytest
+from tests.conftest import ROOT
 
 from unmask.errors import UnmaskError
-from unmask.train.config import TrainConfig, make_config, read_config, write_config
+from unmask.train.config import TrainConfig, changed_settings, make_config, read_config, write_config
 
 
 def test_a_configuration_comes_back_from_its_file(tmp_path):
     config = make_config(data='a "quoted" folder', model="mobilenetv2", tune="fine-tune", ema=0.99, size=96)
+    write_config(tmp_path / "run.toml", config)
+    assert read_config(tmp_path / "run.toml") == config
+
+
+@pytest.mark.parametrize(
+    "path", ["/data/\N{GRINNING FACE}", "a\nb", "C:\\new\\table", '\'"\'"""', "\x7f\t\u2028", "\udcff"], ids=ascii
+)
+def test_any_path_comes_back_from_the_file(tmp_path, path):
+    config = make_config(data=path)
     write_config(tmp_path / "run.toml", config)
     assert read_config(tmp_path / "run.toml") == config
 
@@ -60,6 +72,24 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path):
 def test_a_run_from_when_balance_was_a_switch_still_means_the_same(tmp_path, switch, amount):
     (tmp_path / "run.toml").write_text(f'data = "here"\nbalance = {switch}\n')
     assert read_config(tmp_path / "run.toml").balance == amount
+
+
+def test_a_run_of_an_earlier_version_without_rebuilt_fakes_is_read(tmp_path):
+    (tmp_path / "run.toml").write_text('data = "here"\nreconstruct = 0.0\n')
+    assert read_config(tmp_path / "run.toml") == make_config(data="here")
+
+
+def test_settings_that_differ_are_told_without_folders_of_this_machine():
+    config = make_config(data="/here", epochs=9, blend=0.5, start="/runs/first")
+    assert changed_settings(config) == {"blend": 0.5, "start": "first"}
+
+
+def test_the_manuals_example_has_every_setting_with_its_default():
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert TrainConfig(**tomllib.loads(example)) == TrainConfig(data="prepared/")
+    named = {line.lstrip("# ").split(" =")[0] for line in example.splitlines() if " = " in line}
+    assert named == set(TrainConfig.model_fields)
 
 
 def test_the_defaults_are_the_reports_settings():

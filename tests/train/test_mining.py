@@ -89,6 +89,8 @@ def mined(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from unmask.train.loop import train
     from unmask.train.mining import mine
 
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr("unmask.train.history._plot", lambda *_: b"")
     root = tmp_path_factory.mktemp("mining")
     data = write_prepared(root / "data")
     rows = list(read_manifest(data / "manifest.csv"))
@@ -103,6 +105,7 @@ def mined(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     train(make_config(data=str(data), epochs=6, batch_size=8, precision="float32"), root / "run")
     mine(root / "run", data, root / "mined", top=10)
+    monkeypatch.undo()
     return root
 
 
@@ -165,24 +168,60 @@ def test_mining_again_takes_what_is_there(mined: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.train
 @pytest.mark.parametrize("change", [{"label": 0}, {"group": "another"}])
-def test_mining_other_data_of_the_same_length_starts_anew(
-    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+def test_what_was_mined_from_other_data_is_neither_used_nor_deleted(
+    mined: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    from unmask.train import mining
-
-    class StartedError(Exception):
-        pass
-
-    def start(*arguments: object, **settings: object) -> None:
-        raise StartedError
+    from unmask.train.mining import mine
 
     shutil.copytree(mined / "data", tmp_path / "data")
-    shutil.copytree(mined / "mined", tmp_path / "mined")
+    out = shutil.copytree(mined / "mined", tmp_path / "mined")
     rows = list(read_manifest(tmp_path / "data" / "manifest.csv"))
     write_manifest(tmp_path / "data" / "manifest.csv", [*rows[:5], replace(rows[5], **change), *rows[6:]])
-    monkeypatch.setattr(mining, "train", start)
-    with pytest.raises(StartedError):
-        mining.mine(mined / "run", tmp_path / "data", tmp_path / "mined", top=10)
+    before = sorted(out.rglob("*"))
+    with pytest.raises(UnmaskError, match="from other data") as caught:
+        mine(mined / "run", tmp_path / "data", out, top=10)
+    assert "--out" in caught.value.hint
+    assert sorted(out.rglob("*")) == before
+
+
+@pytest.mark.train
+def test_data_that_has_moved_is_the_same_data(mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unmask.train import mining
+
+    shutil.copytree(mined / "data", tmp_path / "data")
+    out = shutil.copytree(mined / "mined", tmp_path / "mined")
+    monkeypatch.setattr(mining, "train", None)
+    assert mining.mine(mined / "run", tmp_path / "data", out, top=10).n == 48
+
+
+@pytest.mark.train
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import mine
+
+    (tmp_path / "part-of-my-thesis").mkdir()
+    (tmp_path / "part-1").write_text("mine")
+    with pytest.raises(UnmaskError, match="not made by unmask mine") as caught:
+        mine(mined / "run", mined / "data", tmp_path)
+    assert caught.value.code == "not-ours"
+    assert {path.name for path in tmp_path.iterdir()} == {"part-of-my-thesis", "part-1"}
+
+
+@pytest.mark.train
+def test_a_second_process_is_told_who_mines(mined: Path, tmp_path: Path) -> None:
+    from unmask.system.lock import locked
+    from unmask.train.mining import mine
+
+    with locked(tmp_path / "out", "unmask mine"), pytest.raises(UnmaskError, match="unmask mine, process") as caught:
+        mine(mined / "run", mined / "data", tmp_path / "out")
+    assert caught.value.code == "in-use"
+
+
+@pytest.mark.train
+def test_no_part_learns_from_what_it_scores(mined: Path) -> None:
+    parts = [{row["path"] for row in rows_of(mined / "mined" / f"part-{number}.csv")} for number in (1, 2)]
+    assert parts[0].isdisjoint(parts[1])
+    assert len(parts[0] | parts[1]) == 48
+    assert not [path for path in (mined / "mined").rglob("*") if path.is_symlink()]
 
 
 @pytest.mark.train
@@ -226,13 +265,5 @@ def test_one_epoch_of_a_run_in_two_stages_can_be_mined_and_gone_on_with(
     monkeypatch.setattr(mining, "train", stopped)
     with pytest.raises(StoppedError):
         mining.mine(tmp_path / "run", mined / "data", tmp_path / "out", epochs=1)
-    config = read_config(tmp_path / "out" / "part-1" / "run" / "run.toml")
+    config = read_config(tmp_path / "out" / "part-1" / "run.toml")
     assert (config.tune, config.learning_rate) == ("all", first.fine_tune_learning_rate)
-
-
-@pytest.mark.train
-def test_a_part_of_one_class_is_judged(mined: Path, tmp_path: Path) -> None:
-    from unmask.train.mining import _judge
-
-    data = write_prepared(tmp_path / "data", only=1)
-    assert len(_judge(mined / "run", data)) == 48

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from unmask.data.source import Source
 from unmask.errors import UnmaskError
 from unmask.train.sampling import balanced
-from unmask.train.source import Source
 
 
 def source_of(*parts):

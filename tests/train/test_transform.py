@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unmask.train.config import make_config
-from unmask.train.transform import change_of
+from unmask.train.transform import transform_of
 
 
 @pytest.fixture
@@ -11,26 +11,26 @@ def batch():
     return images, np.arange(40) % 2
 
 
-def changed(batch, **settings):
+def transformed(batch, **settings):
     images, labels = batch
-    return change_of(make_config(data="here", **settings))(
+    return transform_of(make_config(data="here", **settings))(
         images, labels, np.arange(len(labels)), np.random.default_rng(1)
     )
 
 
 def test_without_a_wish_nothing_is_done():
-    assert change_of(make_config(data="here")) is None
+    assert transform_of(make_config(data="here")) is None
 
 
 def test_augmentation_keeps_the_labels(batch):
-    images, labels = changed(batch, augment="light")
+    images, labels = transformed(batch, augment="light")
     assert images.shape == batch[0].shape
     assert not np.array_equal(images, batch[0])
     np.testing.assert_array_equal(labels, batch[1])
 
 
 def test_blending_makes_fakes_of_some_real_pictures_and_leaves_the_fakes(batch):
-    images, labels = changed(batch, blend=0.5)
+    images, labels = transformed(batch, blend=0.5)
     turned = labels != batch[1]
     assert 3 <= turned.sum() <= 17
     assert (labels[turned] == 1).all()
@@ -39,21 +39,21 @@ def test_blending_makes_fakes_of_some_real_pictures_and_leaves_the_fakes(batch):
 
 def test_the_same_draw_gives_the_same_batch(batch):
     for settings in ({"augment": "delivery"}, {"augment": "light", "blend": 0.3}):
-        np.testing.assert_array_equal(changed(batch, **settings)[0], changed(batch, **settings)[0])
+        np.testing.assert_array_equal(transformed(batch, **settings)[0], transformed(batch, **settings)[0])
 
 
 def test_blends_follow_the_landmarks_of_each_picture_where_the_source_knows_them(batch):
-    from unmask.train.source import Source
+    from unmask.data.source import Source
 
     images, labels = batch
     points = np.full((90, 5, 2), np.nan, np.float32)
     points[50:] = np.array([[8, 8], [14, 8], [11, 11], [9, 14], [13, 14]], np.float32)
     names = np.full(90, "")
     source = Source("Train", 48, ("",) * 90, np.zeros(90, np.int64), names, names, lambda _: images, lambda: points)
-    change = change_of(make_config(data="here", blend=1.0), source)
+    transform = transform_of(make_config(data="here", blend=1.0), source)
 
     def touched(first):
-        found, _ = change(images, labels, np.arange(first, first + 40), np.random.default_rng(1))
+        found, _ = transform(images, labels, np.arange(first, first + 40), np.random.default_rng(1))
         return (found != images).any(axis=3)[labels == 0].mean(axis=0)
 
     # The small face sits in the upper left; the average one fills the middle.
@@ -64,7 +64,7 @@ def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
     # Each pixel says where it is.
     rows, columns = np.mgrid[0:48, 0:48]
     image = np.stack([rows, columns, np.zeros_like(rows)], axis=2).astype(np.uint8)
-    cut, labels = changed((np.repeat(image[None], 40, axis=0), np.arange(40) % 2), model="mobilenetv2", crop=32)
+    cut, labels = transformed((np.repeat(image[None], 40, axis=0), np.arange(40) % 2), model="mobilenetv2", crop=32)
     assert cut.shape == (40, 32, 32, 3)
     np.testing.assert_array_equal(labels, np.arange(40) % 2)
     corners = {tuple(window[0, 0, :2].tolist()) for window in cut}
@@ -76,10 +76,10 @@ def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
 
 @pytest.mark.parametrize("augment", ["light", "delivery", "rough", "blurred"])
 def test_windows_are_cut_from_changed_pictures_too(batch, augment):
-    cut, labels = changed(batch, model="mobilenetv2", crop=32, augment=augment)
+    cut, labels = transformed(batch, model="mobilenetv2", crop=32, augment=augment)
     assert cut.shape == (40, 32, 32, 3)
     np.testing.assert_array_equal(labels, batch[1])
 
 
 def test_a_window_as_large_as_the_picture_is_the_picture(batch):
-    np.testing.assert_array_equal(changed(batch, model="mobilenetv2", crop=48)[0], batch[0])
+    np.testing.assert_array_equal(transformed(batch, model="mobilenetv2", crop=48)[0], batch[0])

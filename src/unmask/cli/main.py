@@ -20,12 +20,12 @@ from unmask.cli.data import audit, prepare
 from unmask.cli.judge import compare, evaluate
 from unmask.cli.say import EXIT_INTERRUPTED, EXIT_NO_ANSWER, EXIT_WRONG_USE, say, say_error
 from unmask.cli.serve import serve
-from unmask.cli.train import export, mine, reconstruct, train
+from unmask.cli.train import export, mine, train
 from unmask.errors import UnmaskError
 
 FAMILIES = {
     "Ask about pictures": (check, explain, serve),
-    "Train a detector": (prepare, audit, reconstruct, train, mine, export),
+    "Train a detector": (prepare, audit, train, mine, export),
     "Judge detectors": (evaluate, compare),
     "Try it out": (demo, doctor),
 }

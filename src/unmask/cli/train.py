@@ -1,17 +1,22 @@
-"""The verbs `train`, `reconstruct`, `mine` and `export`. Parse, call the library, print."""
+"""The verbs `train`, `mine` and `export`. Parse, call the library, print."""
 
 from __future__ import annotations
 
 import math
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from unmask.cli.say import EXIT_INTERRUPTED
 from unmask.errors import UnmaskError
 from unmask.models import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from unmask.output.progress import Progress
+    from unmask.train.history import Epoch
+    from unmask.train.run_state import Outcome, RunState
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -31,45 +36,53 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[f
     return shares
 
 
-@click.command()
-@click.option("--data", help="Folder written by `unmask prepare`, or a dataset folder.")
-@click.option("--out", type=_FOLDER, help="Run folder to make.")
-@click.option("--resume", type=_FOLDER, help="Go on with the run in this folder, as if it had never stopped.")
-@click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
-@click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")
-@click.option("--config", type=_FOLDER, help="Settings from a file, such as the run.toml of an earlier run.")
-@click.option("--model", type=click.Choice(list(ARCHITECTURES)), help="Architecture. [default: cnn]")
+class _GroupedOptions(click.Command):
+    """Shows its options under headings."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = {option.opts[-1]: option.get_help_record(context) for option in self.get_params(context)}
+        for heading, options in _GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([record for option in options.split() if (record := shown[option])])
+
+
+_GROUPS = {
+    "Data": "--data --size --augment --blend --crop",
+    "Model": "--model --tune --backbone-weights --start",
+    "Schedule": "--epochs --batch-size --learning-rate --schedule",
+    "Run": "--out --resume --hard --config --seed --workers --help",
+}
+
+
+@click.command(cls=_GroupedOptions)
+@click.option("--data", help="Folder written by `unmask prepare`, or a dataset folder. With --resume: where it is now.")
 @click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
-@click.option("--frozen", "tune", flag_value="frozen", help="Keep the backbone still; only the head learns.")
-@click.option("--fine-tune", "tune", flag_value="fine-tune", help="The head first, then everything.")
-@click.option("--frozen-epochs", type=int, help="With --fine-tune: epochs of the first stage. [default: 1]")
-@click.option("--fine-tune-learning-rate", type=float, help="Of the second stage, and of --hard. [default: 0.0001]")
-@click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
-@click.option("--batch-norm", type=click.Choice(["auto", "frozen", "moving"]), help="Of the backbone. [default: auto]")
-@click.option(
-    "--balance", type=float, help="From 0, sources as they come, through 1, all equally often, to 2. [default: 0]"
-)
 @click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough", "blurred"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
-@click.option("--reconstruct", type=float, help="Share that become fakes by `unmask reconstruct`. [default: 0]")
 @click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")
+@click.option("--model", type=click.Choice(list(ARCHITECTURES)), help="Architecture. [default: cnn]")
+@click.option(
+    "--tune",
+    type=click.Choice(["all", "frozen", "fine-tune"]),
+    help="What learns: everything, the head on a still backbone, or the head first and then everything. [default: all]",
+)
+@click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
+@click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")
 @click.option("--epochs", type=int, help="[default: 5]")
-@click.option("--batch-size", type=int, help="[default: 32]")
-@click.option("--learning-rate", type=float, help="[default: 0.001]")
-@click.option("--optimizer", type=click.Choice(["adam", "adamw"]), help="[default: adam]")
-@click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="[default: constant]")
-@click.option("--weight-decay", type=float, help="With adamw. [default: 0]")
-@click.option("--ema", type=float, help="Momentum of a moving average of the weights, e.g. 0.999. [default: none]")
-@click.option("--label-smoothing", type=float, help="[default: 0]")
-@click.option("--keep", type=click.Choice(["best", "last"]), help="The model of which epoch to keep. [default: best]")
+@click.option("--batch-size", type=int, help="Pictures a step. [default: 32]")
+@click.option("--learning-rate", type=float, help="At its highest. [default: 0.001]")
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "cosine"]),
+    help="Of the learning rate; cosine rises slowly, then falls to zero. [default: constant]",
+)
+@click.option("--out", type=_FOLDER, help="Run folder to make.")
+@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with a run, as if it had never stopped.")
+@click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
+@click.option("--config", type=_FOLDER, help="All settings from a file, such as the run.toml of an earlier run.")
 @click.option("--seed", type=int, help="[default: 1]")
-@click.option("--precision", type=click.Choice(["auto", "float32", "mixed_bfloat16"]), help="[default: auto]")
-@click.option("--checkpoint-every", type=int, help="Steps between checkpoints. [default: 200]")
 @click.option("--workers", type=int, help="Threads that read pictures. [default: 2]")
-@click.option("--trials", type=_FOLDER, help="Also add the run as a row to this CSV file.")
-def train(
-    out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, trials: Path | None, **given: Any
-) -> None:
+def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, **given: Any) -> None:
     """Train a detector; everything about the run goes into one folder.
 
     \b
@@ -77,74 +90,67 @@ def train(
     unmask train --resume runs/first
     unmask train --resume runs/first --hard hard.csv --out runs/second
 
-    Ctrl-C ends it after the step under way, with exit status 130.
+    Options win over a file given with --config, which knows more settings: see docs/training.md. Ctrl-C ends a run after the
+    step under way, with exit status 130.
     """
     settings = {name: value for name, value in given.items() if value is not None}
     if hard is not None and resume is None:
         raise click.UsageError("--hard trains a finished run on: name it with --resume.")
     if resume is not None and config is not None:
         raise click.UsageError("A run has its own settings: leave --config out, or leave --resume out for a new run.")
-    if resume is not None and hard is None and (settings or out):
-        raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --hard.")
+    if resume is not None and hard is None and (settings.keys() - {"data"} or out):
+        raise click.UsageError("A run goes on with its own settings: give --resume alone, or with --data or --hard.")
     if resume is not None and "start" in settings:
         raise click.UsageError("--hard starts from the run that --resume names: leave --start out.")
-    from unmask.train.backend import load_keras
+    if resume is None:
+        for option, value in (("--data", config or settings.get("data")), ("--out", out)):
+            if value is None:
+                raise click.UsageError(f"{option} is missing.")
+    from unmask.output.progress import Progress
+    from unmask.train import loop
+    from unmask.train.config import continued, make_config, read_config
 
-    load_keras()
-    from unmask.train.loop import resume as go_on
-    from unmask.train.loop import train as start
-    from unmask.train.mined import continued
-    from unmask.train.progress import shown
-    from unmask.train.trials import add_trial
-
-    with shown() as watcher:
+    with Progress() as show:
+        watcher = _Display(show)
         if resume is not None and hard is None:
-            outcome = go_on(resume, watcher=watcher)
+            outcome = loop.resume(resume, data=settings.get("data"), watcher=watcher)
         elif resume is not None and hard is not None:
             chosen = continued(resume, hard, **settings)
-            outcome = start(chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher)
+            outcome = loop.train(chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher)
         else:
-            outcome = start(_config(config, settings), _required(out, "--out"), watcher=watcher)
-    if trials is not None and outcome.finished:
-        add_trial(trials, outcome)
+            assert out is not None
+            chosen = read_config(config, **settings) if config is not None else make_config(**settings)
+            outcome = loop.train(chosen, out, watcher=watcher)
     _report(outcome)
     if not outcome.finished:
         sys.exit(EXIT_INTERRUPTED)
 
 
-@click.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("--steps", type=click.IntRange(1), help="Of the training of each autoencoder. [default: 1400]")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def reconstruct(folder: Path, steps: int | None, seed: int) -> None:
-    """Let two small autoencoders rebuild the real pictures of Train, to make fakes of.
+class _Display:
+    """Shows the epoch under way, and leaves a line for each that has ended."""
 
-    FOLDER was written by `unmask prepare`; what they rebuild is kept there, as large as the real pictures are.
+    def __init__(self, show: Progress) -> None:
+        self._show = show
 
-    \b
-    unmask reconstruct prepared/
-    unmask train --data prepared/ --reconstruct 0.3 --blend 0.3 --out runs/first
-    """
-    from unmask.train.backend import load_keras
+    def on_step(self, state: RunState, steps: int) -> None:
+        numbers = (
+            f"loss {state.loss / state.seen:.4f}  accuracy {state.right / state.seen:.2%}  "
+            f"{state.seen / state.seconds:.0f} pictures/s"
+        )
+        self._show(f"epoch {state.epoch + 1}", state.step, steps, numbers)
 
-    load_keras()
-    from unmask.train.progress import counted
-    from unmask.train.reconstruct import STEPS
-    from unmask.train.reconstruct import reconstruct as rebuild
-
-    try:
-        with counted() as progress:
-            path = rebuild(folder, steps=steps or STEPS, seed=seed, progress=progress)
-    except KeyboardInterrupt:
-        click.echo("Stopped; nothing was changed. The same command begins again.", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    click.echo(f"{path}: what was rebuilt. Learn from it: unmask train --data {folder} --reconstruct 0.3")
+    def on_epoch(self, row: Epoch) -> None:
+        self._show.print(
+            f"Epoch {row.epoch}: loss {row.loss:.4f}, accuracy {row.accuracy:.2%}; Validation: "
+            f"loss {row.validation_loss:.4f}, accuracy {row.validation_accuracy:.2%}, AUC {row.validation_auc:.4f}; "
+            f"{row.images_per_second:.0f} pictures/s"
+        )
 
 
 @click.command()
 @click.argument("run", type=_FOLDER)
 @click.option("--data", required=True, type=_FOLDER, help="The prepared folder that the run learned from.")
-@click.option("--out", type=_FOLDER, help="Folder to write to. [default: RUN/mined]")
+@click.option("--out", type=_FOLDER, help="New folder to write to, or one to go on with. [default: RUN/mined]")
 @click.option(
     "--top", type=click.IntRange(1), default=500, show_default=True, help="List so many hard examples at most."
 )
@@ -160,18 +166,14 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     unmask mine runs/first --data prepared/ --top 500
     unmask train --resume runs/first --hard runs/first/mined/hard.csv
     """
-    from unmask.train.backend import load_keras
-
-    load_keras()
-    from unmask.train.mining import mine as dig
-    from unmask.train.progress import shown
+    from unmask.output.progress import Progress
+    from unmask.train import mining
 
     try:
-        with shown() as watcher:
-            found = dig(
-                run, data, out, top=top, folds=folds, epochs=epochs, watcher=watcher,
-                progress=lambda what: click.echo(what, err=True),
-            )  # fmt: skip
+        with Progress() as show:
+            found = mining.mine(
+                run, data, out, top=top, folds=folds, epochs=epochs, watcher=_Display(show), progress=show.print
+            )
     except (KeyboardInterrupt, UnmaskError) as error:
         if isinstance(error, UnmaskError) and error.code != "interrupted":
             raise
@@ -300,22 +302,7 @@ def export(
     click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 
-def _config(path: Path | None, settings: dict[str, Any]) -> Any:
-    from unmask.train.config import make_config, read_config
-
-    if path is not None:
-        return read_config(path, **settings)
-    _required(settings.get("data"), "--data")
-    return make_config(**settings)
-
-
-def _required(value: Any, option: str) -> Any:
-    if value is None:
-        raise click.UsageError(f"{option} is missing.")
-    return value
-
-
-def _report(outcome: Any) -> None:
+def _report(outcome: Outcome) -> None:
     kept = outcome.kept
     if kept is not None:
         click.echo(

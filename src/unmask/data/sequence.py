@@ -1,13 +1,12 @@
-"""Batches for `keras.Model.fit`: from folders (`ImageSequence`) or from a prepared folder (`PreparedSequence`).
+"""Batches for `keras.Model.fit`: `model.fit(ImageSequence(folder, batch_size=32), ...)`.
 
-What a batch holds is a function of (seed, epoch, index) and of nothing else: the same run gives the same batches,
-with any number of workers. Give `fit` the callback `FollowEpoch(sequence)`, and a run that goes on with
-`initial_epoch=k` gets the batches it would have got unbroken.
+They are those of `unmask.data.batches`, which `unmask train` learns from: a function of (seed, epoch, index) and of nothing
+else. Give `fit` the callback `FollowEpoch(sequence)`, and a run that goes on with `initial_epoch=k` gets the batches it
+would have got unbroken.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,66 +15,76 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.folder import open_folder
-from unmask.data.prepared import Prepared
+from unmask.data.batches import Batches
+from unmask.data.source import open_source
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
 
 Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
-Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 
-class _Sequence(keras.utils.PyDataset):  # type: ignore[misc]
-    """Order, batching and augmentation; where the pictures come from is a matter of the subclass."""
+class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of a dataset folder, decoded as they are needed, or of a folder that `unmask prepare` wrote.
+
+    Args:
+        data: A folder of the layout `Train|Validation|Test / Real|Fake`, or a prepared folder.
+        split: Which of the three.
+        size: Side S of the pictures, pixels; None for that of the prepared ones, or 128.
+        batch_size: Pictures a batch; the last may be smaller.
+        shuffle: A new order each epoch.
+        augment: Changes a batch; called as `augment(images, generator)`, such as `unmask.data.augment.light`.
+        seed: Of order and augmentation.
+        epoch: To begin with; set it to go on with an earlier run.
+        workers: Threads; None for one a core.
+
+    Raises:
+        UnmaskError: Wrong layout or batch size; from `sequence[index]`, a picture that cannot be read.
+
+    Example:
+        >>> model.fit(ImageSequence("Dataset/", batch_size=32), epochs=5)  # doctest: +SKIP
+    """
 
     def __init__(
         self,
-        labels: NDArray[np.int64],
+        data: str | Path,
+        split: str = "Train",
         *,
-        batch_size: int,
-        shuffle: bool,
-        augment: Augment | None,
-        seed: int,
-        epoch: int,
-        workers: int | None,
+        size: int | None = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        augment: Augment | None = None,
+        seed: int = 1,
+        epoch: int = 0,
+        workers: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise UnmaskError(
                 f"A batch of {batch_size} is not possible.", hint="Use at least 1.", code="bad-batch-size"
             )
         super().__init__(workers=workers or available_cores(), use_multiprocessing=False)
-        self.labels = labels
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.augment = augment
-        self.seed = seed
+        source = open_source(data, split, size, both_classes=False)
+        in_order = np.arange(len(source))
+        self.batches = Batches(
+            source,
+            batch_size,
+            seed,
+            None if augment is None else lambda images, labels, _, generator: (augment(images, generator), labels),
+            choose=None if shuffle else lambda *_: in_order,
+        )
         self.epoch = epoch
         self.followed = False
 
-    @abstractmethod
-    def pictures(self, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """uint8 (n, S, S, 3)."""
-
     def __len__(self) -> int:
-        return -(-len(self.labels) // self.batch_size)
+        """Batches in an epoch."""
+        return self.batches.steps()
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Batch `index` of the present epoch: uint8 (n, S, S, 3) and float32 (n,), 1 for fake."""
-        epoch = self.epoch
-        chosen = self.order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self.pictures(chosen)
-        if self.augment is not None:
-            images = self.augment(images, np.random.default_rng((self.seed, epoch, index)))
-        return images, self.labels[chosen].astype(np.float32)
-
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """Indexes of the pictures in the order of an epoch."""
-        if not self.shuffle:
-            return np.arange(len(self.labels))
-        return np.random.default_rng((self.seed, epoch)).permutation(len(self.labels))
+        images, labels = self.batches.batch(self.epoch, index)
+        return images, labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:
-        # Keras calls this once or twice before the first epoch as well: each epoch is new, but which is not certain.
+        """Keras calls this once or twice before the first epoch as well: each epoch is new, but which is not certain."""
         if not self.followed:
             self.epoch += 1
 
@@ -84,95 +93,13 @@ class FollowEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells a sequence which epoch `fit` is in, so that its batches depend on nothing else.
 
     Args:
-        sequence: An `ImageSequence` or a `PreparedSequence`.
+        sequence: The one that `fit` gets.
     """
 
-    def __init__(self, sequence: _Sequence) -> None:
+    def __init__(self, sequence: ImageSequence) -> None:
         super().__init__()
         self.sequence = sequence
         sequence.followed = True
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.sequence.epoch = epoch
-
-
-class ImageSequence(_Sequence):
-    """Batches straight from a dataset folder, decoded as they are needed by `workers` threads.
-
-    Args:
-        dataset: Folder of the layout `Train|Validation|Test / Real|Fake`.
-        split: Which of the three.
-        size: Side S of the pictures.
-        batch_size: Pictures a batch; the last may be smaller.
-        shuffle: A new order each epoch.
-        augment: Changes a batch; called as `augment(images, generator)`.
-        seed: Of order and augmentation.
-        epoch: To begin with; set it to go on with an earlier run.
-        workers: Threads; None for one a core.
-
-    Raises:
-        UnmaskError: Wrong layout or batch size; from `batch[i]`, a picture that cannot be read.
-    """
-
-    def __init__(
-        self,
-        dataset: str | Path,
-        split: str,
-        *,
-        size: int = 128,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        augment: Augment | None = None,
-        seed: int = 1,
-        epoch: int = 0,
-        workers: int | None = None,
-    ) -> None:
-        self.source = open_folder(Path(dataset), split, size)
-        super().__init__(
-            self.source.labels,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            augment=augment,
-            seed=seed,
-            epoch=epoch,
-            workers=workers,
-        )
-
-    def pictures(self, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self.source.read(indexes)
-
-
-class PreparedSequence(_Sequence):
-    """Batches from a prepared folder; nothing is decoded any more.
-
-    Args:
-        prepared: From `load_prepared`.
-        split: `Train`, `Validation` or `Test`.
-        batch_size, shuffle, augment, seed, epoch, workers: As of `ImageSequence`.
-    """
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        split: str,
-        *,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        augment: Augment | None = None,
-        seed: int = 1,
-        epoch: int = 0,
-        workers: int | None = None,
-    ) -> None:
-        self.images: Any = prepared.images(split)
-        super().__init__(
-            prepared.labels(split),
-            batch_size=batch_size,
-            shuffle=shuffle,
-            augment=augment,
-            seed=seed,
-            epoch=epoch,
-            workers=workers,
-        )
-
-    def pictures(self, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(self.images[indexes])

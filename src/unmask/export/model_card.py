@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from unmask.bundle import BundleInfo, Metric
+from unmask.data.source import Source
 from unmask.export.unusual import UnusualRow
 from unmask.stats.measures import MEASURES
 from unmask.stats.metrics import Judged
-from unmask.train.source import Source
 
 # What the table shows, in this order: false accusations first.
 SHOWN = (

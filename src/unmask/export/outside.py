@@ -22,7 +22,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from unmask.train.source import Source
+from unmask.data.source import Source
 
 # Eigenvectors that are kept. With 1280 channels they are 330 kB of a bundle; all of them would be 6.6 MB.
 DIRECTIONS = 64

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle import BundleInfo, Metric, Policy, TrainingData, write_bundle
+from unmask.data.source import Source, open_source
 from unmask.errors import UnmaskError
 from unmask.export.adopt import adopt
 from unmask.export.ensemble import ensemble, last_layers
@@ -33,10 +34,8 @@ from unmask.stats.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds
 from unmask.stats.intervals import estimate
 from unmask.stats.metrics import Judged, roc_auc
 from unmask.system.private import import_onnxruntime
-from unmask.train.config import CONFIG_FILE, TrainConfig, read_config
+from unmask.train.config import CONFIG_FILE, TrainConfig, changed_settings, read_config
 from unmask.train.loop import JUDGE_BATCH, MODEL, judge
-from unmask.train.source import Source, open_source
-from unmask.train.trials import changed_settings
 from unmask.verdict import Thresholds, probability
 
 # Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.data.source import Source
 from unmask.image.resize import resize
 from unmask.stats.metrics import Judged
-from unmask.train.source import Source
 
 Pixels = NDArray[np.uint8]
 

@@ -44,17 +44,11 @@ def build(
     Raises:
         UnmaskError: An unknown architecture, a size that is too small, weights that do not fit.
     """
-    module = _module(architecture)
-    if input_size < ARCHITECTURES[architecture]:
-        raise UnmaskError(
-            f"{architecture} cannot take pictures of {input_size} px.",
-            hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
-            code="input-too-small",
-        )
-    start = _checked_weights(weights)
+    start = check_architecture(architecture, input_size, weights)
 
     import keras
 
+    module = _module(architecture)
     with _dtype_policy(precision):
         inputs = keras.Input((input_size, input_size, 3), dtype="uint8", name="image")
         try:
@@ -76,13 +70,34 @@ def backbone_layers(model: Any) -> list[Any]:
     return layers[: layers.index(last_spatial_layer(model)) + 1]
 
 
-def _module(architecture: str) -> Any:
+def check_architecture(architecture: str, input_size: int, weights: str | os.PathLike[str] = "none") -> str:
+    """Refuses what `build` cannot build, without Keras.
+
+    Args:
+        architecture, input_size, weights: As of `build`.
+
+    Returns:
+        Where the backbone starts, as text.
+
+    Raises:
+        UnmaskError: An unknown architecture, a size that is too small, or a file of weights that is not there.
+    """
     if architecture not in ARCHITECTURES:
         raise UnmaskError(
             f"There is no architecture named {architecture}.",
             hint=f"Choose one of {', '.join(ARCHITECTURES)}.",
             code="unknown-architecture",
         )
+    if input_size < ARCHITECTURES[architecture]:
+        raise UnmaskError(
+            f"{architecture} cannot take pictures of {input_size} px.",
+            hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
+            code="input-too-small",
+        )
+    return _checked_weights(weights)
+
+
+def _module(architecture: str) -> Any:
     return importlib.import_module(f"unmask.models.{architecture}")
 
 

@@ -7,7 +7,6 @@ arrays and one JSON text.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,48 +14,45 @@ from zipfile import BadZipFile
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.system.atomic import atomic_write
+from unmask.train.run_state import RunState
 
 LAST = "last.npz"
 
 
-def save_checkpoint(path: Path, model: Any, position: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, model: Any, state: RunState) -> None:
     """Writes a compiled model's whole state.
 
     Args:
         path: Where; an older checkpoint is replaced only once the new one is on the disk.
         model: Compiled, with a built optimizer.
-        position: What else to remember; JSON values.
+        state: Where the run is.
     """
     import keras
 
     arrays: dict[str, Any] = {
-        f"v{index}": keras.ops.convert_to_numpy(variable) for index, variable in enumerate(_state(model))
+        f"v{index}": keras.ops.convert_to_numpy(variable) for index, variable in enumerate(_variables(model))
     }
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(file, position=np.array(json.dumps(position)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with atomic_write(path, durable=True) as file:
+        np.savez(file, position=np.array(json.dumps(state.to_json())), **arrays)
 
 
-def read_position(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` was told to remember.
+def read_state(path: Path) -> RunState:
+    """Where the run of a checkpoint is.
 
     Raises:
         UnmaskError: There is no checkpoint, or it is damaged.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            position: dict[str, Any] = json.loads(str(arrays["position"]))
-            return position
+            return RunState.from_json(json.loads(str(arrays["position"])))
     except FileNotFoundError:
         raise UnmaskError(
             f"There is no checkpoint {path}.",
             hint="Name the folder of a run that was started with: unmask train --out RUN",
             code="no-checkpoint",
         ) from None
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise _damaged(path, error) from error
 
 
@@ -66,21 +62,21 @@ def load_checkpoint(path: Path, model: Any) -> None:
     Raises:
         UnmaskError: The checkpoint is damaged or belongs to another model.
     """
-    state = _state(model)
+    variables = _variables(model)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            values = [arrays[f"v{index}"] for index in range(len(state))]
-            if f"v{len(state)}" in arrays or any(
-                value.shape != tuple(variable.shape) for value, variable in zip(values, state, strict=True)
+            values = [arrays[f"v{index}"] for index in range(len(variables))]
+            if f"v{len(variables)}" in arrays or any(
+                value.shape != tuple(variable.shape) for value, variable in zip(values, variables, strict=True)
             ):
                 raise ValueError("it belongs to another model")
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise _damaged(path, error) from error
-    for variable, value in zip(state, values, strict=True):
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def _state(model: Any) -> list[Any]:
+def _variables(model: Any) -> list[Any]:
     # Weights and the seeds of Dropout; the metrics are sums over one step and not worth keeping.
     metrics = {id(variable) for variable in model.metrics_variables}
     own = [variable for variable in model.variables if id(variable) not in metrics]

@@ -1,19 +1,19 @@
 """All settings of a training run, in one place, each with what it is for.
 
-The same names serve the command line (`--batch-size`), the configuration file (`batch_size = 32`) and the library.
-A run folder keeps them as resolved, in `run.toml`, so that the run can be repeated.
+The same names serve the configuration file (`batch_size = 32`), the library and, for those that most runs need, the command
+line (`--batch-size`). A run folder keeps them as resolved, in `run.toml`, so that the run can be repeated.
 """
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import UnmaskError
+from unmask.system.atomic import atomic_write
 
 CONFIG_FILE = "run.toml"
 
@@ -45,9 +45,12 @@ class TrainConfig(BaseModel):
     batch_norm: Literal["auto", "frozen", "moving"] = "auto"
     batch_norm_momentum: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
 
-    # A run whose model this one starts from, and a list (CSV with a column `path`) of its hard examples.
+    # A run whose model this one starts from.
     start: str | None = None
+    # Lists (CSV with a column `path`): hard examples, of which each epoch has all, and as many other pictures; and pictures
+    # of Train not to learn from, such as those that are probably mislabelled.
     hard: str | None = None
+    leave_out: str | None = None
 
     # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond, where the smallest
     # source has most; see unmask.train.sampling.
@@ -55,8 +58,6 @@ class TrainConfig(BaseModel):
     augment: Literal["none", "light", "delivery", "rough", "blurred"] = "none"
     # Share of each batch's real pictures that become self-blended fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    # Share of each batch's real pictures that become fakes of what autoencoders rebuilt of them (`unmask reconstruct`).
-    reconstruct: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     # Learn from windows of this side, cut at random from the changed pictures; the model is judged on whole ones.
     crop: Annotated[int, Field(ge=16, le=1024)] | None = None
 
@@ -81,11 +82,16 @@ class TrainConfig(BaseModel):
     # Threads that read and augment ahead of the model.
     workers: Positive = 2
 
-    @field_validator("balance", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _was_a_switch(cls, value: object) -> object:
-        """Early runs had a switch, which took the square root of sizes."""
-        return 0.5 * value if isinstance(value, bool) else value
+    def _of_earlier_versions(cls, settings: Any) -> Any:
+        """`balance` began as a switch, which took the square root of sizes; `reconstruct` is gone, and only 0 says nothing."""
+        if isinstance(settings, dict):
+            if isinstance(settings.get("balance"), bool):
+                settings = {**settings, "balance": 0.5 * settings["balance"]}
+            if settings.get("reconstruct") == 0:
+                settings = {name: value for name, value in settings.items() if name != "reconstruct"}
+        return settings
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -128,14 +134,14 @@ def read_config(path: Path, **overrides: Any) -> TrainConfig:
         UnmaskError: The file is missing or is not TOML, or as `make_config`.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise UnmaskError(
             f"The configuration {path} cannot be read: {error.strerror or error}.",
             hint="Name a file like the run.toml of an earlier run.",
             code="no-config",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise UnmaskError(
             f"The configuration {path} is not TOML: {error}.", hint="Write lines like: epochs = 5", code="bad-config"
         ) from None
@@ -157,11 +163,48 @@ def read_run(run: Path) -> TrainConfig:
     return read_config(run / CONFIG_FILE)
 
 
+def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
+    """The settings of a second run, on hard examples: the first one's, one epoch, and its lower learning rate.
+
+    Args:
+        run: The run to go on from.
+        hard: A CSV file with the column `path`, as `unmask mine` writes it.
+        overrides: Settings that shall differ.
+
+    Raises:
+        UnmaskError: As `read_run`.
+    """
+    first = read_run(run)
+    lower = {
+        "epochs": 1,
+        "learning_rate": first.fine_tune_learning_rate,
+        "tune": "all" if first.tune != "frozen" else "frozen",
+        # Hard examples and rehearsal make the epoch; there is nothing left to balance.
+        "balance": 0.0,
+    }
+    settings = {**first.model_dump(), **lower, "start": str(run.resolve()), "hard": str(hard.resolve()), **overrides}
+    return make_config(**settings)
+
+
+def changed_settings(config: TrainConfig) -> dict[str, object]:
+    """Settings that differ from the defaults and say something of the result; of paths, which another machine lacks, the name."""
+    plain = {"data", "model", "size", "seed", "epochs", "workers", "checkpoint_every"}
+    changed = {
+        name: value
+        for name, value in config.model_dump(exclude=plain).items()
+        if value != TrainConfig.model_fields[name].default
+    }
+    paths = {"backbone_weights", "hard", "leave_out", "start"} & changed.keys()
+    return {name: Path(str(value)).name if name in paths else value for name, value in changed.items()}
+
+
 def write_config(path: Path, config: TrainConfig) -> None:
     """Writes every setting, the defaults too; TOML has no null, so what is None is left out."""
-    # A JSON string, number or boolean is also TOML.
-    lines = [f"{name} = {json.dumps(value)}" for name, value in config.model_dump().items() if value is not None]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    import tomli_w
+
+    # A path may hold bytes that are no text.
+    with atomic_write(path, "w", durable=True, errors="surrogateescape") as file:
+        file.write(tomli_w.dumps(config.model_dump(exclude_none=True)))
 
 
 def _sentence(problem: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from unmask.image.resize import resize
+from unmask.system.atomic import atomic_write
 
 COLUMNS = 10
 THUMBNAIL = 112
@@ -42,9 +43,8 @@ def write_contact_sheet(
         sheet.paste(Image.fromarray(resize(np.asarray(image), THUMBNAIL)), (left, above))
         for number, line in enumerate(caption):
             draw.text((left, above + THUMBNAIL + number * LINE), _cut(line, font), fill="black", font=font)
-    part = path.with_name(f"part.{path.name}")
-    sheet.save(part, "PNG")
-    part.replace(path)
+    with atomic_write(path) as file:
+        sheet.save(file, "PNG")
     return path
 
 

@@ -8,9 +8,9 @@ it, is called probably mislabelled; what else is put into the other class, worst
 
 from __future__ import annotations
 
+import csv
 import json
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.manifest import MANIFEST, Row, write_manifest
-from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.data.manifest import Row
+from unmask.data.prepared import Prepared, load_prepared
+from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
-from unmask.output.csv_table import RowWriter
 from unmask.stats.metrics import roc_auc
+from unmask.system.atomic import atomic_write
+from unmask.system.lock import LOCK, locked
+from unmask.train.backend import load_keras
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.contact_sheet import write_contact_sheet
 from unmask.train.label_errors import MIN_AUC, probably_mislabelled, self_confidence
 from unmask.train.loop import MODEL, Watcher, judge, resume, train
-from unmask.train.source import digest, open_source
 
-# What the parts in the output folder belong to.
+# Says that a folder was made here, and what its parts belong to.
 JOB = "mining.json"
 # A picture is hard if a model that did not learn from it gives its own label less than this, so if it is judged wrongly.
 # A higher limit, for those that are only unsure, would depend on how sure of themselves models of that kind and length
@@ -108,15 +110,20 @@ def mine(
     Args:
         run: The run folder.
         data: The prepared folder it learned from.
-        out: Where to write; None for `mined/` in the run folder. Interrupted, the same call goes on.
+        out: Where to write: a new folder, or one of an earlier call, which is gone on with; None for `mined/` in the run
+            folder. Nothing is ever deleted there.
         top: How many hard examples to list, at most.
-        folds: Parts that Train is cut into; one model is trained for each.
+        folds: Parts that Train is cut into; one model is trained for each, and its run is kept as `part-1/` and so on.
         epochs: Of these models; None for as many as the run had.
         watcher: Told how their training goes.
         progress: Told in words what is being done.
 
+    Returns:
+        What was found.
+
     Raises:
-        UnmaskError: No such run or data, too few groups for that many parts, or it was interrupted.
+        UnmaskError: No such run or data, too few groups for that many parts, a folder that holds something else or is
+            in use, or it was interrupted.
     """
     if top < 1 or folds < 2:
         raise UnmaskError(
@@ -130,35 +137,44 @@ def mine(
             f"{run} has no {MODEL} yet.", hint=f"Finish it first: unmask train --resume {run}", code="run-unfinished"
         )
     prepared = load_prepared(data)
+    # Whole groups are held out, and they may all be of one class.
+    source = open_source(data, "Train", config.size, both_classes=False)
+    fold = assign_folds(
+        [group or path for group, path in zip(source.groups, source.paths, strict=True)], folds, config.seed
+    )
+    shorter = _shorter(config, data, epochs)
+    job = json.dumps(_job(shorter, prepared, folds), indent=2, sort_keys=True) + "\n"
     folder = out or run / "mined"
-    folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"start": None, "hard": None, "epochs": epochs or config.epochs}
-    # Fewer epochs than the run's may leave nothing for its second stage, or for the first.
-    settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
-    if config.tune == "fine-tune" and settings["epochs"] == 1:
-        settings |= {"tune": "all", "learning_rate": config.fine_tune_learning_rate}
-    short = config.model_copy(update=settings)
-    entries = prepared.entries("Train")
-    # Test plays no part; groups decide who is in which part, and Validation which epoch is the best, unless the last one is kept.
-    rows = [row for split in prepared.splits if split != "Test" for row in prepared.entries(split)]
-    data_digest = digest((row.path, row.label, row.group) for row in rows)
-    _forget_other_jobs(folder, {"folds": folds, "config": short.model_dump(mode="json"), "data": data_digest})
-    fold = assign_folds([row.group or row.path for row in entries], folds, config.seed)
     say = progress or (lambda what: None)
-    logits = np.empty(len(entries))
-    for number in range(folds):
-        say(f"part {number + 1} of {folds}: training without it")
-        logits[fold == number] = _held_out(short, prepared, fold == number, folder / f"part-{number + 1}", watcher)
-    say("scoring with the run's own model")
-    known = _probabilities(_judge(run, data))
-    examples = _examples(entries, prepared.labels("Train"), _probabilities(logits), known)
-    return _write(folder, prepared, examples, top)
+    if not (folder / LOCK).is_file():
+        _refuse_foreign(folder, job)
+    with locked(folder, "unmask mine"):
+        _refuse_foreign(folder, job)
+        with atomic_write(folder / JOB, "w") as file:
+            file.write(job)
+        load_keras()
+        logits = np.empty(len(source))
+        for number in range(folds):
+            say(f"part {number + 1} of {folds}: training without it")
+            logits[fold == number] = _held_out(shorter, source, fold == number, folder / f"part-{number + 1}", watcher)
+        say("scoring with the run's own model")
+        known = _probabilities(_judge(run, source))
+        examples = _examples(prepared.entries("Train"), source.labels, _probabilities(logits), known)
+        return _write(folder, source, examples, top)
 
 
 def assign_folds(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:
-    """Deals whole groups out at random: the number of its part for each picture, (N,), 0..folds - 1.
+    """Deals whole groups out at random, so that the parts come out about equal.
 
-    Large groups are dealt first and each goes where the fewest pictures are, so that the parts come out about equal.
+    Large groups are dealt first and each goes where the fewest pictures are.
+
+    Args:
+        groups: Of each picture.
+        folds: How many parts.
+        seed: Of chance.
+
+    Returns:
+        The number of its part for each picture, int64 (N,), 0..folds - 1.
 
     Raises:
         UnmaskError: Fewer groups than parts.
@@ -181,63 +197,78 @@ def assign_folds(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int
     return dealt
 
 
-def _forget_other_jobs(folder: Path, job: dict[str, Any]) -> None:
-    """Parts that were scored with other settings or on other data are done again."""
+def _shorter(config: TrainConfig, data: Path, epochs: int | None) -> TrainConfig:
+    """The run's settings, from the beginning, for as many epochs."""
+    settings: dict[str, Any] = {
+        "data": str(data.resolve()),
+        "start": None,
+        "hard": None,
+        "epochs": epochs or config.epochs,
+    }
+    # Fewer epochs than the run's may leave nothing for its second stage, or for the first.
+    settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
+    if config.tune == "fine-tune" and settings["epochs"] == 1:
+        settings |= {"tune": "all", "learning_rate": config.fine_tune_learning_rate}
+    return config.model_copy(update=settings)
+
+
+def _job(config: TrainConfig, prepared: Prepared, folds: int) -> dict[str, Any]:
+    """What the scores depend on: settings and data, wherever it is.
+
+    Test plays no part; groups decide who is in which part, and Validation which epoch is the best, unless the last one is kept.
+    """
+    rows = [row for split in prepared.splits if split != "Test" for row in prepared.entries(split)]
+    settings = config.model_dump(mode="json", exclude={"data", "workers", "checkpoint_every"})
+    return {"folds": folds, "config": settings, "data": digest((row.path, row.label, row.group) for row in rows)}
+
+
+def _refuse_foreign(folder: Path, job: str) -> None:
+    """Only a folder that mining made is gone on with, and only with the settings and the data that it has parts of."""
+    if not folder.exists() or (folder.is_dir() and not {path.name for path in folder.iterdir()} - {LOCK}):
+        return
     note = folder / JOB
-    text = json.dumps(job, indent=2, sort_keys=True) + "\n"
-    if not note.is_file() or note.read_text(encoding="utf-8") != text:
-        for stale in folder.glob("part-*"):
-            shutil.rmtree(stale)
-        note.write_text(text, encoding="utf-8")
+    if not note.is_file():
+        what = "is not empty, and was not made by unmask mine"
+    elif note.read_text(encoding="utf-8") != job:
+        what = "holds what was mined with other settings or from other data"
+    else:
+        return
+    raise UnmaskError(f"{folder} {what}.", hint="Name another folder with --out.", code="not-ours")
 
 
 def _held_out(
-    config: TrainConfig, prepared: Prepared, held_out: NDArray[np.bool_], folder: Path, watcher: Watcher | None
+    config: TrainConfig, source: Source, chosen: NDArray[np.bool_], run: Path, watcher: Watcher | None
 ) -> NDArray[np.float64]:
-    """Logits of the pictures held out, by a model trained on the others."""
-    finished = folder / "logits.npy"
+    """Logits of the pictures chosen, by a model trained on the others."""
+    finished, listing = run.with_suffix(".npy"), run.with_suffix(".csv")
     if finished.is_file():
         known: NDArray[np.float64] = np.load(finished, allow_pickle=False)
-        if len(known) == int(held_out.sum()):
+        if len(known) == int(chosen.sum()):
             return known
-    others, own, run = folder / "others", folder / "own", folder / "run"
-    _view(prepared, others, ~held_out)
-    _view(prepared, own, held_out)
+    left_out = chosen.copy()
+    if config.leave_out is not None:
+        left_out[source.listed(Path(config.leave_out))] = True
+    _write_rows(listing, ("path",), ((source.paths[index],) for index in np.flatnonzero(left_out)))
     if (run / CONFIG_FILE).is_file():
-        outcome = resume(run, watcher=watcher)
+        outcome = resume(run, data=config.data, watcher=watcher)
     else:
-        outcome = train(config.model_copy(update={"data": str(others)}), run, watcher=watcher)
+        outcome = train(config.model_copy(update={"leave_out": str(listing.resolve())}), run, watcher=watcher)
     if not outcome.finished:
         raise UnmaskError(
             "Mining was interrupted; what is done is kept.",
             hint="Give the same command again to go on.",
             code="interrupted",
         )
-    logits = _judge(run, own)
-    np.save(finished, logits)
-    for used in (run, others, own):
-        shutil.rmtree(used)
+    logits = _judge(run, source.taken(np.flatnonzero(chosen)))
+    with atomic_write(finished, durable=True) as file:
+        np.save(file, logits)
     return logits
 
 
-def _view(prepared: Prepared, folder: Path, chosen: NDArray[np.bool_]) -> None:
-    """A prepared folder with some of Train's rows and all other splits; the pixels are linked, not copied."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in prepared.splits:
-        link = folder / f"{split}.npy"
-        if not link.exists():
-            link.symlink_to((prepared.folder / f"{split}.npy").resolve())
-    wanted = {row.path for row, take in zip(prepared.entries("Train"), chosen, strict=True) if take}
-    write_manifest(folder / MANIFEST, (row for row in prepared.manifest if row.split != "Train" or row.path in wanted))
-    shutil.copyfile(prepared.folder / PREPARED, folder / PREPARED)
-
-
-def _judge(run: Path, data: Path) -> NDArray[np.float64]:
+def _judge(run: Path, source: Source) -> NDArray[np.float64]:
     import keras
 
-    model = keras.models.load_model(run / MODEL, compile=False)
-    # Whole groups are held out, and they may all be of one class.
-    return judge(model, open_source(data, "Train", int(model.input_shape[1]), both_classes=False))
+    return judge(keras.models.load_model(run / MODEL, compile=False), source)
 
 
 def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -266,19 +297,14 @@ def _examples(
     ]
 
 
-def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) -> Mined:
+def _write(folder: Path, source: Source, examples: list[Example], top: int) -> Mined:
     mislabelled = tuple(example for example in examples if example.mislabelled)
-    wrong = [one for one in examples if not one.mislabelled and one.self_confidence < HARD_BELOW]
+    wrong = [example for example in examples if not example.mislabelled and example.self_confidence < HARD_BELOW]
     hard = tuple(wrong[:top])
-    for name, chosen in (("hard", hard), ("mislabelled", mislabelled), ("scores", tuple(examples))):
-        part = folder / f"{name}.csv.part"
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = RowWriter(file)
-            writer.writerow(field.name for field in fields(Example))
-            writer.writerows(_cells(example) for example in chosen)
-        part.replace(folder / f"{name}.csv")
-    places = {row.path: index for index, row in enumerate(prepared.entries("Train"))}
-    images = prepared.images("Train")
+    columns = [field.name for field in fields(Example)]
+    for name, chosen in (("hard", hard), ("mislabelled", mislabelled), ("scores", examples)):
+        _write_rows(folder / f"{name}.csv", columns, (_cells(example) for example in chosen))
+    places = {path: index for index, path in enumerate(source.paths)}
     for name, title, chosen in (
         ("hard", "Hard: wrong when not learned from", hard),
         ("mislabelled", "Probably mislabelled", mislabelled),
@@ -286,7 +312,7 @@ def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) 
         shown = chosen[:SHEET]
         write_contact_sheet(
             folder / f"{name}.png",
-            [images[places[example.path]] for example in shown],
+            [source.read(np.array([places[example.path]]))[0] for example in shown],
             [(f"{('real', 'fake')[example.label]}, P(fake) {example.score:.2f}", example.path) for example in shown],
             f"{title}: {len(chosen)}" + (f", the first {SHEET}" if len(chosen) > SHEET else ""),
         )
@@ -296,8 +322,14 @@ def _write(folder: Path, prepared: Prepared, examples: list[Example], top: int) 
 
 
 def _cells(example: Example) -> list[object]:
-    values = asdict(example).values()
     return [
         int(value) if isinstance(value, bool) else round(value, 6) if isinstance(value, float) else value
-        for value in values
+        for value in asdict(example).values()
     ]
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with atomic_write(path, "w", newline="", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)

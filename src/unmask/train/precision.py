@@ -7,10 +7,8 @@ from typing import Literal
 
 # As Linux names them. Without one of these, bfloat16 on a CPU is emulated and slower than float32.
 _NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}
-
-
 # On a processor these are slower in bfloat16: depthwise convolutions have few products to save, and every map is converted
-# on its way (`benchmarks/fused_norm.py`).
+# on its way.
 _SLOWER_ON_CPU = {"mobilenetv2"}
 
 

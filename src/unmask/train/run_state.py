@@ -11,30 +11,57 @@ from unmask.train.history import Epoch
 
 
 @dataclass
-class Position:
-    """Where a run is: what comes next, and what it has to show so far."""
+class RunState:
+    """Where a run is: what comes next, and what it has to show so far.
+
+    Attributes:
+        stage: The one under way, counted from 0.
+        epoch: Likewise, over all stages.
+        step: The next one of the epoch.
+        seconds: Of the epoch under way, over its steps so far: wall time.
+        seen: Likewise: pictures.
+        loss: Likewise: sum of their losses.
+        right: Likewise: how many were judged rightly.
+        best: The highest AUC on Validation.
+        history: Finished epochs.
+        data: Names the data (see `unmask.data.source.digest`); empty in checkpoints of before it was noted.
+    """
 
     stage: int = 0
     epoch: int = 0
     step: int = 0
-    # Of the epoch under way, over its steps so far: wall time, pictures, sum of their losses, how many were right.
     seconds: float = 0.0
     seen: int = 0
     loss: float = 0.0
     right: float = 0.0
     best: float = -math.inf
     history: list[Epoch] = field(default_factory=list)
-    # Names the data; empty in checkpoints of before it was noted.
     data: str = ""
 
     def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
         return {**asdict(self), "best": None if self.best == -math.inf else self.best}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Position:
+    def from_json(cls, values: dict[str, Any]) -> RunState:
+        """What `to_json` gave."""
         history = [Epoch(**row) for row in values["history"]]
         best = -math.inf if values["best"] is None else values["best"]
         return cls(**{**values, "history": history, "best": best})
+
+    def end_step(self, count: int, loss: float, accuracy: float) -> None:
+        """Counts a step on `count` pictures, with their mean loss and accuracy."""
+        self.step += 1
+        self.seen += count
+        self.loss += loss * count
+        self.right += accuracy * count
+
+    def end_epoch(self, row: Epoch) -> None:
+        """Moves on to the next epoch."""
+        self.history.append(row)
+        self.best = max(self.best, row.validation_auc)
+        self.epoch, self.step, self.seen = self.epoch + 1, 0, 0
+        self.seconds = self.loss = self.right = 0.0
 
 
 @dataclass(frozen=True, slots=True)

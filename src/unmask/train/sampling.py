@@ -1,22 +1,20 @@
-"""Which pictures an epoch has: all of them once, or as many from a small source as its rank deserves.
+"""Which pictures an epoch has, where that is not all of them once: sources in balance, or hard examples with rehearsal.
 
 Where one source outnumbers the others and is the easiest, an epoch of everything is mostly pictures from which nothing
 is learned any more. Showing all sources equally often repeats the smallest most; half way, each source counts by the
 square root of its size.
+
+Hard examples alone would make a model forget the rest, so an epoch of them also has as many other pictures, drawn anew
+(rehearsal). A list of pictures drawn by chance, of the same length, is the control: the same number of steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import NDArray
 
+from unmask.data.batches import Choose
+from unmask.data.source import Indexes, Source
 from unmask.errors import UnmaskError
-from unmask.train.source import Source
-
-Indexes = NDArray[np.int64]
-Choose = Callable[[int, np.random.Generator], Indexes]
 
 
 def balanced(source: Source, amount: float = 0.5) -> Choose:
@@ -36,7 +34,7 @@ def balanced(source: Source, amount: float = 0.5) -> Choose:
     if not source.origins.any():
         raise UnmaskError(
             "The pictures cannot be balanced by source: the data does not say where they come from.",
-            hint="Put a manifest.csv with a column `source` beside Train/, and prepare again; or leave out --balance.",
+            hint="Put a manifest.csv with a column `source` beside Train/, and prepare again; or leave out `balance`.",
             code="no-sources",
         )
     names = np.unique(source.origins)
@@ -53,6 +51,26 @@ def balanced(source: Source, amount: float = 0.5) -> Choose:
         del epoch
         parts = [_take(members, quota, generator) for members, quota in quotas]
         return generator.permutation(np.concatenate(parts))
+
+    return choose
+
+
+def with_rehearsal(hard: Indexes, count: int) -> Choose:
+    """Epochs of the hard examples and as many of the other pictures, drawn anew for each, shuffled.
+
+    Args:
+        hard: Places of the hard examples, int64 (n,).
+        count: Pictures in the split.
+
+    Returns:
+        (epoch, generator) -> places in shuffled order, at most 2 n.
+    """
+    others = np.setdiff1d(np.arange(count), hard)
+
+    def choose(epoch: int, generator: np.random.Generator) -> Indexes:
+        del epoch
+        drawn = generator.choice(others, size=min(len(hard), len(others)), replace=False)
+        return generator.permutation(np.concatenate([hard, drawn]))
 
     return choose
 

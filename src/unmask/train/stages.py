@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from unmask.models import backbone_layers
 from unmask.train.config import TrainConfig
-from unmask.train.replay import Replayed, can_replay
 
 # Share of a stage's steps in which a cosine schedule rises to its learning rate.
 WARM_UP = 0.05
@@ -48,18 +46,23 @@ def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
 
 
 def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> None:
-    """Compiles a model for a stage: sets what learns, a fresh optimizer and the loss."""
+    """Compiles a model for a stage: sets what learns, a fresh optimizer and the loss.
+
+    Args:
+        model: A `keras.Model` from pictures to logits (N, 1).
+        stage: Of `stages_of(config)`.
+        config: All settings.
+        steps_per_epoch: Batches an epoch.
+    """
     import keras
 
     _set_trainable(model, stage, config)
-    forget_training_pass()  # it depends on what learns
-    steps = (stage.end - stage.first) * steps_per_epoch
     model.compile(
-        optimizer=_optimizer(config, stage.learning_rate, steps),
+        optimizer=_optimizer(config, stage.learning_rate, (stage.end - stage.first) * steps_per_epoch),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
         # On a CPU, TensorFlow's own kernels (oneDNN) are two to four times as fast as XLA's convolutions.
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     model.optimizer.build(model.trainable_variables)
 
@@ -75,23 +78,20 @@ def averaged_weights(model: Any, config: TrainConfig, batches: Iterable[NDArray[
     Args:
         model: In training.
         config: Whether there is an average.
-        batches: Pictures (n, S, S, 3) as the model learns from, to measure the statistics on.
+        batches: Pictures, uint8 (n, S, S, 3), as the model learns from, to measure the statistics on.
     """
     if not config.ema:
         yield
         return
     import keras
 
-    current = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
+    before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    for variable in model.trainable_variables:
-        # A copy: JAX would otherwise share the average's memory with the weight, and give it away with it.
-        variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
     try:
         _measure_norms(model, batches)
         yield
     finally:
-        for variable, value in zip(model.variables, current, strict=True):
+        for variable, value in zip(model.variables, before, strict=True):
             variable.assign(value)
 
 
@@ -100,81 +100,15 @@ def _measure_norms(model: Any, batches: Iterable[NDArray[np.uint8]]) -> None:
     import keras
 
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
-    if not norms:
-        return
     momenta = [layer.momentum for layer in norms]
-    places = [place for place, one in enumerate(model.non_trainable_variables) if _is_statistic(one, norms)]
-    means: list[Any] = []
     try:
-        for layer in norms:
-            layer.momentum = 0.0  # what a batch leaves behind is its own statistics
-        run = _training_pass(model)
-        for number, images in enumerate(batches, 1):
-            found = [np.asarray(value, np.float64) for value in run(images, places)]
-            means = [mean + (value - mean) / number for mean, value in zip(means or found, found, strict=True)]
+        for number, images in enumerate(batches if norms else (), 1):
+            for layer in norms:
+                layer.momentum = 1 - 1 / number  # a moving average with this momentum is the mean so far
+            model(images, training=True)
     finally:
         for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum
-    for place, mean in zip(places if means else (), means, strict=True):
-        model.non_trainable_variables[place].assign(mean)
-
-
-def _is_statistic(variable: Any, norms: list[Any]) -> bool:
-    return any(variable is one for layer in norms for one in (layer.moving_mean, layer.moving_variance))
-
-
-@lru_cache(maxsize=1)
-def _training_pass(model: Any) -> Callable[[NDArray[np.uint8], list[int]], list[Any]]:
-    """(pictures, places among the variables that do not learn) -> what a pass in training mode makes of those.
-
-    Kept for the next epoch: JAX would compile another function anew.
-    """
-    import keras
-
-    if can_replay(model):
-        import torch
-
-        others = model.non_trainable_variables
-
-        def pass_on(images: Any) -> list[Any]:
-            with torch.no_grad():
-                model(images, training=True)
-                return [variable.value for variable in others]
-
-        replayed = Replayed(pass_on, model)
-
-        def run_replayed(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
-            after = replayed(images)
-            return [after[place].cpu().numpy() for place in places]
-
-        return run_replayed
-
-    if keras.backend.backend() != "jax":
-
-        def run(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
-            model(images, training=True)
-            return [keras.ops.convert_to_numpy(model.non_trainable_variables[place]) for place in places]
-
-        return run
-
-    import jax
-
-    # One layer after the other takes JAX as long as compiling does, for every single batch.
-    compiled = jax.jit(lambda learned, other, images: model.stateless_call(learned, other, images, training=True)[1])
-
-    def run_compiled(images: NDArray[np.uint8], places: list[int]) -> list[Any]:
-        learned, other = (
-            [one.value for one in some] for some in (model.trainable_variables, model.non_trainable_variables)
-        )
-        after = compiled(learned, other, images)
-        return [after[place] for place in places]
-
-    return run_compiled
-
-
-def forget_training_pass() -> None:
-    """Lets go of the model that was measured last, and of what was recorded or compiled for it."""
-    _training_pass.cache_clear()
 
 
 def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tests.prepared_faces import write_prepared
 
+from unmask.data.batches import Batches
+from unmask.data.source import open_source
 from unmask.errors import UnmaskError
-from unmask.train.batches import Batches
-from unmask.train.source import open_source
 
 
 @pytest.fixture(scope="module")

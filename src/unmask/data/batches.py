@@ -1,6 +1,6 @@
 """Batches as a pure function of (seed, epoch, step): a run that was stopped goes on with the same ones.
 
-No generator has a state to save. The order of an epoch comes from (seed, epoch), and the changes made to a batch come
+No generator has a state to save. The order of an epoch comes from (seed, epoch), and what is done to a batch comes
 from (seed, epoch, step), however many threads make them.
 """
 
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.data.source import Source
 from unmask.errors import UnmaskError
-from unmask.train.source import Source
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 # Pictures (n, S, S, 3) and labels (n,), their places in the source (n,), a generator to draw from -> the same shapes.
-Change = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], np.random.Generator], Batch]
+Transform = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], np.random.Generator], Batch]
+# Epoch, a generator to draw from -> places in the source, in the epoch's order.
+Choose = Callable[[int, np.random.Generator], NDArray[np.int64]]
 
 # Of the first epoch's batches, the share that may hold one class only. A small batch now and then is chance.
 MAX_ONE_CLASS_SHARE = 0.1
@@ -35,21 +37,21 @@ class Batches:
     Attributes:
         source: Pictures and labels.
         batch_size: Pictures a step; the last batch of an epoch has what is left.
-        seed: Of order and changes.
-        change: Augmentation, applied to each batch; None for none.
+        seed: Of order and transformation.
+        transform: Augmentation, applied to each batch; None for none.
         workers: Threads that make batches ahead of their use.
-        choose: (epoch, generator) -> indexes of the epoch's pictures in their order; None for all, shuffled.
+        choose: Which pictures an epoch has, in their order; None for all, shuffled.
     """
 
     source: Source
     batch_size: int
     seed: int
-    change: Change | None = None
+    transform: Transform | None = None
     workers: int = 2
-    choose: Callable[[int, np.random.Generator], NDArray[np.int64]] | None = None
+    choose: Choose | None = None
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Indexes into the source, in the order of an epoch."""
+        """Places in the source, in the order of an epoch: int64 (n,)."""
         generator = np.random.default_rng((self.seed, epoch))
         return self.choose(epoch, generator) if self.choose else generator.permutation(len(self.source))
 
@@ -57,13 +59,20 @@ class Batches:
         """Batches in an epoch."""
         return -(-len(self.order(epoch)) // self.batch_size)
 
-    def batch(self, epoch: int, step: int, order: NDArray[np.int64]) -> Batch:
-        """One batch: uint8 (n, S, S, 3) and int64 (n,)."""
+    def batch(self, epoch: int, step: int, order: NDArray[np.int64] | None = None) -> Batch:
+        """One batch: uint8 (n, S, S, 3) and int64 (n,).
+
+        Args:
+            epoch: Counted from 0.
+            step: In the epoch, counted from 0.
+            order: `order(epoch)`, where it is known already.
+        """
+        order = self.order(epoch) if order is None else order
         indexes = order[step * self.batch_size : (step + 1) * self.batch_size]
         images, labels = self.source.read(indexes), self.source.labels[indexes]
-        if self.change is None:
+        if self.transform is None:
             return images, labels
-        return self.change(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
+        return self.transform(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
 
     def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from step `first` on, made ahead by threads, given in order."""

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tests.prepared_faces import SIZE, write_prepared
 
+from unmask.data.source import open_source
 from unmask.errors import UnmaskError
 from unmask.image.encode import encode_png
-from unmask.train.source import open_source
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from unmask.data.source import open_source
 from unmask.errors import UnmaskError
-from unmask.train.config import make_config, read_config, write_config
-from unmask.train.mined import continued, hard_indexes, with_rehearsal
-from unmask.train.source import open_source
+from unmask.train.config import continued, make_config, read_config, write_config
+from unmask.train.sampling import with_rehearsal
 
 
 @pytest.fixture
@@ -15,12 +15,12 @@ def hard(tmp_path):
 
 
 def test_hard_examples_are_found_by_path(prepared, hard):
-    assert hard_indexes(hard, open_source(prepared, "Train")).tolist() == [7, 3]
+    assert open_source(prepared, "Train").listed(hard).tolist() == [7, 3]
 
 
 def test_a_list_with_a_byte_order_mark_and_odd_names_is_read(prepared, tmp_path):
     (tmp_path / "hard.csv").write_bytes(b"\xef\xbb\xbfpath\nTrain/\xff.jpg\nTrain/7.jpg\n")
-    assert hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train")).tolist() == [7]
+    assert open_source(prepared, "Train").listed(tmp_path / "hard.csv").tolist() == [7]
 
 
 def test_a_run_that_was_balanced_goes_on_with_hard_examples(prepared, hard, tmp_path):
@@ -43,24 +43,24 @@ def test_where_all_are_hard_there_are_no_others_to_draw():
 def test_an_empty_list_is_said_to_be_empty(prepared, tmp_path):
     (tmp_path / "hard.csv").write_text("path,label\n")
     with pytest.raises(UnmaskError, match="lists no pictures"):
-        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+        open_source(prepared, "Train").listed(tmp_path / "hard.csv")
 
 
 def test_a_list_of_other_pictures_is_refused(prepared, tmp_path):
     (tmp_path / "hard.csv").write_text("path\nelsewhere.jpg\n")
     with pytest.raises(UnmaskError, match="None of the 1 pictures"):
-        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+        open_source(prepared, "Train").listed(tmp_path / "hard.csv")
 
 
 def test_a_list_without_paths_is_refused(prepared, tmp_path):
     (tmp_path / "hard.csv").write_text("picture\nTrain/7.jpg\n")
     with pytest.raises(UnmaskError, match="no column path"):
-        hard_indexes(tmp_path / "hard.csv", open_source(prepared, "Train"))
+        open_source(prepared, "Train").listed(tmp_path / "hard.csv")
 
 
 def test_a_missing_list_is_refused(prepared, tmp_path):
     with pytest.raises(UnmaskError) as caught:
-        hard_indexes(tmp_path / "none.csv", open_source(prepared, "Train"))
+        open_source(prepared, "Train").listed(tmp_path / "none.csv")
     assert "unmask mine" in caught.value.hint
 
 
@@ -73,12 +73,3 @@ def test_a_run_goes_on_from_another_ones_weights(finished_run, hard, tmp_path):
     config = read_config(tmp_path / "second" / "run.toml")
     assert (outcome.finished, config.epochs, config.learning_rate) == (True, 1, 1e-4)
     assert outcome.history[0].validation_auc > 0.4
-
-
-@pytest.mark.train
-def test_a_run_goes_on_where_every_picture_is_hard(prepared, finished_run, hard, tmp_path):
-    from unmask.train.loop import train
-
-    hard.write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(48)))
-    outcome = train(continued(finished_run, hard, batch_size=24), tmp_path / "second")
-    assert outcome.finished

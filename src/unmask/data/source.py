@@ -1,0 +1,212 @@
+"""One split to learn from or to judge: of a prepared folder, or straight from a dataset's folders."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.data.landmarks import landmarks
+from unmask.data.layout import SPLITS, files_in, find_layout
+from unmask.data.manifest import read_origins
+from unmask.data.prepare import MIN_FILE_BYTES
+from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.errors import UnmaskError
+from unmask.image.read import read_whole_image
+from unmask.image.resize import resize
+
+# The report's, for pictures straight from folders.
+DEFAULT_SIZE = 128
+
+Indexes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One split, to be read in any order and by several threads at once.
+
+    Attributes:
+        split: `Train`, `Validation` or `Test`.
+        size: Side S of the pictures.
+        paths: Of each picture, relative to the dataset.
+        labels: 0 real, 1 fake, int64 (N,).
+        groups: Pictures of one group are not independent; (N,) strings, empty where the dataset has none.
+        origins: Where a picture comes from, (N,) strings, likewise.
+        read: Indexes (n,) -> uint8 (n, S, S, 3), RGB.
+        find_landmarks: () -> float32 (N, 5, 2), pixels, as `unmask.data.landmarks`; None where they are not kept.
+    """
+
+    split: str
+    size: int
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
+    origins: NDArray[np.str_]
+    read: Callable[[Indexes], NDArray[np.uint8]]
+    find_landmarks: Callable[[], NDArray[np.float32]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def taken(self, indexes: Indexes) -> Source:
+        """These pictures only, in this order.
+
+        Args:
+            indexes: int64 (n,).
+        """
+        points = self.find_landmarks
+        return Source(
+            self.split,
+            self.size,
+            tuple(self.paths[index] for index in indexes),
+            self.labels[indexes],
+            self.groups[indexes],
+            self.origins[indexes],
+            lambda some: self.read(indexes[some]),
+            None if points is None else lambda: points()[indexes],
+        )
+
+    def listed(self, path: Path) -> Indexes:
+        """Where the pictures of a list are in this split, in the list's order; those that are not in it are passed over.
+
+        Args:
+            path: A CSV file with a column `path`, such as `unmask mine` writes.
+
+        Returns:
+            int64 (n,).
+
+        Raises:
+            UnmaskError: No such file, no column `path`, an empty list, or none of its pictures is in the split.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, csv.Error) as error:
+            raise UnmaskError(
+                f"The list of pictures {path} cannot be read: {error}.",
+                hint="Make one with: unmask mine RUN --data prepared/",
+                code="no-list",
+            ) from None
+        if not rows:
+            raise _bad_list(f"{path} lists no pictures.", "Leave it out, or name another list.")
+        if "path" not in rows[0]:
+            raise _bad_list(f"{path} has no column path.", "Use a list that `unmask mine` wrote.")
+        places = {name: index for index, name in enumerate(self.paths)}
+        found = [places[row["path"]] for row in rows if row["path"] in places]
+        if not found:
+            raise _bad_list(
+                f"None of the {len(rows)} pictures of {path} is in {self.split}.",
+                "Use a list of the same data that the run learns from.",
+            )
+        return np.array(found, np.int64)
+
+
+def open_source(data: str | Path, split: str, size: int | None = None, *, both_classes: bool = True) -> Source:
+    """Opens one split.
+
+    Args:
+        data: A prepared folder or a dataset folder.
+        split: `Train`, `Validation` or `Test`.
+        size: Side that the model takes, pixels; None for whatever is there.
+        both_classes: Whether a class without pictures is an error.
+
+    Raises:
+        UnmaskError: No such data or split, a class without pictures, or a prepared folder of another size. From `read`
+            of a dataset folder: a picture that cannot be read. Training does not go on without it.
+    """
+    folder = Path(data)
+    source = _from_prepared(load_prepared(folder), split, size) if (folder / PREPARED).is_file() else None
+    source = source or _from_folders(folder, split, size or DEFAULT_SIZE)
+    for label, name in enumerate(("Real", "Fake")):
+        if both_classes and not (source.labels == label).any():
+            raise UnmaskError(
+                f"{split} of {folder} has no {name.lower()} pictures.",
+                hint=f"Put pictures into {split}/{name} and prepare again; two classes are needed to tell them apart.",
+                code="class-missing",
+            )
+    return source
+
+
+def digest(rows: Iterable[tuple[object, ...]]) -> str:
+    """A name for what a run learned from, such as (path, label) of each picture: SHA-256, hexadecimal.
+
+    Pictures are known by their paths; reading every pixel again would take as long as an epoch.
+    """
+    found = hashlib.sha256()
+    for row in rows:
+        found.update(json.dumps(row).encode() + b"\n")
+    return found.hexdigest()
+
+
+def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
+    if size not in (None, prepared.size):
+        raise UnmaskError(
+            f"The pictures in {prepared.folder} are {prepared.size} px wide, not {size}.",
+            hint=f"Name a folder with pictures of {size} px, or leave --size out; unmask prepare --size {size} makes one.",
+            code="size-differs",
+        )
+    entries, images = prepared.entries(split), prepared.images(split)
+    return Source(
+        split,
+        prepared.size,
+        tuple(entry.path for entry in entries),
+        prepared.labels(split),
+        np.array([entry.group for entry in entries], np.str_),
+        np.array([entry.source for entry in entries], np.str_),
+        lambda indexes: np.ascontiguousarray(images[indexes]),
+        lambda: landmarks(prepared, split),
+    )
+
+
+def _from_folders(dataset: Path, split: str, size: int) -> Source:
+    """Lists a split; no picture is read yet. Files that are too small are left out, as `unmask prepare` does."""
+    layout = find_layout(dataset)
+    if split not in layout.splits:
+        raise UnmaskError(
+            f"{dataset} has no {split} split, only {', '.join(layout.splits)}.",
+            hint=f"Add {split}/Real and {split}/Fake, or choose one of {', '.join(SPLITS)}.",
+            code="split-missing",
+        )
+    files = [
+        (folder.folder / name, folder.label)
+        for folder in layout.folders
+        if folder.split == split
+        for name in files_in(folder.folder)
+    ]
+    files = [(path, label) for path, label in files if path.is_file() and path.stat().st_size >= MIN_FILE_BYTES]
+    paths = tuple(path.relative_to(layout.root).as_posix() for path, _ in files)
+    origins = read_origins(layout.root)
+
+    def read(indexes: Indexes) -> NDArray[np.uint8]:
+        images = np.empty((len(indexes), size, size, 3), np.uint8)
+        for place, index in enumerate(indexes):
+            try:
+                images[place] = resize(read_whole_image(files[int(index)][0]).pixels, size)
+            except UnmaskError as error:
+                raise UnmaskError(
+                    f"{error.message} (while reading {split} straight from its folder)",
+                    hint="Take the file out, or run unmask prepare first, which lists and leaves out what cannot be read.",
+                    code=error.code,
+                ) from error
+        return images
+
+    found = [origins.get(path, ("", "", "")) for path in paths]
+    return Source(
+        split,
+        size,
+        paths,
+        np.array([label for _, label in files], np.int64),
+        np.array([group for _, _, group in found], np.str_),
+        np.array([source for source, _, _ in found], np.str_),
+        read,
+    )
+
+
+def _bad_list(message: str, hint: str) -> UnmaskError:
+    return UnmaskError(message, hint=hint, code="bad-list")
