@@ -60,6 +60,8 @@ def _missing(marker: str) -> str | None:
     if marker in ONE_PACKAGE:
         package, installed_by = ONE_PACKAGE[marker]
         return None if importlib.util.find_spec(package) else f"{package} not installed: pip install {installed_by}"
+    if marker == "strace":
+        return None if shutil.which("strace") else "no strace: apt-get install strace"
     if marker == "browser":
         if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
             return "playwright or axe not installed: pip install -e '.[web-test]'"
@@ -85,7 +87,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in ("train", "faces", "cases", "browser", "openapi", *ONE_PACKAGE):
+    for marker in ("train", "faces", "cases", "browser", "openapi", "strace", *ONE_PACKAGE):
         if item.get_closest_marker(marker) and (reason := _missing(marker)):
             if marker in REQUIRED:
                 pytest.fail(f"required here, but {reason}", pytrace=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import UnmaskError
+from unmask.system.atomic import atomic_write
 from unmask.verdict import Thresholds
 
 if TYPE_CHECKING:
@@ -219,7 +219,8 @@ def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
 
 def _fill(place: Path, contents: dict[str, bytes]) -> None:
     for name, data in contents.items():
-        _write_whole(place / name, data)
+        with atomic_write(place / name, durable=True) as file:
+            file.write(data)
 
 
 def _aside(place: Path) -> Path:
@@ -288,15 +289,3 @@ def _read_file(place: Path, name: str) -> bytes:
             hint="Name a folder made by `unmask export`; where none is named, the shipped detector is used.",
             code="no-bundle",
         ) from None
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

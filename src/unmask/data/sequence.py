@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,10 @@ from unmask.data.batches import Batches
 from unmask.data.source import open_source
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
+from unmask.system.private import keep_keras_out_of_home
+
+keep_keras_out_of_home()
+import keras  # noqa: E402
 
 Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from unmask.system.private import keep_matplotlib_out_of_home
+
 # Okabe and Ito, Color Universal Design, 2008. Real is always blue and round, fake always orange and pointed.
 REAL: Final = "#0072B2"
 FAKE: Final = "#D55E00"
@@ -64,6 +66,7 @@ class Plot:
 def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
     """A figure and its axes, in the style of the house."""
     # The object interface with its own canvas: no pyplot, no display, no state between threads.
+    keep_matplotlib_out_of_home()
     import matplotlib
     from matplotlib.figure import Figure
 

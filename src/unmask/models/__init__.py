@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from unmask.errors import UnmaskError
+from unmask.system.private import keep_keras_out_of_home
+
+keep_keras_out_of_home()  # before any architecture imports Keras
 
 # Name -> smallest input side. Keras is imported only when a model is built.
 ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "efficientnetlite0": 32}

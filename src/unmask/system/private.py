@@ -1,4 +1,4 @@
-"""Libraries that would report to their makers or write into the home folder, loaded so that they do neither."""
+"""Libraries that would report to their makers or write into the home folder, kept from doing either."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 
 def import_onnxruntime() -> Any:
-    """The package `onnxruntime`, which reports nothing to its maker.
+    """The package `onnxruntime`, which then reports nothing to its maker.
 
-    Its wheels for Linux and Windows keep an identity of the machine in the home folder and send what they are used for
-    to a collector, but where `ORT_DISABLE_TELEMETRY` is set before they are loaded. Calling its
-    `disable_telemetry_events` afterwards does not help. So nothing in this project imports it in any other way.
+    Its wheels keep an identity of the machine in the home folder and send what they are used for to a collector, unless
+    `ORT_DISABLE_TELEMETRY` is set before they are loaded; `disable_telemetry_events` afterwards does not help. So nothing
+    in this project imports it in any other way.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -23,17 +23,29 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def keep_training_libraries_out() -> None:
-    """Makes Keras, TensorFlow and matplotlib leave the home folder alone. Call it before they are imported.
+def keep_keras_out_of_home() -> None:
+    """Stops Keras and TensorFlow from writing into the home folder. To be called before they are imported.
 
-    A `keras.json` or a folder for matplotlib that the user has named or made stays in use. Pretrained weights that somebody
-    asks Keras to download lie in `/tmp/.keras` where there is no such folder.
+    A folder `~/.keras`, or one named by `KERAS_HOME`, stays in use with all that is in it. Where there is neither, Keras makes
+    none, and keeps pretrained weights that somebody asks it to download in the folder for temporary files.
     """
-    os.environ["ENABLE_RUNTIME_UPTIME_TELEMETRY"] = "0"  # TensorFlow, on Google's machines
+    os.environ["ENABLE_RUNTIME_UPTIME_TELEMETRY"] = "0"  # TensorFlow's, on Google's machines
     if "KERAS_HOME" not in os.environ and not Path("~/.keras").expanduser().is_dir():
-        # No folder can be made below a file, and Keras goes on without one.
+        # No folder can be made below a file; Keras then goes on without one.
         os.environ["KERAS_HOME"] = os.fspath(Path(__file__) / "keras")
-    if "MPLCONFIGDIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="unmask-matplotlib-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["MPLCONFIGDIR"] = folder
+
+
+def keep_matplotlib_out_of_home() -> None:
+    """Gives matplotlib a temporary folder for its list of fonts. To be called before it is imported.
+
+    A list that is already in the home folder is taken along, since making one takes seconds. A folder named by `MPLCONFIGDIR`
+    stays in use.
+    """
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="unmask-matplotlib-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["MPLCONFIGDIR"] = folder
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "matplotlib"
+    for fonts in cache.glob("fontlist-*.json"):
+        shutil.copy(fonts, folder)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from unmask.system.atomic import atomic_write
+from unmask.system.private import keep_matplotlib_out_of_home
 
 HISTORY = "history.csv"
 
@@ -54,6 +55,7 @@ def write_history(folder: Path, model: str, history: list[Epoch]) -> None:
 
 
 def _plot(history: list[Epoch], train: str, validation: str, title: str) -> bytes:
+    keep_matplotlib_out_of_home()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
