@@ -23,10 +23,11 @@ from unmask.errors import UnmaskError
 from unmask.image.encode import encode_png
 from unmask.image.read import read_image
 from unmask.image.resize import resize
+from unmask.system.lock import LOCK, locked
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != LOCK}
 
 
 def reasons(folder: Path) -> dict[str, str]:
@@ -169,6 +170,36 @@ def test_pixels_that_do_not_match_the_journal_are_done_again(tmp_path: Path) -> 
     prepare(dataset, tmp_path / "out", size=64)
     prepare(dataset, tmp_path / "whole", size=64)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_second_process_is_told_who_prepares_into_the_folder(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 2)
+    with locked(tmp_path / "out", "unmask prepare"), pytest.raises(UnmaskError) as caught:
+        prepare(dataset, tmp_path / "out", size=64)
+    assert caught.value.code == "in-use"
+    assert f"process {os.getpid()}" in caught.value.message
+    prepare(dataset, tmp_path / "out", size=64)
+
+
+def test_the_sha256_of_the_pixels_is_the_same_after_a_job_that_was_interrupted(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 40)
+
+    def stop(done: int, total: int) -> None:
+        if done >= 150:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(dataset, tmp_path / "out", size=64, progress=stop)
+    prepared = prepare(dataset, tmp_path / "out", size=64)
+    for split in prepared.splits:
+        assert prepared.sha256[split] == hashlib.sha256(np.ascontiguousarray(prepared.images(split))).hexdigest()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnmaskError) as caught:
+        prepare(write_dataset(tmp_path / "data", 1), tmp_path / "file" / "out", size=64)
+    assert caught.value.code == "bad-output"
 
 
 def test_a_finished_job_is_not_done_again(tmp_path: Path) -> None:

@@ -11,8 +11,26 @@ from tests.data.pictures import write_dataset
 
 from unmask.data.manifest import COLUMNS, Row, read_manifest, write_manifest
 from unmask.data.prepare import prepare
-from unmask.data.prepared import Subset, as_array, chunks, load_prepared, take
+from unmask.data.prepared import Subset, chunks, load_prepared, take, verify_pixels
 from unmask.errors import UnmaskError
+
+
+def test_a_block_that_flips_on_the_disk_is_noticed(tmp_path: Path) -> None:
+    prepared = prepare(write_dataset(tmp_path / "data", 3), tmp_path / "out", size=64)
+    verify_pixels(prepared)
+    with (tmp_path / "out" / "Train.npy").open("r+b") as file:
+        file.seek(20_000)
+        byte = file.read(1)
+        file.seek(20_000)
+        file.write(bytes([byte[0] ^ 1]))
+    verify_pixels(prepared, ["Validation"])
+    with pytest.raises(UnmaskError, match=r"the pixels in Train.npy") as caught:
+        verify_pixels(prepared)
+    assert caught.value.code == "prepared-damaged"
+
+
+def test_pixels_of_a_folder_without_a_sha256_are_taken_as_they_are(prepared: Path) -> None:
+    verify_pixels(load_prepared(prepared))
 
 
 def test_the_manifest_has_the_agreed_columns(tmp_path: Path) -> None:
@@ -51,7 +69,7 @@ def test_a_manifest_with_rows_left_out_gives_the_matching_pictures(tmp_path: Pat
     images = fewer.images("Train")
     assert images.shape == (5, 64, 64, 3)
     assert len(images) == len(fewer.labels("Train"))
-    np.testing.assert_array_equal(as_array(images), prepared.images("Train")[[0, 2, 3, 4, 5]])
+    np.testing.assert_array_equal(np.asarray(images), prepared.images("Train")[[0, 2, 3, 4, 5]])
 
 
 def test_pictures_taken_from_the_file_are_those_of_the_memory_map(tmp_path: Path) -> None:

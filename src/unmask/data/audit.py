@@ -12,7 +12,7 @@ from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplic
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_manifest, write_manifest
-from unmask.data.prepared import Prepared
+from unmask.data.prepared import Prepared, verify_pixels
 from unmask.data.shortcuts import Shortcut, find_shortcuts
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
@@ -150,9 +150,12 @@ def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, prog
         progress: Called with (what is being done, done, in all).
 
     Raises:
-        UnmaskError: The folder is damaged, or scikit-learn is missing.
+        UnmaskError: The folder is damaged (its pixels are compared with their sha256), or scikit-learn is missing.
     """
     start = time.perf_counter()
+    if progress:
+        progress("reading", 0, 1)
+    verify_pixels(prepared)
     rows = [row for split in prepared.splits for row in prepared.entries(split)]
     if not rows:
         raise UnmaskError(

@@ -7,20 +7,24 @@ whatever was being written at the moment of a kill -9 is cut off on the next sta
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 JOURNAL = "journal.jsonl"
+# Of its lines; a journal in another one is thrown away.
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class Journal:
     fingerprint: str
     side: int
     done: int = field(default=0, init=False)
-    _counts: dict[str, int] = field(default_factory=dict, init=False)
+    _counts: Counter[str] = field(default_factory=Counter, init=False)
+    _hashes: dict[str, Any] = field(default_factory=lambda: defaultdict(hashlib.sha256), init=False)
     _pixels: dict[str, BinaryIO] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Journal:
@@ -63,8 +68,10 @@ class Journal:
         if keep == 0:
             for stale in self.folder.glob("*.npy.part"):
                 stale.unlink()
-            self.done, self._counts = 0, {}
-            path.write_text(json.dumps({"job": self.fingerprint}) + "\n", encoding="utf-8")
+            self.done = 0
+            self._counts.clear()
+            self._hashes.clear()
+            path.write_text(json.dumps({"job": self.fingerprint, "format": FORMAT}) + "\n", encoding="utf-8")
         else:
             os.truncate(path, keep)
         self._lines = path.open("ab")
@@ -82,13 +89,13 @@ class Journal:
         file = self._pixels.get(block.split)
         if file is None:
             file = self._pixels[block.split] = self._open(block.split)
-        file.write(pixels.data if len(pixels) else b"")
+        data = pixels.data if len(pixels) else b""
+        file.write(data)
         file.flush()
         line = {"split": block.split, "rows": block.rows, "accepted": block.accepted, "crc": block.crc}
         self._lines.write(json.dumps(line, separators=(",", ":")).encode("utf-8") + b"\n")
         self._lines.flush()
-        self._counts[block.split] = self._counts.get(block.split, 0) + block.accepted
-        self.done += 1
+        self._count(block, data)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks so far, in order, read back from disk."""
@@ -97,19 +104,29 @@ class Journal:
             for line in lines:
                 yield Block(**json.loads(line))
 
-    def finish(self, splits: tuple[str, ...]) -> None:
-        """Gives the pixel files their headers and names."""
+    def finish(self, splits: tuple[str, ...]) -> dict[str, str]:
+        """Gives the pixel files their headers and names.
+
+        Returns:
+            sha256 of each split's pixels, without the header.
+        """
         for split in splits:
             file = self._pixels.pop(split, None) or self._open(split)
             file.seek(0)
-            file.write(npy_header(self._counts.get(split, 0), self.side))
+            file.write(npy_header(self._counts[split], self.side))
             file.close()
             self._part(split).replace(self.folder / f"{split}.npy")
+        return {split: self._hashes[split].hexdigest() for split in splits}
 
     def remove(self) -> None:
         """Deletes the journal: the job is finished and its results are in place."""
         self._lines.close()
         (self.folder / JOURNAL).unlink()
+
+    def _count(self, block: Block, pixels: bytes | memoryview) -> None:
+        self._counts[block.split] += block.accepted
+        self._hashes[block.split].update(pixels)
+        self.done += 1
 
     def _part(self, split: str) -> Path:
         return self.folder / f"{split}.npy.part"
@@ -119,7 +136,7 @@ class Journal:
         path = self._part(split)
         header = npy_header(0, self.side)
         file = path.open("r+b") if path.exists() else path.open("w+b")
-        end = len(header) + self._counts.get(split, 0) * self.side * self.side * 3
+        end = len(header) + self._counts[split] * self.side * self.side * 3
         if end == len(header):
             file.truncate(0)
             file.write(header)
@@ -138,7 +155,7 @@ class Journal:
                     try:
                         entry = json.loads(line) if line.endswith(b"\n") else {}
                         if number == 0:
-                            if entry != {"job": self.fingerprint}:
+                            if entry != {"job": self.fingerprint, "format": FORMAT}:
                                 return 0
                         else:
                             block = Block(**entry)
@@ -148,8 +165,7 @@ class Journal:
                             pixels = files[block.split].read(block.accepted * picture)
                             if len(pixels) < block.accepted * picture or zlib.crc32(pixels) != block.crc:
                                 break
-                            self._counts[block.split] = self._counts.get(block.split, 0) + block.accepted
-                            self.done += 1
+                            self._count(block, pixels)
                     except (ValueError, TypeError, OSError):
                         break
                     keep += len(line)

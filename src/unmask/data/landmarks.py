@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.data.prepared import Prepared, chunks
 from unmask.face.finder import FaceFinder
+from unmask.system.atomic import atomic_write
 from unmask.system.cores import available_cores
 
 
@@ -49,8 +50,6 @@ def landmarks(
                     found[place] = points
             if progress:
                 progress(start + len(chunk), len(whole))
-    part = cache.with_name(cache.name + ".part")
-    with part.open("wb") as file:
+    with atomic_write(cache) as file:
         np.save(file, found)
-    part.replace(cache)
     return found[prepared.rows(split)] if len(images) != len(whole) else found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
+from typing import IO
 
 from unmask.errors import UnmaskError
 from unmask.output.csv_table import RowWriter
+from unmask.system.atomic import atomic_write
 
 MANIFEST = "manifest.csv"
 # What `unmask audit --fix` keeps: the manifest as `prepare` wrote it, and the rows taken out of it since.
@@ -53,22 +56,24 @@ _cells = attrgetter(*COLUMNS)
 ORIGIN_COLUMNS = ("source", "method", "group")
 
 
-def write_manifest(path: Path, rows: Iterable[Row]) -> int:
+def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     """Writes rows as CSV (UTF-8, `\\n` line ends) in one step: the file is whole or not there.
 
-    Returns:
-        The number of rows written.
+    Args:
+        path: Of the manifest.
+        rows: In the order of the pixels that they belong to.
     """
-    part = path.with_name(path.name + ".part")
-    count = 0
-    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with open_table(path) as file:
         writer = RowWriter(file)
         writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow(["" if value is None else value for value in _cells(row)])
-            count += 1
-    part.replace(path)
-    return count
+        writer.writerows(_cells(row) for row in rows)
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[IO[str]]:
+    """A CSV file of paths to write to, which need not be UTF-8; it is there once the block ends."""
+    with atomic_write(path, "w", newline="", errors="surrogateescape") as file:
+        yield file
 
 
 def read_manifest(path: Path) -> Iterator[Row]:

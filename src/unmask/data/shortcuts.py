@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.manifest import Row
-from unmask.data.prepare import FACTS
-from unmask.data.prepared import Prepared, take
+from unmask.data.prepared import FACTS, Prepared, take
 from unmask.errors import UnmaskError
 
 # Above this area under the curve a property is called a shortcut.

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from unmask.data.landmarks import landmarks
 from unmask.data.layout import SPLITS, files_in, find_layout
 from unmask.data.manifest import read_origins
-from unmask.data.prepare import MIN_FILE_BYTES
 from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.data.reading import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
 from unmask.image.read import read_whole_image
 from unmask.image.resize import resize

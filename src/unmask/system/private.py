@@ -24,15 +24,16 @@ def import_onnxruntime() -> Any:
 
 
 def keep_keras_out_of_home() -> None:
-    """Stops Keras and TensorFlow from writing into the home folder. To be called before they are imported.
+    """Stops Keras, and what it imports, from writing into the home folder. To be called before it is imported.
 
     A folder `~/.keras`, or one named by `KERAS_HOME`, stays in use with all that is in it. Where there is neither, Keras makes
     none, and keeps pretrained weights that somebody asks it to download in the folder for temporary files.
     """
     os.environ["ENABLE_RUNTIME_UPTIME_TELEMETRY"] = "0"  # TensorFlow's, on Google's machines
     if "KERAS_HOME" not in os.environ and not Path("~/.keras").expanduser().is_dir():
-        # No folder can be made below a file; Keras then goes on without one.
-        os.environ["KERAS_HOME"] = os.fspath(Path(__file__) / "keras")
+        # No folder can be made below the null device; Keras then goes on without one.
+        os.environ["KERAS_HOME"] = f"{os.devnull}/keras"
+    keep_matplotlib_out_of_home()
 
 
 def keep_matplotlib_out_of_home() -> None:
