@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,12 @@ from unmask.errors import UnmaskError
 from unmask.models import build
 
 pytestmark = pytest.mark.train
+
+
+@cache
+def built(name):
+    """A model of 32 px, made once: nothing here trains it."""
+    return build(name, 32)
 
 
 def layers_of(model):
@@ -22,7 +30,7 @@ def test_the_cnn_is_the_reports():
 
 
 def test_mobilenetv2_has_the_reports_head():
-    model = build("mobilenetv2", 64)
+    model = built("mobilenetv2")
     assert layers_of(model)[-4:] == ["GlobalAveragePooling2D", "Dense", "Dropout", "Dense"]
     assert (model.get_layer("hidden").units, model.get_layer("dropout").rate) == (64, 0.4)
 
@@ -30,7 +38,7 @@ def test_mobilenetv2_has_the_reports_head():
 @pytest.mark.parametrize("name", ["cnn", "mobilenetv2", "efficientnetlite0"])
 def test_every_architecture_takes_bytes_and_gives_a_logit(name):
     images = np.zeros((2, 32, 32, 3), np.uint8)
-    logits = np.asarray(build(name, 32)(images, training=False))
+    logits = np.asarray(built(name)(images, training=False))
     assert (logits.shape, logits.dtype) == ((2, 1), np.float32)
 
 
@@ -38,7 +46,7 @@ def test_every_architecture_takes_bytes_and_gives_a_logit(name):
 def test_pixels_are_scaled_as_the_model_expects(name, low, high):
     import keras
 
-    model = build(name, 32)
+    model = built(name)
     scale = keras.Model(model.inputs, model.get_layer("scale").output)
     images = np.zeros((2, 32, 32, 3), np.uint8)
     images[1] = 255
@@ -102,6 +110,6 @@ def test_weights_that_are_not_there_are_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_weights_of_another_model_are_refused(tmp_path):
     path = tmp_path / "cnn.weights.h5"
-    build("cnn", 32).save_weights(path)
+    built("cnn").save_weights(path)
     with pytest.raises(UnmaskError, match="do not fit mobilenetv2"):
         build("mobilenetv2", 32, weights=path)

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from unmask.image.encode import encode_png
 from unmask.system.private import keep_matplotlib_out_of_home
 
 # Okabe and Ito, Color Universal Design, 2008. Real is always blue and round, fake always orange and pointed.
@@ -18,6 +21,8 @@ ACCENT: Final = "#009E73"
 SERIES: Final = (REAL, FAKE, ACCENT, "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS: Final = ("o", "^", "s", "D", "v", "P")
+
+_DPI: Final = 150  # of the PNG
 
 _STYLE: Final[dict[Any, Any]] = {
     "font.family": "DejaVu Sans",
@@ -36,8 +41,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "xtick.color": "#59616C",
     "ytick.color": "#59616C",
     "legend.frameon": False,
-    "figure.dpi": 100,
-    "savefig.dpi": 150,
+    "figure.facecolor": "white",
     # The same numbers always give the same file.
     "svg.hashsalt": "unmask",
 }
@@ -76,14 +80,19 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iter
 
 
 def finished(drawn: Any, name: str, title: str, alt: str) -> Plot:
-    """The figure as PNG and SVG."""
-    files = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-        stream = io.BytesIO()
-        drawn.savefig(stream, format=kind, metadata=metadata, facecolor="white")
-        files[kind] = stream.getvalue()
-        drawn.set_layout_engine("none")  # it is laid out now; once is enough for both files
-    return Plot(name, title, alt, files["png"], files["svg"])
+    """The figure as PNG and SVG, each drawn once: `savefig` draws every file twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    drawn.set_dpi(_DPI)
+    canvas: Any = FigureCanvasAgg(drawn)
+    canvas.draw()
+    png = encode_png(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    drawn.set_layout_engine("none")  # it is laid out now; once is enough for both files
+    svg = io.BytesIO()
+    vector: Any = FigureCanvasSVG(drawn)
+    vector.print_svg(svg, metadata={"Date": None, "Creator": None})
+    return Plot(name, title, alt, png, svg.getvalue())
 
 
 def percent() -> Any:
