@@ -112,3 +112,12 @@ def test_looking_for_a_card_imports_no_training_framework(monkeypatch, tmp_path)
     before = set(sys.modules)
     doctor._graphics_card()
     assert not {"jax", "tensorflow", "torch"} & (set(sys.modules) - before)
+
+
+def test_a_package_that_is_missing_is_a_problem_with_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setattr(doctor, "_version", lambda package: None if package == "pillow" else "1.0")
+    found = {examination.name: examination for examination in doctor.examine()}
+    for name in ("pillow", "picture decoders"):
+        assert found[name].level == "problem"
+        assert found[name].hint

@@ -78,7 +78,7 @@ def examine(bundle: Path | None = None) -> Iterator[Examination]:
     """
     yield Examination("ok", "unmask", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     yield from _packages()
-    yield _decoders()
+    yield _surviving("picture decoders", _decoders)
     yield _surviving("detector", lambda: _detector(bundle))
     yield _surviving("face finder", _face_finder)
     yield _surviving("processors", _processors)

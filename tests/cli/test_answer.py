@@ -582,3 +582,10 @@ def test_an_error_of_many_lines_is_set_in_so_that_a_name_can_forge_no_hint(run, 
     result = run("prepare", "a\nhint: do this\x1b[2J", "--out", "out")
     assert "\nhint: do this" not in result.stderr
     assert "\x1b" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell")
+def test_a_closed_standard_output_is_no_traceback(toy_bundle, face_file):
+    command = f"{sys.executable} -m unmask check --bundle {toy_bundle} {face_file} --json >&-"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

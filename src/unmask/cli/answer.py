@@ -127,7 +127,7 @@ def check(
                 raise _nothing_to_do(f"check{others}")
     except KeyboardInterrupt:
         total = total or _count(names, outputs)
-        places = "".join(f"; {place()}" for place in kept)
+        places = "".join(f"; {place()}" for place in kept if tally.pictures)
         say(f"interrupted: {tally.pictures:,} of {total:,} pictures were checked{places}", err=True)
         say("The same command begins at the first picture again.", err=True)
         sys.exit(EXIT_INTERRUPTED)

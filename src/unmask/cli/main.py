@@ -82,6 +82,8 @@ def main() -> None:
     """Tell real face pictures from deepfakes."""
     # Pillow warns about odd metadata, which is no concern of someone who asked about a face.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    if sys.stdout is None:  # closed by who started this
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for as long as the program runs)
     # Where the output cannot show a sign (a pipe on Windows, say), a question mark is better than no answer.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

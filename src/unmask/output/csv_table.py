@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from unmask.finding import Status
-from unmask.output.files import writing
+from unmask.output.files import report_place, writing
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
@@ -61,14 +61,13 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path = Path(os.path.realpath(path))
-        # A device or a pipe is written to as it is; replacing it would take it away.
-        special = path.exists() and not path.is_file()
-        self.place = path if special else path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
+        path, is_device = report_place(path)
+        self._path = path
+        self.place = path if is_device else path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # A file name that is no UTF-8 must not end a run of thousands.
-            self._file = self.place.open("w" if special else "x", encoding="utf-8", errors="replace", newline="")
+            self._file = self.place.open("w" if is_device else "x", encoding="utf-8", errors="replace", newline="")
         self._rows = RowWriter(self._file)
         self._rows.writerow(CSV_COLUMNS)
         self._is_empty = True

@@ -38,6 +38,17 @@ def file_stem(name: str) -> str:
     return safe.encode("utf-8")[:STEM_BYTES].decode("utf-8", errors="ignore").rstrip(". ") or "_"
 
 
+def report_place(path: Path) -> tuple[Path, bool]:
+    """Where a report goes that was asked for at `path`.
+
+    Returns:
+        The file, behind any links, and False; or `path` as it is and True for a device or a pipe, which is written to and
+        not replaced.
+    """
+    is_device = path.exists() and not path.is_file()
+    return (path if is_device else Path(os.path.realpath(path))), is_device
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a failure to write `path` into an `UnmaskError` with the code ``bad-output``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,7 +15,7 @@ from unmask.image.encode import encode_jpeg
 from unmask.image.resize import shrink
 from unmask.output import wording
 from unmask.output.documents import Tally
-from unmask.output.files import writing
+from unmask.output.files import report_place, writing
 from unmask.output.pictures import plain_and_heatmap
 from unmask.system.atomic import atomic_write
 
@@ -47,7 +46,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     def __init__(self, path: Path, detector: Detector) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
-        self._path = path = Path(os.path.realpath(path))
+        self._path, self._is_device = path, is_device = report_place(path)
         self._detector = detector
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -56,15 +55,13 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._tally = Tally()
-        # A device or a pipe is written to as it is; replacing it would take it away.
-        self._special = path.exists() and not path.is_file()
         with writing(path):  # refused now rather than after an hour
-            if self._special:
+            if is_device:
                 path.open("a").close()
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._cards = tempfile.TemporaryFile(  # noqa: SIM115  (closed in __exit__)
-                "w+", prefix=".", encoding="utf-8", errors="replace", dir=None if self._special else path.parent
+                "w+", prefix=".", encoding="utf-8", errors="replace", dir=None if is_device else path.parent
             )
 
     def add(self, examined: Examined) -> None:
@@ -98,7 +95,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 what_it_is=WHAT_IT_IS,
                 interrupted=kind is not None,
             )
-            if self._special:
+            if self._is_device:
                 with self._path.open("w", encoding="utf-8", errors="replace") as file:
                     file.writelines(page)
             else:
