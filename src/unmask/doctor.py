@@ -32,6 +32,7 @@ LIGHT = (
     "onnxruntime",
     "flask",
     "prometheus-client",
+    "simplejpeg",
     "uvicorn",
     "pydantic",
     "jinja2",
