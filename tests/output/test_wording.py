@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 import unmask
+from unmask.bundle import read_bundle
 from unmask.finding import Verdict
-from unmask.output.wording import MARKS, printable, score_text, size_text
+from unmask.output.wording import MARKS, measured, printable, score_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,15 @@ def test_the_marks_of_verdicts_stand_in_one_file():
     marks = re.compile("|".join(MARKS[verdict] for verdict in Verdict))
     files = [*root.rglob("*.py"), *root.glob("output/templates/*.html")]
     assert [file.name for file in files if marks.search(file.read_text())] == ["wording.py"]
+
+
+def test_numbers_of_test_are_said_where_a_bundle_has_them_and_else_those_of_validation():
+    info = read_bundle().info
+    assert "real pictures that it had never seen, it called 0.9 %" in measured(info)[0]
+    exported = info.model_copy(update={"metrics": [metric for metric in info.metrics if metric.split == "Validation"]})
+    assert measured(exported)[0].startswith("Of 882 real pictures by which its thresholds were chosen, it called 0.9 %")
+
+
+def test_a_detector_that_nobody_measured_is_called_not_calibrated():
+    info = read_bundle().info.model_copy(update={"metrics": []})
+    assert "not calibrated" in measured(info)[0]

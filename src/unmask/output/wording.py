@@ -34,10 +34,15 @@ MEANINGS = {
 }
 # Which of the bundle's numbers are said in words, in this order.
 MEASURED = {
-    "false_accusation_rate": "Of {1} real pictures that it had never seen, it called {0} fake.",
+    "false_accusation_rate": "Of {1} real pictures {2}, it called {0} fake.",
     "missed_fake_rate": "Of {1} such fakes, it called {0} real.",
     "share_unsure": "It was unsure about {0} of all.",
 }
+# Test where the bundle knows it; one that was just exported knows Validation only.
+MEASURED_ON = {"Test": "that it had never seen", "Validation": "by which its thresholds were chosen"}
+NOT_CALIBRATED = (
+    "This detector is not calibrated: how often it is wrong was not measured, nor whether it takes real for fake."
+)
 HINT_NOT_PROOF = "A verdict is a hint, not proof."
 EMPTY_HEATMAP = "Nothing in this face raised the score, so its heatmap is empty."
 # How the answers are counted, by the fields of a tally.
@@ -51,8 +56,11 @@ OUTCOMES = {
 
 
 def measured(info: BundleInfo) -> list[str]:
-    """What a reader should know first of how good the detector is, from its bundle; empty where it does not say."""
-    found = {metric.name: metric for metric in info.metrics if metric.split == "Test"}
+    """What a reader should know first of how good the detector is, from its bundle."""
+    split = next((name for name in MEASURED_ON if any(metric.split == name for metric in info.metrics)), None)
+    if split is None:
+        return [NOT_CALIBRATED]
+    found = {metric.name: metric for metric in info.metrics if metric.split == split}
     sentences = []
     for name, words in MEASURED.items():
         if metric := found.get(name):
@@ -61,7 +69,7 @@ def measured(info: BundleInfo) -> list[str]:
                 if metric.low is not None and metric.high is not None
                 else ""
             )
-            sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}"))
+            sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}", MEASURED_ON[split]))
     return sentences
 
 
