@@ -130,43 +130,6 @@ def test_wrong_settings_end_with_a_hint(prepared, tmp_path):
     assert "hint:" in result.output
 
 
-def test_a_keras_file_needs_its_scaling_and_its_labels(tmp_path):
-    (tmp_path / "model.h5").write_bytes(b"")
-    result = invoke("export", tmp_path / "model.h5", "--out", tmp_path / "bundle")
-    assert result.exit_code == 2
-    assert "--input-scaling" in result.output
-
-
-@pytest.mark.parametrize("option", [["--kernel-bits", "16"], ["--middle", "64"]])
-def test_a_keras_file_is_exported_as_it_is(tmp_path, option):
-    path = tmp_path / "theirs.h5"
-    path.touch()
-    result = invoke(
-        "export", path, *option, "--input-scaling", "0..1", "--label-order", "real-fake", "--out", tmp_path / "b"
-    )
-    assert result.exit_code == 2
-    assert f"{option[0]} is for runs" in result.output
-
-
-def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
-    result = invoke("export", tmp_path / "nothere", "--out", tmp_path / "bundle")
-    assert result.exit_code == 2
-    assert "no run and no Keras file" in result.output
-
-
-def test_a_keras_file_is_exported_alone(finished_run, tmp_path):
-    (tmp_path / "model.h5").write_bytes(b"")
-    result = invoke("export", finished_run, tmp_path / "model.h5", "--out", tmp_path / "bundle")
-    assert result.exit_code == 2
-    assert "alone" in result.output
-
-
-def test_the_same_run_twice_is_refused(finished_run, tmp_path):
-    result = invoke("export", finished_run, finished_run / ".", "--out", tmp_path / "bundle")
-    assert result.exit_code == 2
-    assert "named twice" in result.output
-
-
 @pytest.mark.parametrize(
     "arguments", [("mine", "--data", "prepared"), ("train", "--hard", "hard.csv", "--resume"), ("export", "--out", "b")]
 )

@@ -131,9 +131,8 @@ def test_kernels_of_fewer_bits_are_shuffled_too(
     from unmask.export import kernels
 
     monkeypatch.setattr(kernels, "WORTH_IT", 1)
-    graph = onnx.load_from_string(toy_detector.bundle.model)
-    kernels.pack_kernels(graph, bits)
-    folder = write_bundle(tmp_path / "packed", toy_detector.info, graph.SerializeToString(), "# packed\n")
+    packed = kernels.pack_kernels(toy_detector.bundle.model, bits)
+    folder = write_bundle(tmp_path / "packed", toy_detector.info, packed, "# packed\n")
     detector = Detector.load(folder, threads=1)
 
     def weights(detector: Detector) -> dict[str, np.ndarray]:

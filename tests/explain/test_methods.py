@@ -1,18 +1,16 @@
-"""Heatmaps of all three methods, and the picture that shows one."""
+"""Heatmaps of both methods, and the picture that shows one."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
+from tests.toy_bundle import write_toy_bundle
 
-from unmask.bundle import write_bundle
 from unmask.checking import Examined, examine_image
 from unmask.cli.main import main
 from unmask.detector import Detector
@@ -40,35 +38,6 @@ def test_every_method_gives_a_map_that_is_not_negative(toy_detector: Detector, m
     assert maps.dtype == np.float32
     assert (maps >= 0).all()
     assert maps.any()
-
-
-def test_hirescam_is_grad_cam_where_the_head_averages_the_map(toy_detector: Detector) -> None:
-    # With global average pooling every place has the same gradient (Draelos and Carin 2020, section 3).
-    hirescam, gradcam = (heatmaps(toy_detector, crops(), method) for method in ("hirescam", "gradcam"))
-    np.testing.assert_allclose(hirescam / hirescam.max(), gradcam / gradcam.max(), atol=2e-3)
-
-
-@pytest.mark.train
-def test_hirescam_is_the_gradient_times_the_map_behind_a_flattened_head(tmp_path: Path) -> None:
-    import keras
-    import tensorflow as tf
-
-    from unmask.export.gradcam import find_head
-    from unmask.export.graph import to_onnx
-    from unmask.models import build
-
-    keras.utils.set_random_seed(1)
-    model = build("cnn", 64)
-    head = find_head(model)
-    assert head is not None
-    folder = write_bundle(tmp_path / "cnn", toy_info(64, architecture="cnn"), to_onnx(model), "# cnn\n")
-    found = heatmaps(Detector.load(folder, threads=1), crops(), "hirescam")
-    spatial = tf.convert_to_tensor(keras.Model(model.inputs[0], head.spatial_map)(crops()))
-    with tf.GradientTape() as tape:
-        tape.watch(spatial)
-        logit = keras.Model(head.spatial_map, model.outputs[0])(spatial)
-    expected = np.maximum((spatial * tape.gradient(logit, spatial)).numpy().sum(-1), 0)
-    np.testing.assert_allclose(found, expected, atol=2e-3 * expected.max())
 
 
 def test_occlusion_is_brightest_where_the_logit_falls_most(tmp_path: Path) -> None:
@@ -109,25 +78,6 @@ def test_an_unknown_method_is_refused(toy_detector: Detector) -> None:
     with pytest.raises(UnmaskError) as caught:
         heatmaps(toy_detector, crops(), "magic")
     assert caught.value.code == "no-method"
-
-
-def test_hirescam_without_onnx_says_what_to_install(toy_detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(UnmaskError) as caught:
-        heatmaps(toy_detector, crops(), "hirescam")
-    assert caught.value.code == "no-onnx"
-    assert "pip install" in caught.value.hint
-
-
-def test_hirescam_of_a_graph_of_another_form_is_refused(tmp_path: Path) -> None:
-    import onnx
-
-    graph = onnx.load_from_string(toy_graph())
-    graph.graph.node[-1].op_type = "Abs"
-    folder = write_bundle(tmp_path / "odd", toy_info(), graph.SerializeToString(), "# odd\n")
-    with pytest.raises(UnmaskError) as caught:
-        heatmaps(Detector.load(folder, threads=1), crops(), "hirescam")
-    assert caught.value.code == "no-hirescam"
 
 
 def test_the_command_writes_a_picture_a_face(toy_bundle: Path, face_file: Path, in_folder: Path) -> None:

@@ -62,7 +62,7 @@ def test_labels_the_other_way_round_turn_the_score_over(tmp_path, images):
 
 
 def test_the_head_stays_visible_for_grad_cam(tmp_path):
-    from unmask.export.gradcam import find_head
+    from unmask.models.head import find_head
 
     head = find_head(adopted(saved(report_cnn(), tmp_path / "model.keras")))
     assert head is not None

@@ -1,7 +1,9 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
+from tests.export.tiny import noise, tiny_model
 
 from unmask.errors import UnmaskError
 
@@ -10,7 +12,8 @@ pytestmark = pytest.mark.train
 
 @pytest.fixture(scope="module")
 def bundle(finished_run, tmp_path_factory):
-    from unmask.export.run import Label, export_run
+    from unmask.export.assemble import Label
+    from unmask.export.run import export_run
 
     out = tmp_path_factory.mktemp("bundles") / "bundle"
     return export_run(finished_run, out, label=Label(name="tiny", data_terms="Only for tests."))
@@ -20,20 +23,28 @@ def info_of(bundle):
     return json.loads((bundle / "bundle.json").read_text())
 
 
-def test_the_bundle_answers_as_the_model_does(bundle, finished_run, prepared):
+def test_the_bundle_answers_as_the_model_does_but_for_the_centre(bundle, finished_run, prepared):
     import keras
 
-    from unmask.data.source import open_source
     from unmask.detector import Detector
-    from unmask.export.run import centre
+    from unmask.stats.calibration import fit_centre
 
-    images = np.load(prepared / "Test.npy")
-    logits, maps = Detector.load(bundle).logits_and_maps(images)
     model = keras.models.load_model(finished_run / "model.keras", compile=False)
-    centre(model, open_source(prepared, "Validation"))
-    np.testing.assert_allclose(logits, model.predict_on_batch(images)[:, 0], atol=1e-3)
+    images = np.load(prepared / "Validation.npy")
+    raw = model.predict_on_batch(images)[:, 0].astype(np.float64)
+    logits, maps = Detector.load(bundle).logits_and_maps(images)
+    centre = fit_centre(raw, validation_labels(prepared))
+    assert abs(centre) > 0.01  # the model is not centred by chance
+    np.testing.assert_allclose(logits, raw - centre, atol=1e-3)
+    assert fit_centre(logits, validation_labels(prepared)) == pytest.approx(0, abs=1e-3)
     assert maps.shape == (16, 2, 2)
     assert (maps >= 0).all()
+
+
+def validation_labels(prepared):
+    from unmask.data.prepared import load_prepared
+
+    return load_prepared(prepared).labels("Validation")
 
 
 def test_the_bundle_says_what_it_is_made_of(bundle):
@@ -44,12 +55,20 @@ def test_the_bundle_says_what_it_is_made_of(bundle):
     assert set(info["policies"]) == {"careful", "balanced", "sensitive"}
 
 
-def test_numbers_of_both_splits_come_with_intervals(bundle):
-    metrics = {(metric["split"], metric["name"]): metric for metric in info_of(bundle)["metrics"]}
-    for split in ("Validation", "Test"):
-        auc = metrics[split, "roc_auc"]
-        assert auc["low"] <= auc["value"] <= auc["high"]
-        assert metrics[split, "false_accusation_rate"]["n"] == 8
+def test_numbers_are_of_validation_and_come_with_intervals(bundle):
+    metrics = {metric["name"]: metric for metric in info_of(bundle)["metrics"]}
+    assert {metric["split"] for metric in info_of(bundle)["metrics"]} == {"Validation"}
+    assert metrics["roc_auc"]["low"] <= metrics["roc_auc"]["value"] <= metrics["roc_auc"]["high"]
+    assert metrics["false_accusation_rate"]["n"] == 8
+
+
+def test_test_is_not_opened(finished_run, prepared, tmp_path):
+    from unmask.export.run import export_run
+
+    data = shutil.copytree(prepared, tmp_path / "prepared")
+    (data / "Test.npy").unlink()
+    bundle = export_run(finished_run, tmp_path / "bundle", data=str(data))
+    assert "Test was not opened" in (bundle / "MODEL_CARD.md").read_text()
 
 
 def test_thresholds_hold_the_share_of_false_accusations_on_validation(bundle):
@@ -60,7 +79,7 @@ def test_thresholds_hold_the_share_of_false_accusations_on_validation(bundle):
 def test_the_card_is_written_from_the_same_numbers(bundle):
     card = (bundle / "MODEL_CARD.md").read_text()
     info = info_of(bundle)
-    auc = next(m for m in info["metrics"] if m["name"] == "roc_auc" and m["split"] == "Test")
+    auc = next(m for m in info["metrics"] if m["name"] == "roc_auc")
     assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, n = 16)" in card
     assert "Only for tests." in card
     assert "diffusion" in card
@@ -70,7 +89,8 @@ def test_the_card_is_written_from_the_same_numbers(bundle):
 
 
 def test_exporting_twice_gives_the_same_files(bundle, finished_run, tmp_path, monkeypatch):
-    from unmask.export.run import Label, export_run
+    from unmask.export.assemble import Label
+    from unmask.export.run import export_run
 
     label = Label(name="tiny", data_terms="Only for tests.")
     again = export_run(finished_run, tmp_path / "again", label=label)
@@ -79,7 +99,7 @@ def test_exporting_twice_gives_the_same_files(bundle, finished_run, tmp_path, mo
 
 
 def test_the_day_can_be_fixed(monkeypatch):
-    from unmask.export.run import _today
+    from unmask.export.assemble import _today
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     assert _today() == "1970-01-02"
@@ -95,17 +115,14 @@ def test_a_run_without_a_model_is_refused(finished_run, tmp_path):
 
 
 def test_a_graph_that_differs_from_the_model_is_refused(finished_run, tmp_path, monkeypatch):
-    from unmask.export import run as export
+    from unmask.export import assemble
+    from unmask.export.graph import lower_logit
+    from unmask.export.run import export_run
 
-    whole = export._session
-
-    def shifted(graph):
-        run = whole(graph)
-        return lambda source: {name: values + 0.01 for name, values in run(source).items()}
-
-    monkeypatch.setattr(export, "_session", shifted)
+    whole = assemble.to_onnx
+    monkeypatch.setattr(assemble, "to_onnx", lambda *given: lower_logit(whole(*given), 0.01))
     with pytest.raises(UnmaskError, match="does not agree"):
-        export.export_run(finished_run, tmp_path / "bundle")
+        export_run(finished_run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 
@@ -141,22 +158,51 @@ def test_the_card_says_how_often_a_picture_is_outside_training(bundle):
     assert "0.0% of Validation" in card
 
 
-def test_without_pictures_there_is_no_distance(finished_run, tmp_path):
-    import keras
-
+def test_a_bundle_without_pictures_has_no_distance_and_says_that_it_is_not_calibrated(tmp_path):
     from unmask.detector import Detector
-    from unmask.export.run import Label, export_model
+    from unmask.export.assemble import export_model
 
-    model = keras.models.load_model(finished_run / "model.keras", compile=False)
-    details = {"architecture": "cnn", "settings": {}}
-    bundle = export_model(model, tmp_path / "bundle", data=None, label=Label(), details=details)
-    assert info_of(bundle)["outside_above"] is None
-    assert "unlike" not in (bundle / "MODEL_CARD.md").read_text()
-    assert not Detector.load(bundle).outputs(np.zeros((1, 32, 32, 3), np.uint8)).outside_training.any()
+    bundle = export_model(tiny_model(), tmp_path / "bundle", architecture="custom", data=None)
+    info, card = info_of(bundle), (bundle / "MODEL_CARD.md").read_text()
+    assert (info["outside_above"], info["metrics"]) == (None, [])
+    assert info["policies"]["balanced"]["chosen_by"].startswith("not calibrated")
+    assert "not calibrated" in card
+    assert "unlike" not in card
+    assert not Detector.load(bundle).outputs(noise(1)).outside_training.any()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_model_that_gives_no_numbers_is_called_that(tmp_path, number):
+    from unmask.export.assemble import export_model
+
+    model = tiny_model()
+    model.get_layer("logit").bias.assign([number])
+    with pytest.raises(UnmaskError, match="gives no numbers") as caught:
+        export_model(model, tmp_path / "bundle", architecture="custom", data=None)
+    assert caught.value.code == "no-numbers"
+    assert "report this" not in caught.value.hint
+
+
+def test_a_model_at_chance_is_called_that_on_its_card(prepared, tmp_path):
+    from unmask.export.assemble import export_model
+
+    model = tiny_model()
+    model.get_layer("logit").kernel.assign(0 * model.get_layer("logit").kernel)
+    bundle = export_model(model, tmp_path / "bundle", architecture="custom", data=str(prepared))
+    assert "no better than chance" in (bundle / "MODEL_CARD.md").read_text()
+
+
+def test_the_card_leads_with_the_sources_and_says_what_an_interval_counts(bundle):
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert card.index("| a | ") < card.index("| b | ") < card.index("All together")
+    assert "| a | 4 in 4 groups" not in card
+    assert "| a | 4, each by itself | 4, each by itself |" in card
+    assert "counts groups, not pictures" in card
 
 
 def test_the_card_tells_the_run_that_the_run_began_with(finished_run, prepared, tmp_path):
-    from unmask.export.run import Label, export_run
+    from unmask.export.assemble import Label
+    from unmask.export.run import export_run
     from unmask.train.config import make_config
     from unmask.train.loop import train
 
@@ -177,35 +223,11 @@ def test_the_card_says_how_often_unusual_real_pictures_are_accused(bundle, prepa
 
     card = (bundle / "MODEL_CARD.md").read_text()
     assert all(f"| {name} |" in card for name in UNUSUAL)
-    # The eight real pictures of Test, upside down, as the bundle itself answers.
+    # The eight real pictures of Validation, upside down, as the bundle itself answers.
     detector = Detector.load(bundle)
-    images, labels = np.load(prepared / "Test.npy"), load_labels(prepared)
-    found = detector.outputs(np.ascontiguousarray(images[labels == 0][:, ::-1]))
+    images = np.load(prepared / "Validation.npy")[validation_labels(prepared) == 0]
+    found = detector.outputs(np.ascontiguousarray(images[:, ::-1]))
     accused = probability(found.logits, detector.info.temperature) > detector.thresholds.fake_above
     accused &= ~found.outside_training
     assert "| 8 real pictures | called fake | unsure |" in card
     assert f"| upside down | {accused.mean():.1%} |" in card
-
-
-def load_labels(prepared):
-    from unmask.data.prepared import load_prepared
-
-    return load_prepared(prepared).labels("Test")
-
-
-def test_the_logit_is_nothing_where_real_and_fake_are_equally_likely(bundle, finished_run, prepared):
-    import keras
-
-    from unmask.data.source import open_source
-    from unmask.detector import Detector
-    from unmask.stats.calibration import fit_centre
-    from unmask.train.loop import judge
-
-    validation = open_source(prepared, "Validation")
-    logits = Detector.load(bundle).logits(np.load(prepared / "Validation.npy"))
-    assert fit_centre(logits, validation.labels) == pytest.approx(0, abs=1e-3)
-    model = keras.models.load_model(finished_run / "model.keras", compile=False)
-    raw = judge(model, validation)
-    np.testing.assert_allclose(raw - logits, fit_centre(raw, validation.labels), atol=1e-3)
-    # The model is not centred by chance.
-    assert abs(fit_centre(raw, validation.labels)) > 0.01

@@ -35,7 +35,7 @@ def test_mobilenetv2_has_the_reports_head():
     assert (model.get_layer("hidden").units, model.get_layer("dropout").rate) == (64, 0.4)
 
 
-@pytest.mark.parametrize("name", ["cnn", "mobilenetv2", "efficientnetlite0"])
+@pytest.mark.parametrize("name", ["cnn", "mobilenetv2"])
 def test_every_architecture_takes_bytes_and_gives_a_logit(name):
     images = np.zeros((2, 32, 32, 3), np.uint8)
     logits = np.asarray(built(name)(images, training=False))
@@ -64,21 +64,6 @@ def test_efficientnet_gives_what_keras_own_model_gives():
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     expected = np.asarray(theirs(images.astype(np.float32), training=False))
     np.testing.assert_allclose(ours(images, training=False), expected, atol=1e-5)
-
-
-def test_efficientnet_lite_has_the_published_size_and_no_squeezing():
-    model = build("efficientnetlite0", 64)
-    backbone = sum(weight.size for weight in model.get_weights()) - (1280 * 64 + 64) - (64 + 1)
-    # EfficientNet-B0 has 4,049,564 without its classifier; 636,540 of them squeeze and excite.
-    assert backbone == 3_413_024
-    assert model.get_layer("top_relu").output.shape == (None, 2, 2, 1280)
-    assert "Multiply" not in layers_of(model)
-
-
-def test_weights_that_keras_does_not_offer_are_not_looked_for():
-    with pytest.raises(UnmaskError, match="efficientnetlite0") as caught:
-        build("efficientnetlite0", 64, weights="imagenet")
-    assert "lite_weights.py" in caught.value.hint
 
 
 def test_mixed_precision_keeps_the_logit_in_float32():

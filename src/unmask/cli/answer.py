@@ -142,7 +142,7 @@ def check(
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
     "--method",
-    type=click.Choice(["gradcam", "hirescam", "occlusion"]),
+    type=click.Choice(["gradcam", "occlusion"]),
     default="gradcam",
     show_default=True,
     help="How the heatmap is made.",
@@ -234,7 +234,7 @@ def doctor(bundle: Path | None) -> None:
 
 
 # Errors of `explain` that are the same for every picture.
-_OF_THE_RUN = frozenset({"no-onnx", "no-hirescam", "no-score"})
+_OF_THE_RUN = frozenset({"no-score"})
 
 
 def _spare_a_short_process() -> None:

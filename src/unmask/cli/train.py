@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,18 +21,6 @@ _FOLDER = click.Path(path_type=Path)
 
 # Validation AUC under which a finished run is told what often helps.
 LEARNED = 0.6
-
-
-def _shares(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    try:
-        shares = tuple(float(part) for part in value.split(","))
-    except ValueError:
-        shares = ()
-    if not shares or not all(0 < share < math.inf for share in shares):
-        raise click.BadParameter(f"{value!r} is no list of numbers above 0, such as 2,2,1.")
-    return shares
 
 
 class _GroupedOptions(click.Command):
@@ -191,7 +178,7 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
 @click.command()
 @click.argument("sources", metavar="SOURCE...", type=_FOLDER, nargs=-1, required=True)
 @click.option("--out", required=True, type=_FOLDER, help="Folder of the bundle.")
-@click.option("--data", help="Where to calibrate and to report. [default: what the runs learned from]")
+@click.option("--data", help="Where to calibrate: its Validation split. [default: what the runs learned from]")
 @click.option("--name", help="Of the detector. [default: architecture and size]")
 @click.option("--detector-version", "version", default="1", show_default=True)
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
@@ -201,25 +188,7 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     type=click.Choice(["8", "16", "32"]),
     default="32",
     show_default=True,
-    help="Of runs: how many bits to keep of each number in a kernel; 16 make about half the size, 8 a third.",
-)
-@click.option(
-    "--middle",
-    type=click.IntRange(min=1),
-    metavar="PIXELS",
-    help="Of runs: look at the middle of each picture only, 192 of 256 px say, for less time; those of half the side see all.",
-)
-@click.option(
-    "--weights",
-    callback=_shares,
-    metavar="A,B,...",
-    help="Of several runs: how much each counts in the mean, 2,2,1 say. [default: all alike]",
-)
-@click.option(
-    "--blurred-weights",
-    callback=_shares,
-    metavar="A,B,...",
-    help="The same where a picture is blurred. [default: those of --weights]",
+    help="How many bits to keep of each number in a kernel; 16 make about half the size, 8 a third.",
 )
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")
 @click.option("--label-order", type=click.Choice(["real-fake", "fake-real"]), help="For a .h5: its classes 0 and 1.")
@@ -234,15 +203,11 @@ def export(
     input_scaling: str | None,
     label_order: str | None,
     kernel_bits: str,
-    middle: int | None,
-    weights: tuple[float, ...] | None,
-    blurred_weights: tuple[float, ...] | None,
 ) -> None:
     """Make a detector of a trained model: graph, calibration, thresholds, hashes, model card.
 
     SOURCE is a run folder, or a Keras file (.h5, .keras) of somebody's real/fake classifier. Several run folders, trained
-    with different seeds, make one detector that answers with the mean of their logits, weighed by --weights. One on pictures
-    of half the side may be among them; name the larger ones with --data.
+    with different seeds, make one detector that answers with the mean of their logits.
 
     \b
     unmask export runs/first --out bundle/
@@ -259,16 +224,8 @@ def export(
     if len({source.resolve() for source in sources}) < len(sources):
         raise click.UsageError("The same run is named twice; its mean with itself is no other detector.")
     files = [source for source in sources if not source.is_dir()]
-    for option, numbers in (("--weights", weights), ("--blurred-weights", blurred_weights)):
-        if numbers is not None and (len(sources) == 1 or len(numbers) != len(sources)):
-            raise click.UsageError(
-                f"{option} names a number for each of several runs; {len(numbers)} for {len(sources)} here."
-            )
     if files and len(sources) > 1:
         raise click.UsageError(f"Only runs go together; export {files[0]} alone.")
-    for option, given in (("--kernel-bits", kernel_bits != "32"), ("--middle", middle)):
-        if files and given:
-            raise click.UsageError(f"{option} is for runs; export {files[0]} without it.")
     if not files and (input_scaling or label_order):
         raise click.UsageError("A run knows its scaling and its labels; leave --input-scaling and --label-order out.")
     if files and not (input_scaling and label_order):
@@ -277,29 +234,53 @@ def export(
 
     # Only TensorFlow's graphs become ONNX; a run made with JAX is read all the same.
     load_keras("tensorflow")
+    from unmask.export.assemble import UNSTATED_TERMS, Label
     from unmask.export.kernels import KernelBits
-    from unmask.export.run import UNSTATED_TERMS, Label, export_file, export_run
-    from unmask.train.config import read_run
+    from unmask.export.run import export_file, export_run
 
     label = Label(name, version, data_name, terms or UNSTATED_TERMS)
+    bits = cast(KernelBits, int(kernel_bits))
     if input_scaling and label_order:
         folder = export_file(
-            sources[0], out, data=data, label=label, input_scaling=input_scaling, label_order=label_order
-        )
-    else:
-        for source in sources:
-            read_run(source)  # a folder without a run is refused in the words of train and mine
-        folder = export_run(
-            sources,
+            sources[0],
             out,
             data=data,
             label=label,
-            kernel_bits=cast(KernelBits, int(kernel_bits)),
-            middle=middle,
-            weights=weights,
-            blurred_weights=blurred_weights,
+            input_scaling=input_scaling,
+            label_order=label_order,
+            kernel_bits=bits,
         )
-    click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
+    else:
+        folder = export_run(sources, out, data=data, label=label, kernel_bits=bits)
+    _tell_detector(folder)
+
+
+def _tell_detector(folder: Path) -> None:
+    """What came out of an export: how good it is on Validation, before anyone is told to use it."""
+    from unmask.bundle import read_bundle
+    from unmask.export.model_card import at_chance
+
+    info = read_bundle(folder).info
+    found = {metric.name: metric for metric in info.metrics}
+    if not found:
+        click.echo(
+            f"{folder}: a detector that is NOT CALIBRATED, and nothing shows that --label-order is right. Keras' "
+            "flow_from_directory sorts folders by letter: Fake 0, Real 1, which is --label-order fake-real.\n"
+            "hint: Export it again with pictures whose labels are known: --data FOLDER, with a Validation split.",
+            err=True,
+        )
+        return
+    auc, accused = found["roc_auc"], found["false_accusation_rate"]
+    between = "" if auc.low is None else f" (95 % interval {auc.low:.3f} to {auc.high:.3f})"
+    click.echo(
+        f"Validation: AUC {auc.value:.3f}{between}; {accused.value:.1%} of {accused.n:,} real pictures called fake."
+    )
+    if at_chance(info):
+        click.echo(
+            f"{folder}: on Validation it is no better than chance. Do not use it; train it for longer.", err=True
+        )
+    else:
+        click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 
 def _report(outcome: Outcome) -> None:

@@ -1,7 +1,6 @@
-"""Where a detector looked: three kinds of heatmap.
+"""Where a detector looked: two kinds of heatmap.
 
-`gradcam` comes out of the detector's graph with the answer. `hirescam` weighs every place by its own gradient instead
-of the mean gradient. `occlusion` knows nothing of the graph: it hides a square and asks again.
+`gradcam` (Selvaraju et al., ICCV 2017) comes out of the detector's graph with the answer. `occlusion` knows nothing of the graph.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import normalise
+from unmask.explain.occlusion import occlusion
 from unmask.face.crop import cut
 from unmask.image.resize import resize
 
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.finding import Finding
 
-Method = Literal["gradcam", "hirescam", "occlusion"]
+Method = Literal["gradcam", "occlusion"]
 METHODS: Final[tuple[str, ...]] = get_args(Method)
-
-# Half overlapping squares of a quarter of the side: large enough to hide an eye, 49 runs a face.
-OCCLUSION_PATCH: Final = 1 / 4
-OCCLUSION_STRIDE: Final = 1 / 8
 
 
 def explained(detector: Detector, finding: Finding, pixels: NDArray[np.uint8], method: Method = "gradcam") -> Finding:
@@ -37,14 +33,13 @@ def explained(detector: Detector, finding: Finding, pixels: NDArray[np.uint8], m
         detector: The one that the finding is by.
         finding: From a check, with its heatmaps where the method is ``gradcam``.
         pixels: uint8 (H, W, 3), RGB, the whole picture.
-        method: ``gradcam`` (Selvaraju et al., ICCV 2017), ``hirescam`` (Draelos and Carin, arXiv:2011.08891, 2020)
-            or ``occlusion`` (Zeiler and Fergus, ECCV 2014).
+        method: ``gradcam`` or ``occlusion`` (see `unmask.explain.occlusion`).
 
     Returns:
         The same answer; `FaceFinding.heatmap` is float32 (h, w), 0..1.
 
     Raises:
-        UnmaskError: There is no such method, or it is not possible for this detector.
+        UnmaskError: There is no such method.
     """
     _check_method(method)
     if method == "gradcam" or not finding.faces:
@@ -68,16 +63,12 @@ def heatmaps(detector: Detector, crops: NDArray[np.uint8], method: Method = "gra
         float32 (N, h, w), not negative, not normalised.
 
     Raises:
-        UnmaskError: No such method, or not possible for this detector.
+        UnmaskError: No such method.
     """
     _check_method(method)
     if method == "gradcam":
         return detector.logits_and_maps(crops)[1]
-    if method == "hirescam":
-        from unmask.explain.hirescam import hirescam
-
-        return hirescam(detector, crops)
-    return np.stack([_occlusion(detector, crop) for crop in crops])
+    return np.stack([occlusion(detector, crop) for crop in crops])
 
 
 def _check_method(method: str) -> None:
@@ -85,24 +76,3 @@ def _check_method(method: str) -> None:
         raise UnmaskError(
             f"there is no heatmap method {method!r}", hint=f"Choose {', '.join(METHODS)}.", code="no-method"
         )
-
-
-def _occlusion(detector: Detector, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far the logit falls when a square is replaced by the crop's mean colour, averaged where squares overlap."""
-    side = crop.shape[0]
-    patch, stride = max(1, round(side * OCCLUSION_PATCH)), max(1, round(side * OCCLUSION_STRIDE))
-    starts = list(range(0, side - patch + 1, stride))
-    grey = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
-    places = [(top, left) for top in starts for left in starts]
-    hidden = np.repeat(crop[None], len(places) + 1, axis=0)
-    for number, (top, left) in enumerate(places):
-        hidden[number, top : top + patch, left : left + patch] = grey
-    logits = detector.logits(hidden)
-    cells = -(-side // stride)
-    total, count = np.zeros((cells, cells)), np.zeros((cells, cells))
-    covered = -(-patch // stride)
-    for logit, (top, left) in zip(logits, places, strict=False):
-        at = slice(top // stride, top // stride + covered), slice(left // stride, left // stride + covered)
-        total[at] += float(logits[-1] - logit)
-        count[at] += 1
-    return np.maximum(total / np.maximum(count, 1), 0.0).astype(np.float32)

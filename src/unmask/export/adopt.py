@@ -6,12 +6,14 @@ sigmoid is taken off, since a calibrated probability needs the logit, and its sc
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.export.keras2 import modernised
 
 # What the model was fed, as factor and offset on 0..255.
 SCALINGS = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0), "0..255": (1.0, 0.0)}
@@ -56,7 +58,7 @@ def _rebuilt(model: Any, scaled: Any) -> Any:
     """The model on another input. Its head stays visible as single layers, so that Grad-CAM can be written out."""
     import keras
 
-    from unmask.export.gradcam import find_head
+    from unmask.models.head import find_head
 
     head = find_head(model)
     if head is None:
@@ -72,10 +74,14 @@ def _load(path: Path) -> Any:
             f"There is no file {path}.", hint="Name a .h5 or .keras file, or a run folder.", code="no-model"
         )
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+            return keras.models.load_model(modernised(path, Path(folder)), compile=False, safe_mode=True)
     except Exception as error:
+        reason = (
+            error.message if isinstance(error, UnmaskError) else (str(error).strip() or repr(error)).splitlines()[0]
+        )
         raise UnmaskError(
-            f"{path} cannot be read as a Keras model: {str(error).strip().splitlines()[0]}",
+            f"{path} cannot be read as a Keras model: {reason}",
             hint="It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
             code="bad-model",
         ) from error

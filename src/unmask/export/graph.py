@@ -7,10 +7,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
 from unmask.errors import UnmaskError
-from unmask.export.gradcam import explained
-from unmask.export.kernels import KernelBits, pack_kernels
-from unmask.export.outside import FeatureStatistics
+from unmask.export.gradcam import grad_cam
+from unmask.export.occlusion import occlusion_map
+from unmask.export.outside import FeatureStatistics, distance_output, pooled_features
+from unmask.models.head import find_heads
 
 # Old enough for every runtime in use, new enough for all that the architectures need.
 OPSET = 17
@@ -19,24 +25,38 @@ OPSET = 17
 OUTPUTS = ("logit", "cam", "distance")
 
 
-def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, kernel_bits: KernelBits = 32) -> bytes:
+def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
+    """The same model with the outputs of a bundle's graph.
+
+    Args:
+        model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+        statistics: Of the training pictures' features; left out where the head is not of the known form.
+
+    Returns:
+        A `keras.Model` with the outputs logit (N,), cam (N, h, w) and, with statistics, distance (N,). The map explains
+        the logit of *fake*, after ReLU, not normalised: Grad-CAM, or occlusion where the head is of another form.
+    """
+    heads = find_heads(model)
+    logit = keras.ops.reshape(model.outputs[0], (-1,))
+    outputs = [logit, occlusion_map(model) if heads is None else grad_cam(heads)]
+    if heads is not None and statistics is not None:
+        outputs.append(distance_output(pooled_features(heads), statistics))
+    return keras.Model(model.inputs[0], outputs, name="explained")
+
+
+def to_onnx(model: Any, statistics: FeatureStatistics | None = None) -> bytes:
     """The graph of a detector.
 
     Args:
         model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
         statistics: Of the training pictures' features; see `unmask.export.outside`.
-        kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
 
     Returns:
-        An ONNX model with the input `image` and the outputs `logit` (N,), `cam` (N, h, w) and, with statistics and a head
-        of the known form, `distance` (N,), N free.
+        An ONNX model with the input `image` and the outputs of `explained`, N free.
 
     Raises:
         UnmaskError: Keras runs on another backend than TensorFlow.
     """
-    import keras
-    import onnx
-
     if keras.backend.backend() != "tensorflow":
         raise UnmaskError(
             f"Keras runs on {keras.backend.backend()}, from which no graph can be made.",
@@ -52,9 +72,24 @@ def to_onnx(model: Any, statistics: FeatureStatistics | None = None, *, kernel_b
         whole.export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=OPSET)
         graph = onnx.load(path)
     _make_canonical(graph)
-    pack_kernels(graph, kernel_bits)
     onnx.checker.check_model(graph, full_check=True)
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def lower_logit(graph: bytes, by: float) -> bytes:
+    """The same graph with a logit that is lower everywhere; map and distance stay.
+
+    Args:
+        graph: An ONNX model from `to_onnx`.
+        by: What to take from each logit.
+    """
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["raw_logit" if name == "logit" else name for name in names]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(by, np.float32), "centre"))
+    model.graph.node.append(helper.make_node("Sub", ["raw_logit", "centre"], ["logit"], "centred"))
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _make_canonical(model: Any) -> None:

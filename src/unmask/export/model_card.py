@@ -14,6 +14,7 @@ import numpy as np
 from unmask.bundle import BundleInfo, Metric
 from unmask.data.source import Source
 from unmask.export.unusual import UnusualRow
+from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.measures import MEASURES
 from unmask.stats.metrics import Judged
 
@@ -28,24 +29,33 @@ SHOWN = (
     "equal_error_rate",
     "calibration_error",
 )
+# And of each source.
+SHOWN_BY_SOURCE = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "roc_auc")
 
 
 @dataclass(frozen=True, slots=True)
-class OriginRow:
-    """How a detector does on the pictures of one source; shares of each class, None without pictures of it."""
+class SourceRow:
+    """How a detector does on the pictures of one source.
+
+    Attributes:
+        name: Of the source.
+        real: How many real pictures, and in how many groups.
+        fake: The same of fake ones.
+        cells: The measures of `SHOWN_BY_SOURCE` with their intervals.
+    """
 
     name: str
-    real: int
-    fake: int
-    accused: float | None
-    missed: float | None
-    unsure: float
+    real: str
+    fake: str
+    cells: list[str]
 
 
 def model_card(
     info: BundleInfo,
-    judged: Mapping[str, Judged],
-    sources: Mapping[str, Source],
+    *,
+    judged: Judged | None,
+    validation: Source | None,
+    train: Source | None,
     strange: Sequence[UnusualRow],
     settings: Mapping[str, Any],
 ) -> str:
@@ -53,8 +63,9 @@ def model_card(
 
     Args:
         info: The bundle's own description, with its metrics.
-        judged: By split, the pictures with their scores and the default thresholds; empty where nothing was judged.
-        sources: By split, where those pictures come from.
+        judged: The pictures of Validation with their scores and the default thresholds; None where nothing was judged.
+        validation: Where those pictures come from.
+        train: What the detector learned from; None where it is not known.
         strange: How it does on real pictures of kinds that it was not made for; empty where that was not measured.
         settings: How the model was trained, for the last section.
     """
@@ -67,41 +78,59 @@ def model_card(
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters["percent"] = _percent
-    numbers = {(metric.split, metric.name): metric for metric in info.metrics}
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    numbers = {metric.name: metric for metric in info.metrics}
     return environment.get_template("MODEL_CARD.md").render(
         info=info,
-        splits=list(judged),
-        rows=[
-            (MEASURES[name].title, [_with_interval(numbers.get((split, name))) for split in judged]) for name in SHOWN
-        ],
-        origins=_origins(judged["Test"], sources["Test"]) if "Test" in judged else [],
-        outside=[(split, float(one.outside.mean())) for split, one in judged.items() if one.outside is not None],
+        measured=judged is not None,
+        at_chance=at_chance(info),
+        rows=[(MEASURES[name].title, _with_interval(numbers.get(name))) for name in SHOWN],
+        source_columns=[MEASURES[name].title for name in SHOWN_BY_SOURCE],
+        sources=[] if judged is None or validation is None else _by_source(judged, validation),
+        outside=None if judged is None or judged.outside is None else float(judged.outside.mean()),
         strange=strange,
-        learned_from=_origin_counts(sources.get("Train")),
+        learned_from=_counts_by_source(train),
         settings=settings,
     )
 
 
-def _origins(judged: Judged, source: Source) -> list[OriginRow]:
+def at_chance(info: BundleInfo) -> bool:
+    """Whether a calibrated detector is, for all that Validation shows, no better than chance at ranking fakes above reals."""
+    auc = next((metric for metric in info.metrics if metric.name == "roc_auc"), None)
+    return auc is not None and (auc.value if auc.low is None else auc.low) <= 0.5
+
+
+def _by_source(judged: Judged, source: Source) -> list[SourceRow]:
     rows = []
     for name in sorted(set(source.origins.tolist()) - {""}):
         inside = source.origins == name
-        real, fake = inside & judged.real, inside & judged.fake
+        part = Judged(
+            judged.labels[inside],
+            judged.scores[inside],
+            judged.thresholds,
+            None if judged.outside is None else judged.outside[inside],
+        )
+        groups = source.groups[inside]
+        found = estimate(part, groups=groups, names=SHOWN_BY_SOURCE)
         rows.append(
-            OriginRow(
+            SourceRow(
                 name,
-                int(real.sum()),
-                int(fake.sum()),
-                float(judged.called_fake[real].mean()) if real.any() else None,
-                float(judged.called_real[fake].mean()) if fake.any() else None,
-                float((~judged.answered)[inside].mean()),
+                _counted(groups[part.real]),
+                _counted(groups[part.fake]),
+                [_with_interval(found[measure]) for measure in SHOWN_BY_SOURCE],
             )
         )
     return rows
 
 
-def _origin_counts(source: Source | None) -> list[tuple[str, int, int]]:
+def _counted(groups: Any) -> str:
+    """How many pictures, and in how many groups; a picture without one stands alone."""
+    alone = int((groups == "").sum())
+    found = alone + len(set(groups.tolist()) - {""})
+    return f"{len(groups)} in {found} groups" if found < len(groups) else f"{len(groups)}, each by itself"
+
+
+def _counts_by_source(source: Source | None) -> list[tuple[str, int, int]]:
     if source is None:
         return []
     return [
@@ -110,13 +139,9 @@ def _origin_counts(source: Source | None) -> list[tuple[str, int, int]]:
     ]
 
 
-def _with_interval(metric: Metric | None) -> str:
-    if metric is None:
+def _with_interval(number: Metric | Estimate | None) -> str:
+    if number is None or number.value is None:
         return "-"
-    if metric.low is None or metric.high is None:
-        return f"{metric.value:.3f} (n = {metric.n})"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}, n = {metric.n})"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+    if number.low is None or number.high is None:
+        return f"{number.value:.3f} (n = {number.n})"
+    return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f}, n = {number.n})"

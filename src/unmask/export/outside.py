@@ -14,6 +14,7 @@ alone, the first detector took noise and drawings for faces that it knew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from unmask.data.source import Source
+from unmask.models.head import Head, find_heads
 
 # Eigenvectors that are kept. With 1280 channels they are 330 kB of a bundle; all of them would be 6.6 MB.
 DIRECTIONS = 64
@@ -60,18 +62,33 @@ class FeatureStatistics:
     rest_variance: float
 
 
-def measure_features(model: Any, spatial_map: Any, source: Source) -> FeatureStatistics | None:
+def pooled_features(heads: Sequence[Head]) -> Any:
+    """The last spatial maps, averaged over their places.
+
+    Args:
+        heads: Of a model, or of several that answer together.
+
+    Returns:
+        Symbolic tensor (N, C), with the channels of all heads.
+    """
+    parts = [ops.mean(head.spatial_map, axis=(1, 2)) for head in heads]
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+
+def measure_features(model: Any, source: Source) -> FeatureStatistics | None:
     """Statistics of the pooled features of some pictures.
 
     Args:
-        model: A float32 Keras model from uint8 (N, S, S, 3).
-        spatial_map: Its last one, a symbolic tensor (N, h, w, C).
+        model: A float32 Keras model from uint8 (N, S, S, 3) to logits.
         source: Train; at most `PICTURES_OF_A_CLASS` of each class are read, the same ones every time.
 
     Returns:
-        None where the features say nothing; see `fit_statistics`.
+        None where the features say nothing (see `fit_statistics`), or the head is not of the known form.
     """
-    pooled = keras.Model(model.inputs[0], ops.mean(spatial_map, axis=(1, 2)))
+    heads = find_heads(model)
+    if heads is None:
+        return None
+    pooled = keras.Model(model.inputs[0], pooled_features(heads))
     chosen = np.concatenate([_spread(np.flatnonzero(source.labels == label)) for label in (0, 1)])
     parts = [chosen[first : first + BATCH] for first in range(0, len(chosen), BATCH)]
     features = np.concatenate([np.asarray(pooled.predict_on_batch(source.read(part))) for part in parts])
@@ -115,17 +132,16 @@ def fit_statistics(features: Floats, labels: NDArray[np.int64]) -> FeatureStatis
     )
 
 
-def distance_output(spatial_map: Any, statistics: FeatureStatistics) -> Any:
+def distance_output(pooled: Any, statistics: FeatureStatistics) -> Any:
     """The distance as plain forward operations.
 
     Args:
-        spatial_map: Symbolic tensor (N, h, w, C).
+        pooled: Symbolic tensor (N, C), as `pooled_features`.
         statistics: Of the training pictures.
 
     Returns:
         Symbolic tensor (N,): the square root of the smaller of the two classes' squared Mahalanobis distances.
     """
-    pooled = ops.mean(spatial_map, axis=(1, 2))
     # Divided once, here, so that the graph has products only.
     even = 1.0 / statistics.spreads
     scale = 1.0 / np.sqrt(statistics.variances)

@@ -27,7 +27,7 @@ UNUSUAL: dict[str, Callable[[Pixels], Pixels]] = {
     "negative": lambda image: np.asarray(255 - image, np.uint8),
     "grey": lambda image: _three(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)),
     "blurred, 2 % of the side": lambda image: _uint8(cv2.GaussianBlur(image, (0, 0), len(image) / 50)),
-    "JPEG quality 30": lambda image: _uint8(cv2.imdecode(cv2.imencode(".jpg", image, [1, 30])[1], cv2.IMREAD_COLOR)),
+    "JPEG quality 30": lambda image: _jpeg(image, 30),
     "painted over (cv2.stylization)": lambda image: _uint8(cv2.stylization(image)),
     "edges only (cv2.Canny)": lambda image: _three(cv2.Canny(image, 50, 120)),
     "four by four copies": lambda image: np.tile(resize(image, len(image) // 4), (4, 4, 1)),
@@ -45,7 +45,14 @@ class UnusualRow:
 
 
 def unusual(source: Source) -> dict[str, Source]:
-    """Real pictures of a split, `PICTURES` of them from all over it, as each kind of `UNUSUAL` makes them."""
+    """Real pictures of a split, at most `PICTURES` of them from all over it, as each kind of `UNUSUAL` makes them.
+
+    Args:
+        source: The split; square pictures, uint8 RGB.
+
+    Returns:
+        By kind, the changed pictures, of the same size.
+    """
     real = np.flatnonzero(source.labels == 0)
     few = source.taken(real[:: max(1, -(-len(real) // PICTURES))])
 
@@ -60,8 +67,19 @@ def unusual(source: Source) -> dict[str, Source]:
 
 
 def unusual_row(name: str, judged: Judged) -> UnusualRow:
-    """The shares of one kind, from real pictures only."""
+    """The shares of one kind.
+
+    Args:
+        name: Of the kind.
+        judged: Real pictures only.
+    """
     return UnusualRow(name, len(judged.labels), float(judged.called_fake.mean()), float((~judged.answered).mean()))
+
+
+def _jpeg(image: Pixels, quality: int) -> Pixels:
+    """Saved and read again; OpenCV wants blue first, and compresses the colours of the wrong one harder."""
+    encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(_uint8(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _three(image: object) -> Pixels:

@@ -18,7 +18,7 @@ from unmask.system.private import keep_keras_out_of_home
 keep_keras_out_of_home()  # before any architecture imports Keras
 
 # Name -> smallest input side. Keras is imported only when a model is built.
-ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "efficientnetlite0": 32}
+ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32}
 
 # Weights that a person may ask for by name; anything else is a file.
 _NAMED_WEIGHTS = ("none", "imagenet")
@@ -67,7 +67,7 @@ def build(
 
 def backbone_layers(model: Any) -> list[Any]:
     """The layers before the last spatial map: what `frozen` keeps still."""
-    from unmask.export.gradcam import last_spatial_layer
+    from unmask.models.head import last_spatial_layer
 
     layers = list(model.layers)
     return layers[: layers.index(last_spatial_layer(model)) + 1]

@@ -1,0 +1,44 @@
+"""Occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014): hide a square, ask again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unmask.detector import Detector
+
+# Half overlapping squares of a quarter of the side: large enough to hide an eye, 49 runs a face.
+PATCH: Final = 1 / 4
+STRIDE: Final = 1 / 8
+
+
+def occlusion(detector: Detector, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How far the logit falls when a square is replaced by the crop's mean colour, averaged where squares overlap.
+
+    Args:
+        detector: A loaded detector; nothing of its graph is looked at.
+        crop: uint8 (S, S, 3), RGB, the detector's input.
+
+    Returns:
+        float32 (8, 8), or a cell more where 8 does not divide S; not negative, not normalised.
+    """
+    side = crop.shape[0]
+    patch, stride = max(1, round(side * PATCH)), max(1, round(side * STRIDE))
+    starts = list(range(0, side - patch + 1, stride))
+    grey = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
+    places = [(top, left) for top in starts for left in starts]
+    hidden = np.repeat(crop[None], len(places) + 1, axis=0)
+    for number, (top, left) in enumerate(places):
+        hidden[number, top : top + patch, left : left + patch] = grey
+    *logits, whole = detector.logits(hidden)
+    cells, covered = -(-side // stride), -(-patch // stride)
+    total, count = np.zeros((cells, cells)), np.zeros((cells, cells))
+    for logit, (top, left) in zip(logits, places, strict=True):
+        at = slice(top // stride, top // stride + covered), slice(left // stride, left // stride + covered)
+        total[at] += float(whole - logit)
+        count[at] += 1
+    return np.maximum(total / np.maximum(count, 1), 0.0).astype(np.float32)

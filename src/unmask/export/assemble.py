@@ -1,0 +1,185 @@
+"""A Keras model and the pictures it is judged on -> a bundle, in one step.
+
+Temperature, thresholds and the limit of the distance are fitted on Validation, to the outputs of the exported graph itself.
+Train is read for the distance only. Test is not opened: what a detector does there is for `unmask evaluate` to say.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unmask.bundle import BundleInfo, Metric, TrainingData, write_bundle
+from unmask.data.source import Source, open_source
+from unmask.errors import UnmaskError
+from unmask.export.calibrate import Calibration, calibrate
+from unmask.export.graph import lower_logit, to_onnx
+from unmask.export.kernels import KernelBits, pack_kernels
+from unmask.export.model_card import model_card
+from unmask.export.outside import measure_features, outside_limit
+from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
+from unmask.export.unusual import unusual, unusual_row
+from unmask.stats.calibration import DEFAULT_POLICY
+from unmask.stats.intervals import estimate
+from unmask.stats.metrics import Judged
+
+UNSTATED_TERMS = (
+    "Not stated by the person who trained it. The weights fall under the terms of the pictures they were made "
+    "from; take them for research and non-commercial use only."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What the bundle is called and what it says of its pictures.
+
+    Attributes:
+        name: Of the detector; None for its architecture and size.
+        version: Of the detector.
+        data_name: Of the pictures; None for the name of their folder.
+        data_terms: On what terms the pictures, and so the weights, may be used.
+    """
+
+    name: str | None = None
+    version: str = "1"
+    data_name: str | None = None
+    data_terms: str = UNSTATED_TERMS
+
+
+def export_model(
+    model: Any,
+    out: Path,
+    *,
+    architecture: str,
+    data: str | None,
+    label: Label | None = None,
+    settings: dict[str, Any] | None = None,
+    kernel_bits: KernelBits = 32,
+) -> Path:
+    """Makes a bundle of a model.
+
+    Args:
+        model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
+        out: The bundle's folder.
+        architecture: A key of `unmask.models`, "ensemble" or "custom".
+        data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
+        label: Names and terms.
+        settings: How the model was trained, for the card.
+        kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        UnmaskError: The model gives no numbers or ranks the classes the wrong way round, the graph does not agree with it,
+            or the pictures cannot be read.
+    """
+    label, settings = label or Label(), dict(settings or {})
+    if kernel_bits < 32:
+        settings["kernels"] = f"{kernel_bits} bits"
+    size = int(model.inputs[0].shape[1])
+    validation = None if data is None else open_source(data, "Validation", size)
+    train = None if data is None else _train(data, size)
+    few = few_pictures(validation, size)
+    expected = keras_logits(model, few)
+    exact = to_onnx(model, None if train is None else measure_features(model, train))
+    check_parity(expected, graph_runner(exact)(few)["logit"])
+    graph = pack_kernels(exact, kernel_bits)
+    run = graph_runner(graph)
+
+    outputs: Outputs = {} if validation is None else run(validation)
+    calibration = Calibration() if validation is None else calibrate(outputs["logit"], validation.labels)
+    outside_above = outside_limit(outputs["distance"]) if "distance" in outputs else None
+
+    def judge(source: Source, found: Outputs) -> Judged:
+        return Judged.of(
+            source.labels,
+            calibration.scores(found["logit"]),
+            calibration.policies[DEFAULT_POLICY].thresholds,
+            outside=None if outside_above is None else found["distance"] > outside_above,
+        )
+
+    judged = None if validation is None else judge(validation, outputs)
+    strange = {} if validation is None else unusual(validation)
+    info = BundleInfo(
+        name=label.name or f"{architecture}-{size}",
+        version=label.version,
+        created=_today(),
+        architecture=architecture,
+        input_size=size,
+        temperature=calibration.temperature,
+        policies=calibration.policies,
+        default_policy=DEFAULT_POLICY,
+        outside_above=outside_above,
+        metrics=[] if judged is None or validation is None else _metrics(judged, validation),
+        training_data=TrainingData(
+            name=label.data_name or (Path(data).resolve().name if data else "unknown"),
+            terms=label.data_terms,
+            counts=_counts(train) | _counts(validation),
+        ),
+        made_with=_versions(),
+    )
+    card = model_card(
+        info,
+        judged=judged,
+        validation=validation,
+        train=train,
+        strange=[unusual_row(name, judge(source, run(source))) for name, source in strange.items()],
+        settings=settings,
+    )
+    return write_bundle(out, info, lower_logit(graph, calibration.centre), card)
+
+
+def _train(data: str, size: int) -> Source | None:
+    """The pictures learned from; None where the data has no such split."""
+    try:
+        return open_source(data, "Train", size)
+    except UnmaskError as error:
+        if error.code != "split-missing":
+            raise
+        return None
+
+
+def _metrics(judged: Judged, source: Source) -> list[Metric]:
+    return [
+        Metric(
+            name=found.name,
+            split=source.split,
+            value=round(found.value, 6),
+            low=None if found.low is None else round(found.low, 6),
+            high=None if found.high is None else round(found.high, 6),
+            n=found.n,
+        )
+        for found in estimate(judged, groups=source.groups).values()
+        if found.value is not None
+    ]
+
+
+def _counts(source: Source | None) -> dict[str, int]:
+    if source is None:
+        return {}
+    return {
+        f"{source.split} {name}": int((source.labels == label).sum()) for label, name in enumerate(("real", "fake"))
+    }
+
+
+def _today() -> str:
+    """The day, or that of SOURCE_DATE_EPOCH, for those who rebuild a bundle and compare."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.now(datetime.UTC)
+    return (datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now).date().isoformat()
+
+
+def _versions() -> dict[str, str]:
+    names = ("unmask", "keras", "tensorflow", "tensorflow_cpu", "tf2onnx", "onnx", "onnxruntime", "numpy")
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

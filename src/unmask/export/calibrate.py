@@ -1,0 +1,82 @@
+"""From the raw logits of Validation to probabilities and thresholds, for a bundle. No other split is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle import Policy
+from unmask.errors import UnmaskError
+from unmask.stats.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
+from unmask.stats.metrics import roc_auc
+from unmask.verdict import probability
+
+# An AUC on Validation below this is no weak model but one with its classes swapped.
+WRONG_WAY_ROUND = 0.4
+
+# Where nobody gave pictures to choose by: only very sure answers, and the bundle says why.
+UNCALIBRATED = Policy(
+    real_below=0.1,
+    fake_above=0.9,
+    chosen_by="not calibrated: no pictures were given to choose them on, nor to see that its labels are not the other way round",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What turns a logit into an answer.
+
+    Attributes:
+        centre: To be taken from every logit, so that 0 is where real and fake are equally likely.
+        temperature: Divides the logit then.
+        policies: Thresholds by name.
+    """
+
+    centre: float = 0.0
+    temperature: float = 1.0
+    policies: dict[str, Policy] = field(default_factory=lambda: {DEFAULT_POLICY: UNCALIBRATED})
+
+    def scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(fake), 0..1, of raw logits (N,), to the last digit as the finished bundle gives it."""
+        centred = logits.astype(np.float32) - np.float32(self.centre)
+        return probability(centred, self.temperature)
+
+
+def calibrate(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibration:
+    """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
+
+    Args:
+        logits: (N,), of Validation, from the exported graph.
+        labels: (N,), 0 real or 1 fake.
+
+    Raises:
+        UnmaskError: Real pictures are ranked above fake ones: the labels are the other way round.
+    """
+    auc = roc_auc(labels, probability(logits, 1.0))
+    if auc < WRONG_WAY_ROUND:
+        raise UnmaskError(
+            f"The model ranks real pictures above fake ones (AUC {auc:.3f} on Validation).",
+            hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
+            code="labels-swapped",
+        )
+    centre = fit_centre(logits, labels)
+    temperature = fit_temperature(logits - centre, labels)
+    scores = Calibration(centre, temperature).scores(logits)
+    real, fake = np.bincount(labels, minlength=2)
+    policies: dict[str, Policy] = {}
+    for name, limits in POLICIES.items():
+        thresholds = choose_thresholds(
+            scores,
+            labels,
+            max_false_accusation=limits.max_false_accusation,
+            max_missed_fake=limits.max_missed_fake,
+        )
+        policies[name] = Policy(
+            real_below=thresholds.real_below,
+            fake_above=thresholds.fake_above,
+            chosen_by=f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of "
+            f"the real ones called fake, at most {limits.max_missed_fake:.1%} of the fake ones called real",
+        )
+    return Calibration(centre, temperature, policies)

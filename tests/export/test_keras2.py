@@ -1,0 +1,145 @@
+"""Files of Keras 2: layers described with keys that Keras 3 refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from unmask.errors import UnmaskError
+
+pytestmark = pytest.mark.train
+
+
+def adopted(path):
+    from unmask.export.adopt import adopt
+
+    return adopt(path, input_scaling="0..1", label_order="real-fake")
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A file with a layer of every kind that Keras 2 described in another way."""
+    from keras import Sequential, layers
+
+    model = Sequential(
+        [
+            layers.Input((32, 32, 3)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.DepthwiseConv2D(3),
+            layers.BatchNormalization(),
+            layers.SeparableConv2D(4, 3),
+            layers.Conv2DTranspose(4, 3),
+            layers.LayerNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    path = tmp_path_factory.mktemp("models") / "model.h5"
+    model.save(path)
+    return path
+
+
+def described(model_file, path, change):
+    """A copy of the file whose description was changed; `change` gets the model's, and what it returns takes its place."""
+    import h5py
+
+    shutil.copy(model_file, path)
+    with h5py.File(path, "r+") as file:
+        description = json.loads(file.attrs["model_config"])
+        file.attrs["model_config"] = json.dumps(change(description) or description)
+    return path
+
+
+def layers_with(**settings):
+    """Gives layers, by the name of their class, more settings."""
+
+    def change(description):
+        for layer in description["config"]["layers"]:
+            layer["config"].update(settings.get(layer["class_name"], {}))
+
+    return change
+
+
+def initializers_with_a_dtype(description):
+    for layer in description["config"]["layers"]:
+        for name, value in layer["config"].items():
+            if name.endswith("_initializer"):
+                value["config"]["dtype"] = "float32"
+
+
+def policies_as_classes(description):
+    for layer in description["config"]["layers"]:
+        layer["config"]["dtype"] = {"class_name": "Policy", "config": {"name": "float32"}}
+
+
+def without_an_input_layer(description):
+    layers = description["config"]["layers"][1:]
+    layers[0]["config"]["batch_input_shape"] = [None, 32, 32, 3]
+    description["config"]["layers"] = layers
+
+
+def as_a_list(description):
+    without_an_input_layer(description)
+    return {"class_name": "Sequential", "config": description["config"]["layers"]}
+
+
+SEPARABLE = {"groups": 1, "kernel_initializer": {"class_name": "Zeros", "config": {}}, "kernel_regularizer": None}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        layers_with(DepthwiseConv2D={"groups": 1}),
+        layers_with(SeparableConv2D=SEPARABLE),
+        layers_with(Conv2DTranspose={"groups": 1}, GlobalAveragePooling2D={"dynamic": False}),
+        layers_with(BatchNormalization={"axis": [3], "fused": True, "renorm": False, "renorm_momentum": 0.9}),
+        layers_with(LayerNormalization={"axis": [3]}, InputLayer={"sparse": False, "ragged": False}),
+        layers_with(Dense={"time_major": False}),
+        initializers_with_a_dtype,
+        policies_as_classes,
+        without_an_input_layer,
+        as_a_list,
+    ],
+)
+def test_what_keras_2_wrote_is_read_with_the_same_weights(model_file, tmp_path, change):
+    images = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    expected = adopted(model_file).predict_on_batch(images)
+    found = adopted(described(model_file, tmp_path / "old.h5", change)).predict_on_batch(images)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_setting_that_would_change_the_answer_is_refused_and_not_dropped(model_file, tmp_path):
+    path = described(model_file, tmp_path / "old.h5", layers_with(DepthwiseConv2D={"groups": 2}))
+    with pytest.raises(UnmaskError, match="groups=2, which Keras 3 cannot do"):
+        adopted(path)
+
+
+def test_the_file_itself_stays_as_it_is(model_file, tmp_path):
+    path = described(model_file, tmp_path / "old.h5", layers_with(DepthwiseConv2D={"groups": 1}))
+    before = path.read_bytes()
+    adopted(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_the_new_form_is_cleaned_too(tmp_path):
+    import zipfile
+
+    from keras import Sequential, layers
+
+    model = Sequential([layers.Input((8, 8, 3)), layers.DepthwiseConv2D(3), layers.Flatten(), layers.Dense(1)])
+    model.save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
+        for name in new.namelist():
+            data = new.read(name)
+            if name == "config.json":
+                description = json.loads(data)
+                layers_with(DepthwiseConv2D={"groups": 1})(description)
+                data = json.dumps(description).encode()
+            old.writestr(name, data)
+    assert adopted(tmp_path / "old.keras").output_shape == (None, 1)
+
+
+@pytest.mark.cases
+def test_a_real_file_of_keras_2_is_read(cases):
+    assert adopted(cases / "keras2_depthwise_groups.h5").input_shape == (None, 64, 64, 3)
