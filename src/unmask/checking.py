@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     Source = str | Path | bytes | NDArray[np.uint8]
 
+# Pictures under way at once unless told otherwise. Each holds its pixels and what the networks need for it, up to 100 MB for
+# a photo of 12 megapixels; a machine with more cores is put to use by several processes.
+MOST_WORKERS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -123,11 +127,11 @@ def check_paths(
         face_search: False to take each whole picture as the face.
         max_faces: Judge only so many of the largest faces in each; None for all.
         heatmap: Whether each face comes with its Grad-CAM map.
-        workers: Pictures under way at once; None for one a core.
+        workers: Pictures under way at once; None for one a core, at most `MOST_WORKERS`.
 
     Yields:
         A `Finding` for every path. One that cannot be read is a finding with the status "unreadable"; it never stops
-        the others. Memory does not grow with the number of paths.
+        the others. Memory grows neither with the number of paths nor with the cores of the machine.
 
     Raises:
         UnmaskError: If an argument makes no sense, or the detector itself is unfit: one that gives no number has no
@@ -170,7 +174,7 @@ def examine_paths(
 
     if face_search:
         _ = detector.face_finder  # loaded here once, not by every worker at the same time
-    count = workers or available_cores()
+    count = workers or min(MOST_WORKERS, available_cores())
     with ThreadPoolExecutor(count, thread_name_prefix="check") as pool:
         under_way: deque[Future[Examined]] = deque()
         try:

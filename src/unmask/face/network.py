@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.system.budget import Budget
 from unmask.system.private import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 MIN_SCORE = 0.5
 # Boxes that overlap by more than this (intersection over union) are one face; CenterFace's own value.
 MAX_OVERLAP = 0.3
+# Pixels that are searched at a time by all threads together: eight copies of 640 x 640, in 550 MB.
+SEARCHING_PIXELS = 8 * 640 * 640
+
+_SEARCHING = Budget(SEARCHING_PIXELS)
 
 Points = tuple[tuple[float, float], ...]
 
@@ -85,7 +90,8 @@ class CenterFace:
         image = np.zeros((1, 3, *padded), np.float32)  # padded, not stretched: faces keep their shape
         image[0, :, :height, :width] = pixels.transpose(2, 0, 1)
         options = self._give_back if padded[0] * padded[1] > self._LASTING else None
-        heatmap, scale, offset, landmarks = self._session.run(self._OUTPUTS, {"image": image}, options)
+        with _SEARCHING.take(padded[0] * padded[1]):
+            heatmap, scale, offset, landmarks = self._session.run(self._OUTPUTS, {"image": image}, options)
 
         row, column = np.nonzero(heatmap[0, 0] >= MIN_SCORE)
         if not row.size:

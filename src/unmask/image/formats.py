@@ -9,9 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import io
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +28,12 @@ from unmask.image.limits import CODED_ZERO_RUN, DECODING_PIXELS, Limits, check_s
 from unmask.image.sniff import SAVE_AS, Kind
 from unmask.image.structure import count_parts, declared_size, looks_cut_off
 from unmask.image.transfer import Colour, of_png
+from unmask.system.budget import Budget
 
 ANIMATED = Note("animated", "This is an animation, of which only the first frame was looked at.")
 NO_END = Note("no-end-marker", "The file lacks its end marker; all of its pixels are there.")
+
+_DECODING = Budget(DECODING_PIXELS)
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def _jpeg(file: _File) -> Decoded:
         raise _unsupported(file.name, parts.frame.unsupported)
     size = (parts.frame.width, parts.frame.height)
     check_size(size, file.name, file.limits)
-    with _room_for(size):
+    with _DECODING.take(size[0] * size[1]):
         pixels, warned = jpeg.decode(parts)
         missing = tuple(missing_rows(parts, warned))
         if missing and not parts.ended:
@@ -217,7 +217,7 @@ def _by_pillow(file: _File, data: bytes, colour: Colour) -> Decoded:
         raise
     with picture:
         check_size(picture.size, file.name, file.limits)
-        with _room_for(picture.size):
+        with _DECODING.take(picture.width * picture.height):
             picture.load()
             if file.kind.format in ("AVIF", "HEIC") and (profile := picture.info.get("icc_profile")):
                 colour = Colour(profile)
@@ -257,23 +257,3 @@ def _reader(format_name: str) -> Any:
         return getattr(importlib.import_module(module), class_name)
     except (ImportError, AttributeError):
         return None
-
-
-_decoding = 0
-_room = threading.Condition()
-
-
-@contextmanager
-def _room_for(size: tuple[int, int]) -> Iterator[None]:
-    """Threads decode side by side as long as their pixels together stay within the limit; the others wait."""
-    global _decoding
-    pixels = size[0] * size[1]
-    with _room:
-        _room.wait_for(lambda: _decoding == 0 or _decoding + pixels <= DECODING_PIXELS)
-        _decoding += pixels
-    try:
-        yield
-    finally:
-        with _room:
-            _decoding -= pixels
-            _room.notify_all()
