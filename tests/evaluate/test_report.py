@@ -304,6 +304,14 @@ def test_the_report_names_what_its_intervals_count() -> None:
     assert as_dict(report)["intervals_count"] == said
 
 
+def test_wrong_accusations_are_told_source_by_source() -> None:
+    table = make_table(80)
+    rows = tuple(replace(row, score=0.9 if row.source == "street" else 0.1) for row in table.rows)
+    found = evaluate_scores(replace(table, rows=rows), replicates=20)
+    said = next(sentence for sentence in summary(found) if sentence.startswith("By source of the real pictures"))
+    assert said.index("street 100.0 %") < said.index("studio 0.0 %")
+
+
 def test_pictures_without_groups_count_one_by_one() -> None:
     table = make_table(8)
     rows = tuple(replace(row, group="") for row in table.rows)

@@ -157,13 +157,13 @@ def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | No
     """
     heatmaps = detector.logits_and_maps(crops)[1]
 
-    def one(number: int) -> NDArray[np.float64]:
+    def curves_of(number: int) -> NDArray[np.float64]:
         random = np.random.default_rng([seed, number])
         maps = (heatmaps[number], random.random(heatmaps.shape[1:]).astype(np.float32), _blob(crops.shape[1]))
-        return np.stack([_curves(detector, crops[number], one_map, random) for one_map in maps])
+        return np.stack([_curves(detector, crops[number], heatmap, random) for heatmap in maps])
 
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="explain") as pool:
-        curves = np.stack(list(pool.map(one, range(len(crops)))))  # (N, maps, deletion and insertion, steps)
+        curves = np.stack(list(pool.map(curves_of, range(len(crops)))))  # (N, maps, deletion and insertion, steps)
     steps = np.linspace(0, 1, STEPS + 1)
     areas = np.asarray(np.trapezoid(curves, steps, axis=-1))
     means = curves.mean(axis=0)
@@ -187,12 +187,12 @@ def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | No
     )
 
 
-def _curves(detector: Detector, crop: Crops, one_map: Maps, random: np.random.Generator) -> NDArray[np.float64]:
+def _curves(detector: Detector, crop: Crops, heatmap: Maps, random: np.random.Generator) -> NDArray[np.float64]:
     """Scores (2, steps + 1) while the crop turns grey, and while it appears out of a blur."""
     import cv2
 
     side = crop.shape[0]
-    smooth = cv2.resize(one_map, (side, side), interpolation=cv2.INTER_LINEAR).ravel()
+    smooth = cv2.resize(heatmap, (side, side), interpolation=cv2.INTER_LINEAR).ravel()
     # Equal values come in random order: from the top left corner on would be a map of its own.
     order = np.lexsort((random.random(smooth.size), -smooth))
     rank = np.empty(smooth.size, dtype=np.int64)
@@ -207,8 +207,8 @@ def _curves(detector: Detector, crop: Crops, one_map: Maps, random: np.random.Ge
 
 def _blob(side: int) -> Maps:
     away = np.linspace(-0.5, 0.5, side)
-    one = np.exp(-(away**2) / (2 * _BLOB**2))
-    return np.outer(one, one).astype(np.float32)
+    profile = np.exp(-(away**2) / (2 * _BLOB**2))
+    return np.outer(profile, profile).astype(np.float32)
 
 
 def measure_randomisation(
@@ -226,7 +226,7 @@ def measure_randomisation(
     from scipy.stats import rankdata
 
     def ranks(maps: Maps) -> NDArray[np.float64]:
-        flat = np.stack([rankdata(one) for one in maps.reshape(len(maps), -1)])
+        flat = np.stack([rankdata(values) for values in maps.reshape(len(maps), -1)])
         flat -= flat.mean(axis=1, keepdims=True)
         return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12))
 
@@ -258,7 +258,7 @@ def measure_pointing(
     """How often the brightest place lies in a planted patch, and how often planting raised the score."""
     clean, planted, boxes = [], [], []
     for number, (index, donor) in enumerate(zip(reals, donors, strict=True)):
-        face, other = (read_crop(detector, pictures, one) for one in (index, donor))
+        face, other = (read_crop(detector, pictures, which) for which in (index, donor))
         changed, box = plant(face, other, np.random.default_rng([seed, number]))
         clean.append(face)
         planted.append(changed)
@@ -270,18 +270,20 @@ def measure_pointing(
     groups = [table.rows[index].group for index in reals]
     hits = {HEATMAP: after, "before": before, CENTRE: blobs}
     found = {
-        name: mean_estimate(name, [_peak_inside(one, box, side) for one, box in zip(maps, boxes, strict=True)], groups)
+        name: mean_estimate(
+            name, [_peak_inside(heatmap, box, side) for heatmap, box in zip(maps, boxes, strict=True)], groups
+        )
         for name, maps in hits.items()
     }
     return found, mean_estimate("risen", logits_after > logits_before, groups)
 
 
-def _peak_inside(one_map: Maps, box: tuple[int, int, int, int], side: int) -> bool:
+def _peak_inside(heatmap: Maps, box: tuple[int, int, int, int], side: int) -> bool:
     """Whether the centre of the brightest cell lies in the box (left, top, width, height); an empty map points nowhere."""
-    if not one_map.any():
+    if not heatmap.any():
         return False
-    row, column = np.unravel_index(int(one_map.argmax()), one_map.shape)
-    x, y = (column + 0.5) * side / one_map.shape[1], (row + 0.5) * side / one_map.shape[0]
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    x, y = (column + 0.5) * side / heatmap.shape[1], (row + 0.5) * side / heatmap.shape[0]
     left, top, width, height = box
     return bool(left <= x < left + width and top <= y < top + height)
 
@@ -296,8 +298,8 @@ def _donors(table: ScoreTable, reals: Sequence[int], random: Any) -> list[int]:
     donors = []
     for index in reals:
         row = table.rows[index]
-        others = [one for one in reals if one != index]
-        alike = [one for one in others if table.rows[one].source == row.source]
-        strangers = [one for one in alike if not row.group or table.rows[one].group != row.group]
+        others = [other for other in reals if other != index]
+        alike = [other for other in others if table.rows[other].source == row.source]
+        strangers = [other for other in alike if not row.group or table.rows[other].group != row.group]
         donors.append(int(random.choice(strangers or alike or others)))
     return donors

@@ -47,7 +47,7 @@ def choose(table: ScoreTable, *, each: int = EACH, seed: int = 0) -> tuple[list[
     right = [index for index, label, score in known if (score > 0.5) == (label == 1)]
     wrong = [(index, score) for index, label, score in known if (score > 0.5) != (label == 1)]
     drawn = np.random.default_rng(seed).permutation(np.array(right, dtype=np.int64))[:each]
-    wrong.sort(key=lambda one: -abs(one[1] - 0.5))
+    wrong.sort(key=lambda found: -abs(found[1] - 0.5))
     return [int(index) for index in drawn], [index for index, _ in wrong[:each]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,22 +75,23 @@ def confusion_plot(evaluation: Evaluation) -> Plot | None:
 
 def curves_plot(evaluations: Sequence[Evaluation], *, name: str = "curves") -> Plot | None:
     """ROC and precision-recall curves, of one detector or several."""
-    drawn = [one for one in evaluations if one.roc is not None and one.precision_recall is not None]
+    drawn = [
+        (judged, judged.roc, judged.precision_recall)
+        for judged in evaluations
+        if judged.roc and judged.precision_recall
+    ]
     if not drawn:
         return None
     with new_figure(7.2, 3.5 + (0.2 * len(drawn) if len(drawn) > 1 else 0), 1, 2) as (figure, (left, right)):
         left.plot([0, 1], [0, 1], color="#C5CAD1", linestyle=":", linewidth=1)
         lines = []
-        for number, one in enumerate(drawn):
-            assert one.roc is not None
-            assert one.precision_recall is not None
-            area, precision = one.measures["roc_auc"].value, one.measures["average_precision"].value
+        for number, (judged, roc, precision_recall) in enumerate(drawn):
+            area, precision = judged.measures["roc_auc"].value, judged.measures["average_precision"].value
             look = {"color": SERIES[number % len(SERIES)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
-            label = f"{one.table.detector}: AUC {area:.3f}, AP {precision:.3f}"
-            lines += left.plot(one.roc.x, one.roc.y, **look, label=label)
-            right.plot(one.precision_recall.x, one.precision_recall.y, **look)
-        left.set(xlabel="real pictures called fake", ylabel="fakes found", xlim=(-0.01, 1), ylim=(0, 1.01))
-        left.set_title("ROC")
+            label = f"{judged.table.detector}: AUC {area:.3f}, AP {precision:.3f}"
+            lines += left.plot(roc.x, roc.y, **look, label=label)
+            right.plot(precision_recall.x, precision_recall.y, **look)
+        left.set(xlabel="real pictures called fake", ylabel="fakes found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
         right.set(xlabel="fakes found (recall)", ylabel="precision", title="Precision and recall", xlim=(0, 1.01))
         right.set_ylim(max(0.0, right.get_ylim()[0] - 0.02), 1.01)
         figure.legend(handles=lines, loc="outside lower center")
@@ -108,7 +109,7 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
     with new_figure(3.6 * len(parts), 3.4, 1, len(parts)) as (figure, axes):
         for place, (title, bins, error) in zip(np.atleast_1d(axes), parts, strict=True):
             place.plot([0, 1], [0, 1], color="#9AA1AB", linestyle=":", linewidth=1)
-            x, y = [one.mean_score for one in bins], [one.share_fake for one in bins]
+            x, y = [part.mean_score for part in bins], [part.share_fake for part in bins]
             place.vlines(x, x, y, color=FAKE, linewidth=1.2, alpha=0.6)
             place.plot(x, y, color=REAL, marker="o", markersize=4.5, linewidth=1.2)
             place.set(
@@ -124,19 +125,18 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
 
 def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_coverage") -> Plot | None:
     """How many mistakes remain when only the surest pictures are answered."""
-    drawn = [one for one in evaluations if one.risk_coverage is not None]
+    drawn = [(judged, judged.risk_coverage) for judged in evaluations if judged.risk_coverage is not None]
     if not drawn:
         return None
     with new_figure(7.2, 2.9) as (figure, axes):
-        for number, one in enumerate(drawn):
-            assert one.risk_coverage is not None
-            colour = SERIES[number % len(SERIES)]
-            axes.plot(one.risk_coverage.x, one.risk_coverage.y, color=colour, linewidth=1.8, label=one.table.detector)
-            unsure, right = one.measures["share_unsure"].value, one.measures["accuracy_answered"].value
+        for number, (judged, curve) in enumerate(drawn):
+            colour, detector = SERIES[number % len(SERIES)], judged.table.detector
+            axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, label=detector)
+            unsure, right = judged.measures["share_unsure"].value, judged.measures["accuracy_answered"].value
             if unsure is not None and right is not None:
                 axes.plot(
                     1 - unsure, 1 - right, marker=MARKERS[number % len(MARKERS)], color=colour, markersize=8,
-                    markeredgecolor="white", linestyle="none", label=f"{one.table.detector}, policy {one.table.policy}",
+                    markeredgecolor="white", linestyle="none", label=f"{detector}, policy {judged.table.policy}",
                 )  # fmt: skip
         axes.set(xlim=(0, 1.01), xlabel="share of pictures answered, surest first", ylabel="wrong among answered")
         axes.set_ylim(bottom=0)
@@ -150,49 +150,62 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_c
 
 def slices_plot(slices: Sequence[Slice]) -> Plot | None:
     """AUC and false accusations by source and by method, with intervals."""
-    drawn = [one for one in slices if one.measures["roc_auc"].value is not None]
+    drawn = [part for part in slices if part.measures["roc_auc"].value is not None]
     if not drawn:
         return None
-    with new_figure(7.2, 1.1 + 0.34 * len(drawn), 1, 2) as (figure, axes):
-        names = [f"{one.kind}: {one.name}{' *' if one.beside_all else ''}" for one in drawn]
-        for place, measure, title, colour in (
-            (axes[0], "roc_auc", "AUC", REAL),
-            (axes[1], "missed_fake_rate", "fakes called real", FAKE),
-        ):
-            _dots(place, [one.measures[measure] for one in drawn], colour)
-            place.set_title(title)
-            place.set_yticks(range(len(drawn)), names if place is axes[0] else [""] * len(drawn))
-            place.set_ylim(len(drawn) - 0.4, -0.6)
+    names = [f"{part.kind}: {part.name}{' *' if part.beside_all else ''}" for part in drawn]
+    panels = (("roc_auc", "AUC", REAL), ("missed_fake_rate", "fakes called real", FAKE))
+    with new_figure(7.2, 1.1 + 0.34 * len(drawn), 1, len(panels)) as (figure, axes):
+        _dots(axes, panels, names, [part.measures for part in drawn])
         axes[0].set_xlim(min(0.5, axes[0].get_xlim()[0]), 1.005)
         axes[1].set_xlim(left=0)
         axes[1].xaxis.set_major_formatter(percent())
         return finished(figure, "slices", "By source and by method", "Dots with 95 % intervals, one line a slice.")
 
 
-def comparison_plot(evaluations: Sequence[Evaluation]) -> Plot | None:
+def comparison_plot(evaluations: Sequence[Evaluation]) -> Plot:
     """Several detectors on the same pictures: the numbers that matter most, with intervals."""
-    chosen = (
+    panels = (
         ("roc_auc", "AUC", REAL),
         ("accuracy", "accuracy at 0.5", ACCENT),
         ("false_accusation_rate", "real called fake", FAKE),
         ("missed_fake_rate", "fake called real", FAKE),
     )
-    with new_figure(7.2, 1.2 + 0.4 * len(evaluations), 1, len(chosen)) as (figure, axes):
-        for place, (measure, title, colour) in zip(axes, chosen, strict=True):
-            _dots(place, [one.measures[measure] for one in evaluations], colour)
-            place.set_title(title, fontsize=9)
-            names = [one.table.detector for one in evaluations]
-            place.set_yticks(range(len(names)), names if place is axes[0] else [""] * len(names))
-            place.set_ylim(len(names) - 0.4, -0.6)
+    names = [judged.table.detector for judged in evaluations]
+    with new_figure(7.2, 1.2 + 0.4 * len(evaluations), 1, len(panels)) as (figure, axes):
+        _dots(axes, panels, names, [judged.measures for judged in evaluations])
+        for place in axes:
             place.tick_params(axis="x", labelsize=8)
             place.locator_params(axis="x", nbins=4)
         return finished(figure, "comparison", "Side by side", "Dots with 95 % intervals, one line a detector.")
 
 
+def _dots(
+    axes: Any,
+    panels: Sequence[tuple[str, str, str]],
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, Estimate]],
+) -> None:
+    """One panel a measure (its name, title and colour), one line a row, the first row on top."""
+    for place, (measure, title, colour) in zip(axes, panels, strict=True):
+        for height, measures in enumerate(rows):
+            found = measures[measure]
+            if found.value is None:
+                continue
+            if found.low is not None and found.high is not None:
+                ends = [found.low, found.high]
+                place.plot(ends, [height, height], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
+            place.plot(found.value, height, marker="o", color=colour, markersize=6, markeredgecolor="white")
+        place.grid(axis="y", visible=False)
+        place.set_title(title, fontsize=9)
+        place.set_yticks(range(len(names)), names if place is axes[0] else [""] * len(names))
+        place.set_ylim(len(names) - 0.4, -0.6)
+
+
 def robustness_plot(results: Sequence[Robust]) -> Plot | None:
     """One panel a kind of degradation, from the clean picture to its strongest level."""
-    clean = next((one for one in results if one.family == CLEAN), None)
-    families = list(dict.fromkeys(one.family for one in results if one.family != CLEAN))
+    clean = next((delivery for delivery in results if delivery.family == CLEAN), None)
+    families = list(dict.fromkeys(delivery.family for delivery in results if delivery is not clean))
     if clean is None or not families:
         return None
     columns = min(4, len(families) + 1)
@@ -201,21 +214,18 @@ def robustness_plot(results: Sequence[Robust]) -> Plot | None:
     with new_figure(8.2, 0.5 + 1.75 * rows, rows, columns) as (figure, axes):
         places = list(np.ravel(axes))
         for place, family in zip(places, families, strict=False):
-            steps = _steps(clean, [one for one in results if one.family == family])
+            steps = _steps(clean, [delivery for delivery in results if delivery.family == family])
             for number, (measure, title) in enumerate(series):
-                found = [(at, one.measures[measure]) for at, one in enumerate(steps)]
-                known = [(at, one) for at, one in found if one.value is not None]
-                x, y = [at for at, _ in known], [one.value for _, one in known]
-                place.plot(x, y, color=SERIES[number], marker=MARKERS[number], markersize=4, linewidth=1.3, label=title)
-                place.vlines(
-                    x, [one.low if one.low is not None else one.value for _, one in known],
-                    [one.high if one.high is not None else one.value for _, one in known],
-                    color=SERIES[number], linewidth=1, alpha=0.5,
-                )  # fmt: skip
+                look = {"color": SERIES[number], "linewidth": 1.3, "marker": MARKERS[number], "markersize": 4}
+                found = [(at, delivery.measures[measure]) for at, delivery in enumerate(steps)]
+                known = [(at, rate.value, rate.low, rate.high) for at, rate in found if rate.value is not None]
+                place.plot([at for at, *_ in known], [value for _, value, *_ in known], label=title, **look)
+                sure = [(at, low, high) for at, _, low, high in known if low is not None]
+                if sure:
+                    place.vlines(*zip(*sure, strict=True), color=SERIES[number], linewidth=1, alpha=0.5)
             place.set_title(family, fontsize=9)
-            place.set_ylim(-0.03, 1.03)
-            place.set_xlim(-0.3, len(steps) - 0.7)
-            names = ["clean" if one is clean else one.level or "sent" for one in steps]
+            place.set(xlim=(-0.3, len(steps) - 0.7), ylim=(-0.03, 1.03))
+            names = ["clean" if delivery is clean else delivery.level or "sent" for delivery in steps]
             place.set_xticks(range(len(steps)), names, fontsize=7.5)
             if len(steps) > 5:
                 place.tick_params(axis="x", labelrotation=45)
@@ -236,7 +246,7 @@ def _steps(clean: Robust, levels: list[Robust]) -> list[Robust]:
     middle = TWO_SIDED.get(levels[0].family)
     if middle is None:
         return [clean, *levels]
-    return sorted([clean, *levels], key=lambda one: middle if one is clean else float(one.level.rstrip("x")))
+    return sorted([clean, *levels], key=lambda step: middle if step is clean else float(step.level.rstrip("x")))
 
 
 def explanation_plot(removal: RemovalTest) -> Plot:
@@ -256,13 +266,3 @@ def explanation_plot(removal: RemovalTest) -> Plot:
             figure, "explanation", "Deletion and insertion",
             "Mean score while pixels are removed or shown in the order of the heatmap, of noise and of a blob.",
         )  # fmt: skip
-
-
-def _dots(axes: Any, estimates: Sequence[Estimate], colour: str) -> None:
-    for place, one in enumerate(estimates):
-        if one.value is None:
-            continue
-        if one.low is not None and one.high is not None:
-            axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
-        axes.plot(one.value, place, marker="o", color=colour, markersize=6, markeredgecolor="white")
-    axes.grid(axis="y", visible=False)

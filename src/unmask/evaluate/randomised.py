@@ -74,7 +74,7 @@ def _unpack(graph: Any) -> None:
     others = []
     for node in graph.node:
         to_float = node.op_type == "Cast" and any(
-            one.name == "to" and one.i == TensorProto.FLOAT for one in node.attribute
+            attribute.name == "to" and attribute.i == TensorProto.FLOAT for attribute in node.attribute
         )
         if to_float and node.input[0] in kept:
             made[node.output[0]] = numpy_helper.to_array(kept[node.input[0]]).astype(np.float32)

@@ -44,6 +44,7 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
     accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
     unsure, right = measures["share_unsure"], measures["accuracy_answered"]
     sentences.append(_share("Of {n} real pictures, {share} were called fake.", accused))
+    sentences += _by_source(evaluation)
     sentences.append(_share("Of {n} fake pictures, {share} were called real.", missed))
     sentences.append(_share("{share} of all pictures were answered unsure.", unsure))
     sentences.append(_share("Where there was an answer, it was right in {share} of cases.", right))
@@ -148,6 +149,22 @@ def counted(evaluation: Evaluation) -> str:
         "An interval counts groups that the manifest names, such as the frames of a clip, the clips of a person or "
         f"look-alike photos, in {_list(named)}.{rest}"
     )
+
+
+def _by_source(evaluation: Evaluation) -> list[str]:
+    """Wrong accusations source by source: an average hides the worst."""
+    rates = {
+        part.name: part.measures["false_accusation_rate"]
+        for part in evaluation.slices
+        if part.kind == "source" and part.reals and not part.beside_all
+    }
+    if len(rates) < 2:
+        return []
+    named = [
+        f"{name} {_sure(rate)} of {rate.n:,}"
+        for name, rate in sorted(rates.items(), key=lambda pair: -(pair[1].value or 0))
+    ]
+    return [f"By source of the real pictures, the worst first: {'; '.join(named)}."]
 
 
 def _deliveries(robustness: Sequence[Robust]) -> list[str]:
