@@ -6,9 +6,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from unmask.data.duplicates import Pair, clusters, exact_duplicates, near_duplicates
+from unmask.data.duplicates import clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_manifest, write_manifest
@@ -115,22 +116,19 @@ class Audit:
         for split, (real, fake) in class_counts(self.prepared).items():
             if min(real, fake) < MIN_CLASS_SHARE * (real + fake):
                 found.append(f"{split} is out of balance: {real:,} real and {fake:,} fake pictures.")
-        leaks = sum(len(cluster.members) for cluster in self.clusters if cluster.is_leak)
-        if leaks:
+        if leaks := sum(len(cluster.members) for cluster in self.clusters if cluster.is_leak):
             found.append(f"{leaks:,} pictures have a copy in another split.")
-        conflicts = sum(len(cluster.conflicts) for cluster in self.clusters)
-        if conflicts:
+        if conflicts := sum(len(cluster.conflicts) for cluster in self.clusters):
             found.append(f"{conflicts:,} pictures are called both real and fake: the same bytes have both labels.")
         # Only what --fix takes out: a real picture and a fake that look alike are no copies of each other.
-        copies = sum(reason == COPY for reason in self.removals.values())
-        if copies:
+        if copies := sum(reason == COPY for reason in self.removals.values()):
             found.append(f"{copies:,} pictures are copies of another one in their split.")
         if self.leaking_groups:
             found.append(f"{len(self.leaking_groups):,} groups have pictures in more than one split.")
-        for one in self.one_sided:
-            if one.kind == "source":
-                found.append(f"The source {one.name} has only {('real', 'fake')[one.label]} pictures.")
-        in_groups = sum(one.pictures for one in self.one_sided if one.kind == "group")
+        for side in self.one_sided:
+            if side.kind == "source":
+                found.append(f"The source {side.name} has only {('real', 'fake')[side.label]} pictures.")
+        in_groups = sum(side.pictures for side in self.one_sided if side.kind == "group")
         share = in_groups / sum(sum(counts) for counts in class_counts(self.prepared).values())
         if share > MAX_ONE_SIDED:
             found.append(f"{share:.0%} of the pictures are in groups of {MIN_GROUP} or more that hold one class only.")
@@ -153,8 +151,8 @@ def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, prog
         UnmaskError: The folder is damaged (its pixels are compared with their sha256), or scikit-learn is missing.
     """
     start = time.perf_counter()
-    if progress:
-        progress("reading", 0, 1)
+    step = progress or (lambda *_: None)
+    step("reading", 0, 1)
     verify_pixels(prepared)
     rows = [row for split in prepared.splits for row in prepared.entries(split)]
     if not rows:
@@ -163,13 +161,11 @@ def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, prog
             hint="Look at the reasons in its manifest.csv.",
             code="no-pictures",
         )
-    found = _same_pictures(prepared, rows, workers or available_cores(), progress)
+    found = _same_pictures(prepared, rows, workers or available_cores(), step)
     leaking = _leaking_groups(rows)
-    if progress:
-        progress("looking for shortcuts", 0, 1)
+    step("looking for shortcuts", 0, 1)
     shortcuts = find_shortcuts(prepared, seed=seed)
-    if progress:
-        progress("looking for shortcuts", 1, 1)
+    step("looking for shortcuts", 1, 1)
     removals = _removals(rows, found, leaking)
     return Audit(prepared, found, leaking, _one_sided(rows), shortcuts, removals, time.perf_counter() - start)
 
@@ -198,41 +194,31 @@ def write_fixed(found: Audit) -> Path:
     out = [replace(row, reason=found.removals[row.path]) for row in manifest if row.path in found.removals]
     # Rows of an earlier fix stay listed, but for those that somebody has put back since.
     here = {row.path for row in manifest}
-    earlier = [row for row in _removed(folder) if row.path not in here]
+    removed = read_manifest(folder / REMOVED) if (folder / REMOVED).is_file() else ()
+    earlier = [row for row in removed if row.path not in here]
     write_manifest(folder / REMOVED, [*earlier, *out])
     write_manifest(folder / MANIFEST, keep)
     return folder / MANIFEST
 
 
-def _removed(folder: Path) -> list[Row]:
-    path = folder / REMOVED
-    return list(read_manifest(path)) if path.is_file() else []
-
-
 def class_counts(prepared: Prepared) -> dict[str, tuple[int, int]]:
     """Real and fake pictures of each split, as the manifest has them now."""
-    counts = {}
-    for split in prepared.splits:
-        labels = prepared.labels(split)
-        counts[split] = (int((labels == 0).sum()), int((labels == 1).sum()))
-    return counts
+    return {split: (counts["real"], counts["fake"]) for split, counts in prepared.counts.items()}
 
 
-def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, progress: Step | None) -> tuple[Cluster, ...]:
+def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step) -> tuple[Cluster, ...]:
     # They are most of what an audit keeps in memory: one copy, not one for each split and another of all.
     prints, first = Fingerprints.room(len(rows)), 0
     for number, split in enumerate(prepared.splits):
-        if progress:
-            progress("fingerprints", number, len(prepared.splits))
+        step("fingerprints", number, len(prepared.splits))
         images = prepared.images(split)
         fingerprints(images, prints.part(first, first + len(images)))
         first += len(images)
-    step = (lambda done, total: progress("comparing", done, total)) if progress else None
-    pairs = near_duplicates(prints, workers=workers, progress=step)
+    pairs = near_duplicates(prints, workers=workers, progress=partial(step, "comparing"))
     links = [(pair.first, pair.second) for pair in pairs]
     for group in exact_duplicates([row.sha256 for row in rows]):
         links += [(group[0], other) for other in group[1:]]
-    mirrored = _mirrored(pairs)
+    mirrored = {index for pair in pairs if pair.mirrored for index in (pair.first, pair.second)}
     return tuple(
         Cluster(
             tuple(rows[index] for index in members),
@@ -241,10 +227,6 @@ def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, progress: 
         )
         for members in clusters(len(rows), links)
     )
-
-
-def _mirrored(pairs: list[Pair]) -> set[int]:
-    return {index for pair in pairs if pair.mirrored for index in (pair.first, pair.second)}
 
 
 def _leaking_groups(rows: list[Row]) -> dict[str, int]:
@@ -267,7 +249,7 @@ def _one_sided(rows: list[Row]) -> tuple[OneSided, ...]:
         for name, counts in labels.items():
             if len(counts) == 1 and counts.total() >= MIN_GROUP:
                 found.append(OneSided(kind, name, next(iter(counts)), counts.total()))
-    return tuple(sorted(found, key=lambda one: (one.kind != "source", -one.pictures, one.name)))
+    return tuple(sorted(found, key=lambda side: (side.kind != "source", -side.pictures, side.name)))
 
 
 def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, int]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 import cv2
@@ -83,56 +83,29 @@ def delivery(images: Pixels, rng: np.random.Generator, window: int | None = None
     """What happens to pictures on their way: another crop, filters, scaling, screenshots, compression once or twice.
 
     Args:
-        images: uint8 (N, S, S, 3), RGB.
-        rng: Where chance comes from; the same state gives the same pictures.
-        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
+        images, rng, window: As of `light`.
 
     Returns:
-        uint8 (N, S, S, 3), or of the side of the window. About one in three arrives as it was sent, moved by whole pixels at
-        most, so that its pixels are those that the detector will see.
+        As of `light`. About one in three arrives as it was sent, moved by whole pixels at most, so that its pixels are those
+        that the detector will see.
     """
     return _each(images, rng, window, _deliver)
 
 
 def rough(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
-    """As `delivery`, and `ROUGH_BLUR` of the pictures that it does not leave alone are out of focus or shaken first.
-
-    Args:
-        images: uint8 (N, S, S, 3), RGB.
-        rng: Where chance comes from; the same state gives the same pictures.
-        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
-
-    Returns:
-        uint8 (N, S, S, 3), or of the side of the window.
-    """
-    return _each(images, rng, window, lambda image, draw, part: _deliver(image, draw, part, ROUGH_BLUR))
+    """As `delivery`, and `ROUGH_BLUR` of the pictures that it does not leave alone are out of focus or shaken first."""
+    return _each(images, rng, window, partial(_deliver, blur=ROUGH_BLUR))
 
 
 def blurred(images: Pixels, rng: np.random.Generator, window: int | None = None) -> Pixels:
-    """As `delivery`, but `BLURRED_UNTOUCHED` is the share that is left alone, and of the others `BLURRED_BLUR` are blurred first.
-
-    Meant for a model that stands beside others that know sharp pictures.
-
-    Args:
-        images: uint8 (N, S, S, 3), RGB.
-        rng: Where chance comes from; the same state gives the same pictures.
-        window: Side of what is cut from each changed picture, at a place drawn for each; None for all of it.
-
-    Returns:
-        uint8 (N, S, S, 3), or of the side of the window.
-    """
-    return _each(
-        images, rng, window, lambda image, draw, part: _deliver(image, draw, part, BLURRED_BLUR, BLURRED_UNTOUCHED)
-    )
+    """As `rough`, with `BLURRED_BLUR` for the share that is blurred and `BLURRED_UNTOUCHED` for that which is left alone."""
+    return _each(images, rng, window, partial(_deliver, blur=BLURRED_BLUR, untouched=BLURRED_UNTOUCHED))
 
 
+# By the names of the command line.
 AUGMENTATIONS: dict[str, Augment | None] = {
-    "none": None,
-    "light": light,
-    "delivery": delivery,
-    "rough": rough,
-    "blurred": blurred,
-}
+    "none": None, "light": light, "delivery": delivery, "rough": rough, "blurred": blurred,
+}  # fmt: skip
 
 
 def _each(

@@ -10,8 +10,6 @@ The paper's mask is the convex hull of 81 landmarks; here its outline is laid ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -87,31 +85,11 @@ def blend_batch(
     Returns:
         New pictures and labels; what came in is not changed.
     """
-
-    def blended(index: int) -> Pixels:
-        return self_blend(images[index], None if landmarks is None else landmarks[index], rng)[0]
-
-    return turn_into_fakes(images, labels, share, rng, blended)
-
-
-def turn_into_fakes(
-    images: Pixels,
-    labels: NDArray[np.int64],
-    share: float,
-    rng: np.random.Generator,
-    fake_of: Callable[[int], Pixels | None],
-) -> tuple[Pixels, NDArray[np.int64]]:
-    """What `blend_batch` does, with fakes of any kind.
-
-    Args:
-        fake_of: Place in the batch -> the fake, uint8 (S, S, 3); None leaves the picture real.
-    """
     chosen = np.flatnonzero((rng.random(len(labels)) < share) & (labels == 0))
     new_images, new_labels = images.copy(), labels.copy()
     for index in chosen.tolist():
-        fake = fake_of(index)
-        if fake is not None:
-            new_images[index], new_labels[index] = fake, 1
+        new_images[index] = self_blend(images[index], None if landmarks is None else landmarks[index], rng)[0]
+        new_labels[index] = 1
     return new_images, new_labels
 
 

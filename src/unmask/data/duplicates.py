@@ -81,8 +81,8 @@ def near_duplicates(
                 found.append((unique[row], unique[column], distance, flipped))
             if progress:
                 progress(min(done * _ROWS, len(unique)), len(unique))
-    one, other, distances, flips = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _confirm(prints.thumbnails, one, other, distances, flips, min_likeness)
+    first, second, distances, flips = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return _confirm(prints.thumbnails, first, second, distances, flips, min_likeness)
 
 
 _Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
@@ -119,21 +119,21 @@ def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int
 
 def _confirm(
     thumbnails: NDArray[np.uint8],
-    one: NDArray[np.int64],
-    other: NDArray[np.int64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
     distances: NDArray[np.int64],
     flips: NDArray[np.bool_],
     min_likeness: float,
 ) -> list[Pair]:
     pairs: dict[tuple[int, int], Pair] = {}
-    for start in range(0, len(one), 4096):
+    for start in range(0, len(first), 4096):
         part = slice(start, start + 4096)
-        first = thumbnails[one[part]]
-        first = np.where(flips[part, None, None], first[:, :, ::-1], first)
-        alike = likeness(first, thumbnails[other[part]])
+        upright = thumbnails[first[part]]
+        turned = np.where(flips[part, None, None], upright[:, :, ::-1], upright)
+        alike = likeness(turned, thumbnails[second[part]])
         for place in np.flatnonzero(alike >= min_likeness):
             at = start + int(place)
-            a, b = sorted((int(one[at]), int(other[at])))
+            a, b = sorted((int(first[at]), int(second[at])))
             pair = Pair(a, b, int(distances[at]), float(alike[place]), bool(flips[at]))
             known = pairs.get((a, b))
             if known is None or pair.distance < known.distance:
@@ -160,8 +160,8 @@ def clusters(count: int, links: Sequence[tuple[int, int]]) -> list[tuple[int, ..
             index = parent[index]
         return index
 
-    for one, other in links:
-        low, high = sorted((root(one), root(other)))
+    for link in links:
+        low, high = sorted(map(root, link))
         parent[high] = low
     members: dict[int, list[int]] = defaultdict(list)
     for index in sorted({index for link in links for index in link}):

@@ -73,19 +73,16 @@ def difference_hash(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return words
 
 
-def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+def likeness(thumbnails: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Correlation of thumbnails, pair by pair: uint8 (P, 32, 32) twice -> float64 (P,), -1..1.
 
     Two plain pictures have no structure to compare; they count as alike (1), a plain one and another as not alike (0).
     """
-    first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (one, other))
+    first, second = (part.reshape(len(part), -1).astype(np.float64) for part in (thumbnails, others))
     first -= first.mean(axis=1, keepdims=True)
     second -= second.mean(axis=1, keepdims=True)
     products = np.einsum("ij,ij->i", first, second)
-    lengths = [np.linalg.norm(part, axis=1) for part in (first, second)]
-    both_plain = (lengths[0] == 0) & (lengths[1] == 0)
-    product = lengths[0] * lengths[1]
-    correlation: NDArray[np.float64] = np.divide(
-        products, product, out=both_plain.astype(np.float64), where=product > 0
-    )
-    return correlation
+    length, other_length = (np.linalg.norm(part, axis=1) for part in (first, second))
+    both_plain = ((length == 0) & (other_length == 0)).astype(np.float64)
+    lengths = length * other_length
+    return np.asarray(np.divide(products, lengths, out=both_plain, where=lengths > 0))
