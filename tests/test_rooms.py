@@ -35,13 +35,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 IMPORTS_UP: set[str] = set()
 CIRCLES: set[str] = set()
 UNEXPLAINED = {
-    "unmask.bundle",
     "unmask.cli.train",
     "unmask.data.augment",
-    "unmask.data.prepare",
-    "unmask.evaluate.explanation",
-    "unmask.image.read",
-    "unmask.serve.server",
     "unmask.train.loop",
     "unmask.train.mining",
 }

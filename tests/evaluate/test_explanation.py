@@ -12,7 +12,6 @@ from scipy.stats import spearmanr
 from tests.evaluate.conftest import draw
 from tests.toy_bundle import write_toy_bundle
 from unmask.detector import Detector
-from unmask.evaluate import explanation
 from unmask.evaluate.explanation import (
     ANOTHER,
     CENTRE,
@@ -23,7 +22,7 @@ from unmask.evaluate.explanation import (
     try_explanations,
 )
 from unmask.evaluate.pictures import open_pictures
-from unmask.evaluate.planted import PATCH, plant
+from unmask.evaluate.planted import PATCH, peak_inside, plant
 from unmask.evaluate.randomised import STAGES, shuffled
 from unmask.evaluate.scoring import score_pictures
 
@@ -190,10 +189,10 @@ def test_planting_is_the_same_for_the_same_seed() -> None:
 
 def test_a_peak_is_in_the_patch_or_it_is_not() -> None:
     one_map = np.zeros((4, 4), np.float32)
-    assert not explanation._peak_inside(one_map, (0, 0, 64, 64), 64)
+    assert not peak_inside(one_map, (0, 0, 64, 64), 64)
     one_map[1, 2] = 1
-    assert explanation._peak_inside(one_map, (36, 20, 10, 10), 64)
-    assert not explanation._peak_inside(one_map, (0, 0, 30, 30), 64)
+    assert peak_inside(one_map, (36, 20, 10, 10), 64)
+    assert not peak_inside(one_map, (0, 0, 30, 30), 64)
 
 
 def test_all_three_tests_run_on_a_set_of_pictures(split_folder: Path, tmp_path: Path) -> None:

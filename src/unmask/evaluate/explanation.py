@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Pictures
-from unmask.evaluate.planted import PATCH, plant
+from unmask.evaluate.planted import PATCH, peak_inside, plant
 from unmask.evaluate.randomised import STAGES, shuffled
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import read_crop
@@ -258,9 +258,8 @@ def measure_pointing(
     """How often the brightest place lies in a planted patch, and how often planting raised the score."""
     clean, planted, boxes = [], [], []
     for number, (index, donor) in enumerate(zip(reals, donors, strict=True)):
-        face, other = (read_crop(detector, pictures, which) for which in (index, donor))
-        changed, box = plant(face, other, np.random.default_rng([seed, number]))
-        clean.append(face)
+        clean.append(read_crop(detector, pictures, index))
+        changed, box = plant(clean[-1], read_crop(detector, pictures, donor), np.random.default_rng([seed, number]))
         planted.append(changed)
         boxes.append(box)
     logits_before, before = detector.logits_and_maps(np.stack(clean))
@@ -271,21 +270,11 @@ def measure_pointing(
     hits = {HEATMAP: after, "before": before, CENTRE: blobs}
     found = {
         name: mean_estimate(
-            name, [_peak_inside(heatmap, box, side) for heatmap, box in zip(maps, boxes, strict=True)], groups
+            name, [peak_inside(heatmap, box, side) for heatmap, box in zip(maps, boxes, strict=True)], groups
         )
         for name, maps in hits.items()
     }
     return found, mean_estimate("risen", logits_after > logits_before, groups)
-
-
-def _peak_inside(heatmap: Maps, box: tuple[int, int, int, int], side: int) -> bool:
-    """Whether the centre of the brightest cell lies in the box (left, top, width, height); an empty map points nowhere."""
-    if not heatmap.any():
-        return False
-    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
-    x, y = (column + 0.5) * side / heatmap.shape[1], (row + 0.5) * side / heatmap.shape[0]
-    left, top, width, height = box
-    return bool(left <= x < left + width and top <= y < top + height)
 
 
 def _some(table: ScoreTable, wanted: Callable[[Score], bool], limit: int, random: Any) -> list[int]:

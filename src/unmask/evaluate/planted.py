@@ -47,3 +47,25 @@ def plant(face: Crop, donor: Crop, random: np.random.Generator) -> tuple[Crop, t
     changed = face.copy()
     changed[at] = np.clip(np.rint(soft * above + (1 - soft) * below), 0, 255).astype(np.uint8)
     return changed, (left, top, patch, patch)
+
+
+def peak_inside(heatmap: NDArray[np.float32], box: tuple[int, int, int, int], side: int) -> bool:
+    """Whether the centre of the brightest cell lies in a patch; an empty map points nowhere.
+
+    Args:
+        heatmap: float32 (h, w), of a crop.
+        box: The patch as (left, top, width, height), in pixels of the crop.
+        side: Of the crop, in pixels.
+
+    Returns:
+        False for an empty map.
+
+    >>> peak_inside(np.eye(2, dtype=np.float32), (0, 0, 32, 32), 64)
+    True
+    """
+    if not heatmap.any():
+        return False
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    x, y = (column + 0.5) * side / heatmap.shape[1], (row + 0.5) * side / heatmap.shape[0]
+    left, top, width, height = box
+    return bool(left <= x < left + width and top <= y < top + height)

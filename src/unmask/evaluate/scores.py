@@ -130,24 +130,13 @@ def write_scores(table: ScoreTable, path: Path) -> None:
 
 
 def _cells(table: ScoreTable, row: Score) -> tuple[object, ...]:
+    failure, thresholds = row.failure, table.thresholds
     return (
-        row.path,
-        row.label,
-        row.status.value,
-        row.verdict.value if row.verdict else "",
-        "" if row.score is None else repr(row.score),
-        "" if row.logit is None else f"{row.logit:.9g}",
-        row.source,
-        row.method,
-        row.group,
-        row.failure.code if row.failure else "",
-        row.failure.message if row.failure else "",
-        table.detector,
-        table.policy,
-        repr(table.thresholds.real_below),
-        repr(table.thresholds.fake_above),
-        int(row.outside_training),
-    )
+        row.path, row.label, row.status.value, row.verdict.value if row.verdict else "",
+        "" if row.score is None else repr(row.score), "" if row.logit is None else f"{row.logit:.9g}",
+        row.source, row.method, row.group, failure.code if failure else "", failure.message if failure else "",
+        table.detector, table.policy, repr(thresholds.real_below), repr(thresholds.fake_above), int(row.outside_training),
+    )  # fmt: skip
 
 
 def read_scores(path: Path) -> ScoreTable:
