@@ -8,11 +8,11 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from tests.bad_files import encode, tiff
+from tests.bad_files import encode, png_chunk, tiff
 
 from unmask.errors import UnmaskError
 from unmask.image import colour as image_colour
-from unmask.image.read import read_image
+from unmask.image.read import Image, read_image
 from unmask.image.transfer import Colour
 
 # Colorants of sRGB, adapted to D50 (ICC.1:2010, annex E; IEC 61966-2-1).
@@ -198,4 +198,203 @@ def test_numbers_in_an_agreed_range_are_read(value: float, dtype: type, expected
 def test_numbers_in_no_agreed_range_are_refused(value: float, dtype: type) -> None:
     with pytest.raises(UnmaskError) as caught:
         read_image(encode(PillowImage.fromarray(np.full((80, 80), value, dtype)), "TIFF"))
+    assert caught.value.code == "unsupported-format"
+
+
+# Colours told by numbers.
+
+
+def shades() -> np.ndarray:
+    """Every grey and some colours, as sRGB."""
+    pixels = np.zeros((80, 256, 3), np.uint8)
+    pixels[:] = np.arange(256, dtype=np.uint8)[:, None]
+    pixels[40:] = pixels[40:] * (1.0, 0.6, 0.3)
+    return pixels
+
+
+def linear_light(pixels: np.ndarray) -> np.ndarray:
+    value = pixels / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def as_pq(pixels: np.ndarray) -> np.ndarray:
+    light = (linear_light(pixels) * 203 / 10_000) ** 0.1593017578125
+    return np.rint(255 * ((0.8359375 + 18.8515625 * light) / (1 + 18.6875 * light)) ** 78.84375).astype(np.uint8)
+
+
+def png_with(pixels: np.ndarray, *chunks: bytes) -> bytes:
+    data = encode(PillowImage.fromarray(pixels), "PNG")
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def cicp(primaries: int, transfer: int) -> bytes:
+    return png_chunk(b"cICP", bytes((primaries, transfer, 0, 1)))
+
+
+def gama(value: float) -> bytes:
+    return png_chunk(b"gAMA", struct.pack(">I", round(value * 100_000)))
+
+
+def codes(image: Image) -> list[str]:
+    return [note.code for note in image.notes if note.code != "small-file"]
+
+
+@pytest.mark.parametrize("gamma_value", [1.0, 1 / 1.8, 0.3])
+def test_gama_is_undone(gamma_value: float) -> None:
+    stored = np.rint(255 * linear_light(shades()) ** gamma_value).astype(np.uint8)
+    bright = shades() > 60  # 8 bits of linear light say little of the dark
+    image = read_image(png_with(stored, gama(gamma_value)))
+    assert np.abs(image.pixels.astype(int) - shades())[bright].max() <= 4
+    assert codes(image) == []
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [gama(0.45455)],
+        [gama(0.46)],
+        [png_chunk(b"sRGB", b"\0"), gama(1.0)],
+        [cicp(1, 13), gama(1.0)],
+        [gama(0.45455), png_chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))],
+    ],
+)
+def test_numbers_that_tell_srgb_change_nothing(chunks: list[bytes]) -> None:
+    image = read_image(png_with(shades(), *chunks))
+    np.testing.assert_array_equal(image.pixels, shades())
+    assert codes(image) == []
+
+
+def test_pq_is_converted_and_noted() -> None:
+    image = read_image(png_with(as_pq(shades()), cicp(1, 16)))
+    assert np.abs(image.pixels.astype(int) - shades())[shades() > 40].max() <= 4
+    assert codes(image) == ["colour-uncertain"]
+
+
+def test_hlg_is_converted_and_noted() -> None:
+    image = read_image(png_with(np.full((80, 80, 3), 191, np.uint8), cicp(9, 18)))  # 75 %: a white sheet
+    assert image.pixels.min() > 245
+    assert codes(image) == ["colour-uncertain"]
+
+
+@pytest.mark.parametrize("told", [cicp(1, 9), cicp(200, 13), png_chunk(b"cICP", b"\1\15\1\1"), gama(50)])
+def test_colours_that_nobody_can_follow_are_noted(told: bytes) -> None:
+    assert codes(read_image(png_with(shades(), told))) == ["colour-uncertain"]
+
+
+def test_other_primaries_are_converted() -> None:
+    wide = png_chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600))
+    told = read_image(png_with(shades(), wide)).pixels
+    coded = read_image(png_with(shades(), cicp(9, 13))).pixels
+    assert np.abs(told.astype(int) - coded).max() <= 1
+    assert told[60, 200, 0] > shades()[60, 200, 0]
+    assert np.abs(told[:40].astype(int) - shades()[:40]).max() <= 1  # grey stays grey
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_an_avif_of_high_range_is_converted_as_a_png_is(transfer: int) -> None:
+    data = encode(PillowImage.fromarray(as_pq(shades())), "AVIF", quality=100, subsampling="4:4:4", range="full")
+    at = data.index(b"nclx") + 4
+    data = data[:at] + struct.pack(">HH", 1, transfer) + data[at + 4 :]
+    image = read_image(data)
+    expected = read_image(png_with(as_pq(shades()), cicp(1, transfer))).pixels
+    assert codes(image) == ["colour-uncertain"]
+    assert np.abs(image.pixels.astype(int) - expected).mean() < 3
+
+
+def test_a_profile_goes_by_what_it_does_and_not_by_its_name() -> None:
+    named = rgb_profile().replace(b"by hand\0", b"sRGB by\0")
+    assert len(named) == len(rgb_profile())
+    told = read_image(encode(PillowImage.fromarray(shades()), "PNG", icc_profile=named)).pixels
+    plain = read_image(encode(PillowImage.fromarray(shades()), "PNG", icc_profile=rgb_profile())).pixels
+    np.testing.assert_array_equal(told, plain)
+    assert np.abs(told.astype(int) - shades()).max() > 40
+
+
+# Kinds of TIFF and BMP.
+
+
+def rgb_tiff(bits: int, rows: bytes, *, planes: int = 1, kind: int = 1, big: bool = False) -> bytes:
+    """64 x 64 pixels of three channels, uncompressed, in either byte order; BigTIFF where it is big-endian."""
+    side, short, long = 64, 3, 4
+    letters = ">" if big else "<"
+    entries = {256: (long, (side,)), 257: (long, (side,)), 258: (short, (bits,) * 3), 259: (short, (1,)), 262: (short, (2,)),
+               277: (short, (3,)), 278: (long, (side,)), 284: (short, (planes,)), 339: (short, (kind,) * 3)}  # fmt: skip
+    strips = 3 if planes == 2 else 1
+    start = 16 + 8 + 20 * 11 + 8
+    entries[273] = (long, tuple(start + n * len(rows) // strips for n in range(strips)))
+    entries[279] = (long, (len(rows) // strips,) * strips)
+    size, inline = (20, 8)
+    directory, more = struct.pack(letters + "Q", len(entries)), b""
+    for tag, (type_, values) in sorted(entries.items()):
+        raw = struct.pack(f"{letters}{len(values)}{'H' if type_ == short else 'I'}", *values)
+        if len(raw) > inline:
+            place = start + len(rows) + len(more)
+            more += raw
+            raw = struct.pack(letters + "Q", place)
+        directory += struct.pack(letters + "HHQ", tag, type_, len(values)) + raw.ljust(inline, b"\0")
+    header = (b"MM\0+" if big else b"II+\0") + struct.pack(letters + "HHQ", 8, 0, 16)
+    whole = header + directory + bytes(8)
+    assert len(whole) == start
+    assert size == 20
+    return whole + rows + more
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_bigtiff_of_either_byte_order_is_read(big: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(read_image(rgb_tiff(8, pixels.tobytes(), big=big)).pixels, pixels)
+    planes = np.moveaxis(pixels, 2, 0).tobytes()
+    np.testing.assert_array_equal(read_image(rgb_tiff(8, planes, planes=2, big=big)).pixels, pixels)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_sixteen_bits_keep_their_high_byte(big: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (64, 64, 3)).astype(">u2" if big else "<u2")
+    image = read_image(rgb_tiff(16, pixels.tobytes(), big=big))
+    assert np.abs(image.pixels.astype(int) - (pixels >> 8)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "planes", "kind"), [(16, 2, 1), (32, 1, 3), (32, 1, 1), (10, 1, 1), (12, 1, 1), (8, 1, 2), (64, 1, 3), (16, 1, 3)]
+)  # fmt: skip
+def test_a_tiff_of_a_kind_that_cannot_be_read_rightly_is_refused_for_that(bits: int, planes: int, kind: int) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        read_image(rgb_tiff(bits, bytes(64 * 64 * 3 * bits // 8 + 1), planes=planes, kind=kind))
+    assert caught.value.code == "unsupported-format"
+    assert "save it as PNG" in caught.value.hint
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_a_palette_counts_to_255_or_to_65535(scale: int) -> None:
+    side, short, long = 64, 3, 4
+    colours = np.concatenate([np.arange(256), 255 - np.arange(256), np.full(256, 40)]).astype("<u2") * scale
+    rows = np.arange(side * side, dtype=np.uint8).reshape(side, side)
+    start = 8 + 2 + 12 * 10 + 4
+    data = tiff(
+        (256, long, 1, side), (257, long, 1, side), (258, short, 1, 8), (259, short, 1, 1), (262, short, 1, 3),
+        (273, long, 1, start), (277, short, 1, 1), (278, long, 1, side), (279, long, 1, side * side),
+        (320, short, 768, start + side * side), data=rows.tobytes() + colours.tobytes(),
+    )  # fmt: skip
+    pixels = read_image(data).pixels
+    np.testing.assert_array_equal(pixels[..., 0], rows)
+    np.testing.assert_array_equal(pixels[..., 1], 255 - rows)
+
+
+@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xCB, 0xCF])
+def test_a_jpeg_of_a_rare_kind_is_refused_for_that(marker: int) -> None:
+    data = encode(PillowImage.new("RGB", (80, 80), "red"), "JPEG")
+    with pytest.raises(UnmaskError) as caught:
+        read_image(data.replace(b"\xff\xc0", bytes((0xFF, marker)), 1))
+    assert caught.value.code == "unsupported-format"
+
+
+@pytest.mark.parametrize("masks", [(0x3FC00000, 0xFF000, 0x3FC), (0xF0000000, 0xF00000, 0xF0)])
+def test_a_bmp_with_odd_masks_is_refused_for_that(masks: tuple[int, int, int]) -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 64, 64, 1, 32, 3, 64 * 64 * 4, 2835, 2835, 0, 0) + struct.pack(
+        "<III", *masks
+    )
+    start = 14 + len(header)
+    data = b"BM" + struct.pack("<IHHI", start + 64 * 64 * 4, 0, 0, start) + header + bytes(64 * 64 * 4)
+    with pytest.raises(UnmaskError) as caught:
+        read_image(data)
     assert caught.value.code == "unsupported-format"

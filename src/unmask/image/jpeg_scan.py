@@ -161,9 +161,9 @@ class _Scan:
         """Rows that are not there, interval by interval."""
         count = self.across * self.down
         if not restart_interval:
-            good, left = self._whole_mcus(self.data, count)
-            if good == count and left:
-                return [(0, self.height)]  # more data than places: something before went wrong, nobody knows where
+            good, sure = self._whole_mcus(self.data, count)
+            if not sure:
+                return [(0, self.height)]
             return [self._rows(good, count)] if good < count else []
         intervals = -(-count // restart_interval)
         missing: list[Rows] = []
@@ -172,17 +172,17 @@ class _Scan:
         interval = 0
         for number, (begin, end) in enumerate(pairwise(edges)):
             if number:
-                # Restart markers count from 0 to 7 and over again; a gap in the numbers is as many intervals lost.
+                # Restart markers count from 0 to 7 and over again; a gap in the numbers is as many intervals lost. Whether
+                # the one before the gap is itself or the last of the lost, nobody can tell.
                 lost = (self.data[begin - 1] - 0xD0 - interval) % 8
-                missing += [self._rows(interval + 1, interval + 1 + lost, restart_interval)] if lost else []
+                missing += [self._rows(interval, interval + 1 + lost, restart_interval)] if lost else []
                 interval += 1 + lost
             if interval >= intervals:
                 return [(0, self.height)]
             size = min(restart_interval, count - interval * restart_interval)
-            good, _ = self._whole_mcus(self.data[begin : end - 2], size)
-            if good < size:
-                first = interval * restart_interval
-                missing.append(self._rows(first + good, first + size))
+            good, sure = self._whole_mcus(self.data[begin : end - 2], size)
+            if good < size or not sure:
+                missing.append(self._rows(interval, interval + 1, restart_interval))
         if interval + 1 < intervals:
             # A whole turn of numbers lost in the middle looks like the end of the file lost: no row is sure.
             whole_turns = (intervals - interval - 1) % 8 == 0 and not missing
@@ -195,7 +195,11 @@ class _Scan:
         return min(top, self.height - 1), min(bottom, self.height)
 
     def _whole_mcus(self, data: bytes, count: int) -> tuple[int, bool]:
-        """How many of `count` MCUs come whole, and whether data are left behind the last that is more than padding."""
+        """How many of `count` MCUs come whole, and whether that is sure.
+
+        Where the data end just before the last MCU, or more than padding is left behind it, something slipped on the way,
+        and nobody knows where.
+        """
         data = data.replace(b"\xff\0", b"\xff")
         bits = 8 * len(data)
         # Zeros stand for flat blocks where the shortest code means the end of a block, and nowhere else.
@@ -219,10 +223,10 @@ class _Scan:
                     else:
                         place = 64 if code else 65
                 if at > bad_from:
-                    return mcu, False
+                    return mcu, zeros >= 0 or count - mcu >= count // 8
                 if (
                     place > 64
-                ):  # no such code, or more coefficients than a block has: what went wrong is a little before
-                    return max(0, mcu - 2 * self.across), False
+                ):  # no such code, or more coefficients than a block has: what went wrong lies a little before
+                    return max(0, mcu - 2 * self.across), True
         left = data[-(-at // 8) :]
-        return count, len(set(left)) > 1
+        return count, len(set(left)) <= 1

@@ -93,8 +93,9 @@ class Tiff:
             return f"a TIFF picture with {bits[0]} bits a channel"
         if samples > 1 and formats[0] not in (_UNSIGNED, _UNDEFINED):
             return "a TIFF picture of floating or signed numbers"
-        if samples > 1 and bits[0] == 16 and self.number(PLANES, 1) == 2:
-            return "a TIFF picture with 16 bits a channel in separate planes"
+        uncompressed = self.number(COMPRESSION, 1) == 1
+        if samples > 1 and bits[0] == 16 and self.number(PLANES, 1) == 2 and uncompressed:
+            return "a TIFF picture with 16 bits a channel in separate uncompressed planes"
         if bits[0] == 8 and formats[0] == _SIGNED:
             return "a TIFF picture of signed numbers"
         return ""

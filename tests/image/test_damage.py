@@ -1,0 +1,226 @@
+"""Pixels that are not in the file are noticed, wherever they are missing; those that are there are still used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from tests.bad_files import encode
+
+from unmask.errors import UnmaskError
+from unmask.finding import Box
+from unmask.image.jpeg import SOS, segments
+from unmask.image.read import Image, read_image, read_whole_image
+
+WIDTH, HEIGHT = 160, 192
+
+
+def drawn() -> NDArray[np.uint8]:
+    rng = np.random.default_rng(3)
+    smooth = cv2.resize(rng.integers(0, 256, (12, 10, 3)).astype(np.uint8), (WIDTH, HEIGHT)).astype(np.float32)
+    return np.clip(smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def photo(format_name: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
+    return encode(PillowImage.fromarray(drawn()).convert(mode), format_name, **options)
+
+
+def scans(data: bytes) -> list[tuple[int, int]]:
+    return [(segment.end, segment.scan_end) for segment in segments(data) if segment.marker == SOS]
+
+
+def cut(data: bytes, share: float) -> bytes:
+    """The first part of the first scan, and an end marker."""
+    start, end = scans(data)[0]
+    return data[: start + int((end - start) * share)] + b"\xff\xd9"
+
+
+def overwritten(data: bytes, first: float, last: float, fill: Callable[[int], bytes] = bytes) -> bytes:
+    """A part of the first scan, or of the file where it is no JPEG, in other bytes."""
+    start, end = scans(data)[0] if data[:2] == b"\xff\xd8" else (0, len(data))
+    start, end = start + int((end - start) * first), start + int((end - start) * last)
+    return data[:start] + fill(end - start) + data[end:]
+
+
+def note_codes(image: Image) -> set[str]:
+    return {note.code for note in image.notes} - {"small-file"}
+
+
+def first_missing_row(image: Image) -> int:
+    return min(hole.top for hole in image.missing)
+
+
+WAYS = (
+    {"subsampling": 0},
+    {"subsampling": 1},
+    {"subsampling": 2},
+    {"optimize": True},
+    {"mode": "L"},
+    {"mode": "CMYK"},
+    {"restart_marker_rows": 1},
+    {"keep_rgb": True},
+)
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
+def test_a_cut_scan_lacks_the_rows_below_the_cut(options: dict[str, object], share: float) -> None:
+    image = read_image(cut(photo(**options), share))
+    assert note_codes(image) == {"damaged"}
+    assert abs(first_missing_row(image) - share * HEIGHT) <= 24
+    assert max(hole.top + hole.height for hole in image.missing) == HEIGHT
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_the_rows_above_a_cut_are_those_of_the_whole_picture(options: dict[str, object]) -> None:
+    data = photo(**options)
+    image = read_image(cut(data, 0.6))
+    sure = first_missing_row(image) - 1
+    np.testing.assert_array_equal(image.pixels[:sure], read_image(data).pixels[:sure])
+
+
+@pytest.mark.parametrize("first", [0.1, 0.4, 0.7])
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"mode": "L"}], ids=str)
+def test_a_zeroed_middle_lacks_all_rows_from_there(options: dict[str, object], first: float) -> None:
+    image = read_image(overwritten(photo(**options), first, first + 0.2))
+    assert note_codes(image) == {"damaged"}
+    assert first_missing_row(image) <= first * HEIGHT + 16
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_middle_of_other_bytes_is_noticed(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    data = overwritten(photo(), 0.3, 0.5, lambda count: noise.bytes(count).replace(b"\xff", b"\xfe"))
+    image = read_image(data)
+    assert "damaged" in note_codes(image)
+    assert first_missing_row(image) <= 0.3 * HEIGHT + 16
+
+
+@pytest.mark.parametrize("lost", [(2,), (5, 6), (3, 4, 5, 6, 7), (0,), (11,)])
+def test_lost_restart_intervals_lack_their_own_rows(lost: tuple[int, ...]) -> None:
+    data = photo(restart_marker_rows=1, subsampling=2)  # rows of 16 pixels, 12 intervals
+    start, end = scans(data)[0]
+    edges = [start, *(start + match.end() for match in re.finditer(rb"\xff[\xd0-\xd7]", data[start:end])), end + 2]
+    kept = b"".join(data[edges[n] : edges[n + 1]] for n in range(12) if n not in lost)
+    image = read_image(data[:start] + kept.removesuffix(b"\xff\xd9") + b"\xff\xd9")
+    assert note_codes(image) == {"damaged"}
+    for number in range(12):
+        lacks = image.lacks(Box(0, number * 16, WIDTH, 16))
+        assert lacks is (number in lost or number == lost[-1] + 1), number  # the numbers fit either end of the gap
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5, 9])
+def test_a_progressive_picture_without_its_last_scans_lacks_something_everywhere(kept: int) -> None:
+    data = photo(progressive=True)
+    assert len(scans(data)) == 10
+    image = read_image(data[: scans(data)[kept - 1][1]] + b"\xff\xd9")
+    assert image.missing == (Box(0, 0, WIDTH, HEIGHT),)
+    assert note_codes(image) == {"damaged"}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_a_progressive_picture_whose_scan_is_cut_lacks_something_everywhere(share: float) -> None:
+    data = photo(progressive=True)
+    start, end = scans(data)[-1]
+    image = read_image(data[: start + int((end - start) * share)] + b"\xff\xd9")
+    assert image.missing == (Box(0, 0, WIDTH, HEIGHT),)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "options"), [("AVIF", {"speed": 10}), ("WEBP", {"quality": 90}), ("WEBP", {"lossless": True})]
+)
+def test_a_zeroed_half_of_other_formats_is_noticed_or_refused(format_name: str, options: dict[str, object]) -> None:
+    data = overwritten(photo(format_name, **options), 0.5, 1)
+    with pytest.raises(UnmaskError) as caught:
+        read_whole_image(data)
+    assert caught.value.code in ("damaged", "truncated")
+
+
+@pytest.mark.heif
+def test_a_zeroed_half_of_a_heic_is_noticed_or_refused() -> None:
+    import io
+
+    import pillow_heif
+
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(PillowImage.fromarray(drawn())).save(stream, quality=90)
+    assert read_image(stream.getvalue()).missing == ()
+    with pytest.raises(UnmaskError) as caught:
+        read_whole_image(overwritten(stream.getvalue(), 0.5, 1))
+    assert caught.value.code in ("damaged", "truncated")
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "TIFF", "GIF"])
+def test_a_zeroed_half_of_packed_formats_is_refused(format_name: str) -> None:
+    options = {"compression": "tiff_lzw"} if format_name == "TIFF" else {}
+    with pytest.raises(UnmaskError) as caught:
+        read_image(overwritten(photo(format_name, **options), 0.5, 0.9))
+    assert caught.value.code in ("damaged", "truncated")
+
+
+@pytest.mark.parametrize(("turn", "expected"), [
+    (1, Box(0, 96, 160, 96)), (2, Box(0, 96, 160, 96)), (3, Box(0, 0, 160, 96)), (4, Box(0, 0, 160, 96)),
+    (5, Box(96, 0, 96, 160)), (6, Box(0, 0, 96, 160)), (7, Box(0, 0, 96, 160)), (8, Box(96, 0, 96, 160)),
+])  # fmt: skip
+def test_missing_rows_turn_with_the_picture(turn: int, expected: Box) -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = turn
+    data = photo(exif=exif, restart_marker_rows=1, subsampling=2)
+    start, end = scans(data)[0]
+    sixth = [start + match.start() for match in re.finditer(rb"\xff[\xd0-\xd7]", data[start:end])][5]
+    holes = read_image(data[:sixth] + b"\xff\xd9").missing
+    assert min(hole.left for hole in holes) == expected.left
+    assert min(hole.top for hole in holes) == expected.top
+    assert max(hole.left + hole.width for hole in holes) == expected.left + expected.width
+    assert max(hole.top + hole.height for hole in holes) == expected.top + expected.height
+
+
+# What is whole stays so.
+
+
+@pytest.mark.parametrize("options", [*WAYS, {"progressive": True}], ids=str)
+def test_a_picture_that_lacks_only_its_end_marker_is_read_with_a_note(options: dict[str, object]) -> None:
+    data = photo(**options)
+    image = read_image(data[:-2])
+    assert note_codes(image) == {"no-end-marker"}
+    np.testing.assert_array_equal(image.pixels, read_image(data).pixels)
+
+
+def test_a_png_that_lacks_only_its_end_is_read_with_a_note() -> None:
+    image = read_image(photo("PNG")[:-12])
+    assert note_codes(image) == {"no-end-marker"}
+    np.testing.assert_array_equal(image.pixels, drawn())
+
+
+@pytest.mark.parametrize("colour", ["white", "black", (128, 128, 128), "red"])
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}, {"quality": 100}], ids=str)
+def test_flat_areas_are_not_taken_for_holes(colour: object, options: dict[str, object]) -> None:
+    pixels = np.asarray(PillowImage.new("RGB", (600, 600), colour)).copy()  # type: ignore[arg-type]
+    pixels[200:300, 200:300] = drawn()[:100, :100]
+    assert read_image(encode(PillowImage.fromarray(pixels), "JPEG", **options)).missing == ()
+
+
+@pytest.mark.parametrize("padding", [bytes(3000), b"\xff" * 3000, b"\0", b"\xaa" * 50])
+def test_padding_behind_the_last_pixel_is_no_damage(padding: bytes) -> None:
+    data = photo()
+    image = read_image(data[:-2] + padding + b"\xff\xd9")
+    assert image.missing == ()
+    np.testing.assert_array_equal(image.pixels, read_image(data).pixels)
+
+
+@pytest.mark.parametrize("format_name", ["AVIF", "WEBP"])
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_flat_pictures_of_other_formats_are_whole(format_name: str, colour: str) -> None:
+    assert read_image(encode(PillowImage.new("RGB", (600, 600), colour), format_name)).missing == ()
+
+
+def test_the_rest_of_a_damaged_picture_can_be_asked_for() -> None:
+    image = read_image(cut(photo(), 0.5))
+    assert not image.lacks(Box(0, 0, WIDTH, 64))
+    assert image.lacks(Box(0, 64, WIDTH, 64))
+    assert image.lacks(Box(-20, 150, 30, 80))

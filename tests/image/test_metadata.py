@@ -1,0 +1,214 @@
+"""Nothing beside the pixels decides whether they may be read, or turns them the wrong way."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from tests.bad_files import encode, png_chunk, quarters, tiff
+from tests.image.test_colour import rgb_profile
+
+from unmask.errors import UnmaskError
+from unmask.image.exif import read_exif
+from unmask.image.read import read_image
+
+TALL = (96, 128)
+
+
+def upright() -> PillowImage.Image:
+    return quarters().resize(TALL)
+
+
+def segment(marker: int, payload: bytes, length: int | None = None) -> bytes:
+    """A JPEG segment, whose length may lie."""
+    return bytes((0xFF, marker)) + struct.pack(">H", len(payload) + 2 if length is None else length) + payload
+
+
+def png_text(name: bytes, body: bytes) -> bytes:
+    return png_chunk(name, body)
+
+
+def wrong_sum(chunk: bytes) -> bytes:
+    return chunk[:-1] + bytes((chunk[-1] ^ 1,))
+
+
+def entry(order: str, tag: int, kind: int, count: int, value: int) -> bytes:
+    packed = struct.pack(order + "HH", value, 0) if kind == 3 and count == 1 else struct.pack(order + "I", value)
+    return struct.pack(order + "HHI", tag, kind, count) + packed
+
+
+def exif_block(*entries: bytes, order: str = "<", count: int | None = None) -> bytes:
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    return start + struct.pack(order + "IH", 8, len(entries) if count is None else count) + b"".join(entries)
+
+
+def turned_right(order: str = "<", kind: int = 3) -> bytes:
+    return entry(order, 0x0112, kind, 1, 6)
+
+
+BROKEN_EXIF = {
+    "a description beyond the block": exif_block(entry("<", 0x010E, 2, 100, 50_000), turned_right()),
+    "a huge count": exif_block(entry("<", 0x010E, 2, 0xFFFFFFFF, 8), turned_right()),
+    "a type that is none": exif_block(entry("<", 0x010E, 99, 5, 5), turned_right()),
+    "a part that points beyond": exif_block(turned_right(), entry("<", 0x8769, 4, 1, 999_999)),
+    "more entries told than there": exif_block(turned_right(), count=500),
+    "fewer bytes than the last entry needs": exif_block(turned_right(), entry("<", 0x0131, 2, 9, 40))[:-5],
+    "no end of the directory": exif_block(turned_right()),
+    "big-endian": exif_block(entry(">", 0x010F, 2, 500, 70_000), turned_right(">"), order=">"),
+    "a long instead of a short": exif_block(turned_right(kind=4)),
+    "tags in disorder": exif_block(entry("<", 0x9003, 2, 20, 9_000), turned_right(), entry("<", 0x0100, 4, 1, 5)),
+    "a directory of itself": exif_block(turned_right()) + struct.pack("<I", 8),
+    "the name twice": b"Exif\0\0" + exif_block(turned_right()),
+}
+
+
+@pytest.mark.parametrize("block", BROKEN_EXIF.values(), ids=BROKEN_EXIF.keys())
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+def test_orientation_is_read_beside_broken_entries(format_name: str, block: bytes) -> None:
+    stored = upright().transpose(PillowImage.Transpose.ROTATE_90)
+    if format_name == "JPEG":
+        whole = encode(stored, "JPEG", quality=95)
+        data = whole[:2] + segment(0xE1, b"Exif\0\0" + block) + whole[2:]
+    elif format_name == "PNG":
+        whole = encode(stored, "PNG")
+        data = whole[:33] + png_chunk(b"eXIf", block) + whole[33:]
+    else:
+        data = encode(stored, "WEBP", lossless=True, exif=block)
+    image = read_image(data)
+    assert (image.facts.width, image.facts.height) == TALL
+    assert np.abs(image.pixels.astype(int) - np.asarray(upright())).mean() < 8
+
+
+@pytest.mark.parametrize("length", range(0, 60, 7))
+def test_a_block_cut_anywhere_raises_nothing(length: int) -> None:
+    read_exif(exif_block(turned_right(), entry("<", 0x010F, 2, 9, 38))[:length])
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_xmp_never_turns_a_picture(format_name: str) -> None:
+    if format_name == "PNG":
+        whole = encode(upright(), "PNG")
+        data = whole[:33] + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + whole[33:]
+    else:
+        data = encode(upright(), format_name, xmp=XMP)
+    assert b"Orientation" in data
+    assert read_image(data).pixels.shape == (128, 96, 3)
+
+
+JPEG_TROUBLE = {
+    "short APP0": segment(0xE0, b"JFIF\0\1"),
+    "APP0 of another kind": segment(0xE0, b"odd"),
+    "empty APP0": segment(0xE0, b""),
+    "short APP14": segment(0xEE, b"Adobe\0"),
+    "empty APP14": segment(0xEE, b""),
+    "odd APP13": segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\xff\xff\xff\xff\xff\xff"),
+    "cut APP13": segment(0xED, b"Photoshop 3.0\x008BI"),
+    "odd APP2": segment(0xE2, b"ICC_PROFILE\0\1"),
+    "MPF of nonsense": segment(0xE2, b"MPF\0" + b"\xff" * 50),
+    "APP1 of nonsense": segment(0xE1, b"Exif\0\0" + b"\xff" * 90),
+    "a lying length": segment(0xE4, b"\0" * 40, 10),
+    "a length of zero": segment(0xE4, b"\0\0\0", 0),
+    "garbage between segments": segment(0xFE, b"") + b"garbage",
+    "a large comment": segment(0xFE, b"c" * 65_000) * 40,
+}
+
+
+@pytest.mark.parametrize("trouble", JPEG_TROUBLE.values(), ids=JPEG_TROUBLE.keys())
+@pytest.mark.parametrize("behind_jfif", [False, True])
+def test_trouble_in_segments_changes_no_pixel_of_a_jpeg(trouble: bytes, behind_jfif: bool) -> None:
+    whole = encode(upright(), "JPEG", quality=95)
+    after = 20 if behind_jfif else 2
+    image = read_image(whole[:after] + trouble + whole[20 if behind_jfif else 2 :])
+    np.testing.assert_array_equal(image.pixels, read_image(whole).pixels)
+
+
+TEXT = b"Comment\0"
+PNG_TROUBLE = {
+    "a long text": png_text(b"tEXt", TEXT + b"x" * 3_000_000),
+    "a long packed text": png_text(b"zTXt", TEXT + b"\0" + zlib.compress(bytes(3_000_000))),
+    "a long international text": png_text(b"iTXt", TEXT + b"\0\0\0\0" + b"x" * 3_000_000),
+    "a text that is not packed": png_text(b"zTXt", TEXT + b"\0nonsense"),
+    "a text without a keyword": png_text(b"tEXt", b""),
+    "a wrong sum of a text": wrong_sum(png_text(b"tEXt", TEXT)),
+    "a wrong sum of EXIF": wrong_sum(png_chunk(b"eXIf", exif_block(entry("<", 0x0112, 3, 1, 1)))),
+    "a wrong sum of pHYs": wrong_sum(png_chunk(b"pHYs", bytes(9))),
+    "a short pHYs": png_chunk(b"pHYs", b"\0"),
+    "a short tIME": png_chunk(b"tIME", b"\0"),
+    "a short gAMA": png_chunk(b"gAMA", b"\0"),
+    "a short cHRM": png_chunk(b"cHRM", b"\0" * 5),
+    "a gAMA of zero": png_chunk(b"gAMA", bytes(4)),
+    "a broken animation": png_chunk(b"acTL", b"\xff"),
+    "unknown chunks": png_chunk(b"teSt", b"x" * 2_000_000),
+}
+
+
+@pytest.mark.parametrize("trouble", PNG_TROUBLE.values(), ids=PNG_TROUBLE.keys())
+def test_trouble_in_chunks_changes_no_pixel_of_a_png(trouble: bytes) -> None:
+    whole = encode(upright(), "PNG")
+    for at in (33, len(whole) - 12):
+        image = read_image(whole[:at] + trouble + whole[at:])
+        np.testing.assert_array_equal(image.pixels, np.asarray(upright()))
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_profile_over_a_megabyte_is_used(format_name: str) -> None:
+    profile = rgb_profile()
+    large = struct.pack(">I", len(profile) + 1_500_000) + profile[4:] + np.random.default_rng(0).bytes(1_500_000)
+    options = {"lossless": True} if format_name == "WEBP" else {}
+    small = read_image(encode(upright(), format_name, icc_profile=profile, **options))
+    image = read_image(encode(upright(), format_name, icc_profile=large, **options))
+    np.testing.assert_array_equal(image.pixels, small.pixels)
+
+
+def test_a_wrong_sum_of_pixels_is_damage() -> None:
+    whole = encode(upright(), "PNG")
+    with pytest.raises(UnmaskError) as caught:
+        read_image(whole[:-13] + bytes((whole[-13] ^ 1,)) + whole[-12:])
+    assert caught.value.code == "damaged"
+
+
+def plain_tiff(*more: tuple[int, int, int, int]) -> bytes:
+    rows = np.asarray(quarters().convert("L")).tobytes()
+    short, long = 3, 4
+    entries = [
+        (256, long, 1, 128), (257, long, 1, 128), (258, short, 1, 8), (259, short, 1, 1), (262, short, 1, 1),
+        (277, short, 1, 1), (278, long, 1, 128), (279, long, 1, len(rows)), *more,
+    ]  # fmt: skip
+    start = 8 + 2 + 12 * (len(entries) + 1) + 4
+    return tiff(*entries, (273, long, 1, start), data=rows)
+
+
+ODD_ENTRIES = (
+    (270, 2, 5_000_000, 90),
+    (305, 2, 10, 9_999_999),
+    (34665, 4, 1, 9_999_999),
+    (700, 1, 99_999_999, 8),
+    (40000, 77, 3, 3),
+)
+
+
+@pytest.mark.parametrize("extra", ODD_ENTRIES)
+def test_trouble_in_entries_changes_no_pixel_of_a_tiff(extra: tuple[int, int, int, int]) -> None:
+    image = read_image(plain_tiff(extra))
+    np.testing.assert_array_equal(image.pixels[..., 0], np.asarray(quarters().convert("L")))
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_tiff_is_turned_once(turn: int) -> None:
+    from PIL import ImageOps
+
+    exif = PillowImage.Exif()
+    exif[0x0112] = turn
+    plain = upright()
+    plain.getexif()[0x0112] = turn
+    expected = ImageOps.exif_transpose(plain)
+    np.testing.assert_array_equal(read_image(encode(upright(), "TIFF", exif=exif)).pixels, np.asarray(expected))
