@@ -41,7 +41,7 @@ from unmask.image.resize import resize
 CHECK = "/api/v1/check?heatmap=png"
 OUTCOME = Callable[[int], str]
 WAIT = 0.05
-SETTLE_SECONDS = 8  # the server gives freed memory back every 5 s
+SETTLE_SECONDS = 8  # for what a client did not wait for to end
 FACE = encode_jpeg(resize(draw_face(7), 256), 90)
 OTHER = encode_jpeg(resize(draw_face(3), 256), 90)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, g, render_template, request, send_file
 
 from unmask.image.limits import LIMITS
-from unmask.output.wording import MARKS, formats, measured, size_text
+from unmask.output.wording import MARKS, NO_MARK, OUTCOMES, size_text
 from unmask.serve.answering import Wanted
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
@@ -97,18 +97,17 @@ def _pictures() -> list[Upload]:
 def _surroundings() -> dict[str, Any]:
     """What the page shows besides the answers."""
     here = services()
+    marks = {verdict.value: mark for verdict, mark in MARKS.items()}
     largest = min(LIMITS.max_bytes, here.settings.max_upload_bytes)
     return {
-        "marks": MARKS,
+        "outcomes": [[name.replace("_", "-"), word, marks.get(name, NO_MARK)] for name, word in OUTCOMES.items()],
         "samples": SAMPLES,
         "detector": here.detector,
         "info": here.detector.info,
         "policy": here.detector.info.policies[here.detector.policy],
-        "measured": measured(here.detector.info),
         # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
         "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
         "needs_token": here.settings.token is not None,
-        "formats": formats(),
         "max_picture": largest,
         "max_picture_text": size_text(largest).replace(".0", ""),
     }

@@ -1,22 +1,19 @@
-"""Answers -> what the page's template shows of them. Everything that needs counting is counted here."""
+"""Answers -> what the page's template shows of them beside the finding itself: where things stand, and what can be saved."""
 
 from __future__ import annotations
 
 import base64
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unmask.finding import Box
-from unmask.output.wording import MARKS, MEANINGS, NO_MARK, as_text, hint, reason, remarks, score_text, size_text
+from unmask.output.wording import as_text, size_text
 
 if TYPE_CHECKING:
     from unmask.finding import FaceFinding, Finding
     from unmask.serve.answering import Answer, Answering
     from unmask.verdict import Thresholds
-
-# The gauge is drawn 0..100 wide.
-GAUGE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +21,16 @@ class FaceView:
     """One face of a picture, as shown.
 
     Attributes:
-        number: From 1.
-        verdict, mark, score: As shown.
-        position: Of the score on the gauge, 0..100.
-        box, crop: Rectangles in pixels of the picture.
-        tag: Where the face's number stands.
+        finding: What the detector says of it.
+        tag: Where its number stands.
         target: What can be clicked: box and tag, so that a small face is no small target.
         heatmap: Data URL; None where there is none, or nothing to see on it.
-        size: As shown.
-        searched: False where the whole picture was taken as the face.
     """
 
-    number: int
-    verdict: str
-    mark: str
-    score: str
-    position: float
-    box: Box
-    crop: Box
+    finding: FaceFinding
     tag: Box
     target: Box
     heatmap: str | None
-    size: str
-    searched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +40,11 @@ class PictureView:
     Attributes:
         number: Makes ids on the page unique.
         title: Name of the file.
-        verdict: real, unsure, fake; None without an answer.
-        mark: The verdict's shape.
-        score: As shown.
-        position: Of the score on the gauge, 0..100.
-        real_end, fake_begin: Where the gauge's zones end and begin, 0..100.
-        meaning: Two sentences.
-        failure, hint: Why there is no answer, and what to do.
-        remarks: What to keep in mind.
-        facts: (name, value) pairs about the file.
-        provenance: What Content Credentials say, as pairs; empty if not looked at.
+        finding: The answer.
+        thresholds: Where the gauge's zones meet.
         faces: Largest first.
-        has_heat: Whether any face has a heatmap with something to see on it.
+        facts: (name, value) pairs about the file and its Content Credentials, as far as they were looked at.
         preview: Data URL; None where the picture cannot be read.
-        width, height: Of the picture.
         stroke: Width of a box's line, in pixels of the picture, so that it is seen at any size.
         text: To copy.
         json_url: To download.
@@ -78,23 +53,11 @@ class PictureView:
 
     number: int
     title: str
-    verdict: str | None
-    mark: str
-    score: str
-    position: float
-    real_end: float
-    fake_begin: float
-    meaning: tuple[str, ...]
-    failure: str | None
-    hint: str | None
-    remarks: list[str]
-    facts: list[tuple[str, str]]
-    provenance: list[tuple[str, str]]
+    finding: Finding
+    thresholds: Thresholds
     faces: list[FaceView]
-    has_heat: bool
+    facts: list[tuple[str, str]]
     preview: str | None
-    width: int
-    height: int
     stroke: float
     text: str
     json_url: str
@@ -110,39 +73,25 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         number: Of the card on its page.
     """
     finding, detector = answer.finding, answering.detector
-    verdict = finding.verdict
-    thresholds: Thresholds = detector.thresholds
-    maps = answer.heatmaps or (None,) * len(finding.faces)
     width, height = (finding.image.width, finding.image.height) if finding.image else (0, 0)
     line = max(width, height) / 220
-    faces = [
-        _face(k, face, url, _tag(face.box, line, width, height))
-        for k, (face, url) in enumerate(zip(finding.faces, maps, strict=False), start=1)
-    ]
+    faces = []
+    for face, url in zip(finding.faces, answer.heatmaps or (None,) * len(finding.faces), strict=False):
+        tag = _tag(face.box, line, width, height)
+        faces.append(FaceView(face, tag, _around(face.box, tag), None if face.nothing_raised else url))
     title = finding.path or "picture"
+    document = json.dumps(answering.document([answer]), indent=2) + "\n"
     return PictureView(
         number=number,
         title=title,
-        verdict=verdict.value if verdict else None,
-        mark=MARKS[verdict] if verdict else NO_MARK,
-        score=score_text(finding.score) if finding.score is not None else "",
-        position=_position(finding.score or 0.0),
-        real_end=GAUGE * thresholds.real_below,
-        fake_begin=GAUGE * thresholds.fake_above,
-        meaning=MEANINGS[verdict] if verdict else (),
-        failure=reason(finding.failure) if finding.failure else None,
-        hint=hint(finding.failure) if finding.failure else None,
-        remarks=remarks(finding),
-        facts=_facts(finding),
-        provenance=_provenance(answer),
+        finding=finding,
+        thresholds=detector.thresholds,
         faces=faces,
-        has_heat=any(face.heatmap for face in faces),
+        facts=_facts(answer),
         preview=answer.preview,
-        width=width,
-        height=height,
         stroke=line,
         text=as_text(finding, detector, answer.provenance.message if answer.provenance else None),
-        json_url=_json_url(answering.document([answer])),
+        json_url="data:application/json;base64," + base64.b64encode(document.encode()).decode("ascii"),
         json_name=f"{title.rsplit('.', 1)[0][:60]}-unmask.json",
     )
 
@@ -165,50 +114,19 @@ def _around(box: Box, tag: Box) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def _face(number: int, face: FaceFinding, heatmap: str | None, tag: Box) -> FaceView:
-    return FaceView(
-        number=number,
-        verdict=face.verdict.value,
-        mark=MARKS[face.verdict],
-        score=score_text(face.score),
-        position=_position(face.score),
-        box=face.box,
-        crop=face.crop,
-        tag=tag,
-        target=_around(face.box, tag),
-        heatmap=heatmap if face.heatmap is not None and face.heatmap.any() else None,
-        size=f"{face.box.width} × {face.box.height} px",
-        searched=face.face_score is not None,
-    )
-
-
-def _position(score: float) -> float:
-    return round(GAUGE * score, 2)
-
-
-def _facts(finding: Finding) -> list[tuple[str, str]]:
-    image = finding.image
+def _facts(answer: Answer) -> list[tuple[str, str]]:
+    image, credentials = answer.finding.image, answer.provenance
     if image is None:
         return []
     kind = image.format + (f", quality about {image.jpeg_quality}" if image.jpeg_quality else "")
     facts = [("Format", kind), ("Size", f"{image.width} × {image.height} px, {size_text(image.file_bytes)}")]
     facts += [("Camera", image.camera)] if image.camera else []
     facts += [("Software", image.software)] if image.software else []
-    return [*facts, ("SHA-256", image.sha256)]
-
-
-def _provenance(answer: Answer) -> list[tuple[str, str]]:
-    found = answer.provenance
-    if found is None:
-        return []
-    rows = [("Content Credentials", found.message)]
-    if found.signed_by:
-        trust = "on a trust list" if found.trusted else "not checked against a trust list"
-        rows.append(("Signed by", f"{found.signed_by} ({trust})"))
-    rows += [("Made with", f"{found.made_with} (its own words)")] if found.made_with else []
-    return rows
-
-
-def _json_url(document: dict[str, Any]) -> str:
-    text = json.dumps(document, indent=2) + "\n"
-    return "data:application/json;base64," + base64.b64encode(text.encode()).decode("ascii")
+    facts.append(("SHA-256", image.sha256))
+    if credentials is not None:
+        facts.append(("Content Credentials", credentials.message))
+        if credentials.signed_by:
+            trust = "on a trust list" if credentials.trusted else "not checked against a trust list"
+            facts.append(("Signed by", f"{credentials.signed_by} ({trust})"))
+        facts += [("Made with", f"{credentials.made_with} (its own words)")] if credentials.made_with else []
+    return facts

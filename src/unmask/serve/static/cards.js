@@ -1,7 +1,5 @@
 // What can be done with an answer: the heatmap's opacity, choosing a face, copying, saving.
 
-const MARKS = { real: "●", unsure: "◆", fake: "▲" };
-
 /** Makes an answer's card work. */
 export function bind(card) {
   const slider = card.querySelector(".opacity");
@@ -36,11 +34,9 @@ function choose(card, number) {
 
 /** How many answers of each kind: [word, number, mark], in a fixed order, those that occur. */
 export function tally(root) {
-  const words = ["real", "unsure", "fake", "no-face", "unreadable"];
   const found = [...root.querySelectorAll(".answer")].map((card) => card.dataset.verdict);
-  const names = { "no-face": "without a face", unreadable: "not readable" };
-  return words
-    .map((word) => [names[word] ?? word, found.filter((one) => one === word).length, MARKS[word] ?? "–"])
+  return JSON.parse(document.getElementById("tally").dataset.outcomes)
+    .map(([verdict, word, mark]) => [word, found.filter((other) => other === verdict).length, mark])
     .filter(([, number]) => number > 0);
 }
 
