@@ -17,7 +17,7 @@ from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg
 from unmask.serve import Server, Settings
-from unmask.serve.samples import sample_jpeg
+from unmask.serve.samples import SAMPLES, sample_jpeg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -80,6 +80,8 @@ def pictures() -> dict[str, Picture]:
 
 @pytest.fixture(scope="session")
 def server(toy_bundle: Path) -> Iterator[Server]:
+    for sample in SAMPLES:
+        sample_jpeg(sample.name)  # drawn once, before any page waits for them
     with serving(Detector.load(toy_bundle, threads=1)) as running:
         yield running
 

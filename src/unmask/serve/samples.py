@@ -53,6 +53,7 @@ def sample_jpeg(name: str) -> bytes | None:
     return None
 
 
+@cache
 def _blended() -> NDArray[np.uint8]:
     """A face with a softer one laid over it, under a soft mask.
 
