@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.export.keras2 import modernised
+from unmask.models.head import find_head, made_by
 
 # What the model was fed, as factor and offset on 0..255.
 SCALINGS = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0), "0..255": (1.0, 0.0)}
@@ -37,8 +39,6 @@ def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
         UnmaskError: The file cannot be read, runs code of its own, or is no classifier of one square picture into two
             classes.
     """
-    import keras
-
     model = _load(path)
     side = _side(model, path)
     before, kernel, bias = _last_layer(model, path)
@@ -56,10 +56,6 @@ def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
 
 def _rebuilt(model: Any, scaled: Any) -> Any:
     """The model on another input. Its head stays visible as single layers, so that Grad-CAM can be written out."""
-    import keras
-
-    from unmask.models.head import find_head
-
     head = find_head(model)
     if head is None:
         return model(scaled)
@@ -67,8 +63,6 @@ def _rebuilt(model: Any, scaled: Any) -> Any:
 
 
 def _load(path: Path) -> Any:
-    import keras
-
     if not path.is_file():
         raise UnmaskError(
             f"There is no file {path}.", hint="Name a .h5 or .keras file, or a run folder.", code="no-model"
@@ -77,11 +71,8 @@ def _load(path: Path) -> Any:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             return keras.models.load_model(modernised(path, Path(folder)), compile=False, safe_mode=True)
     except Exception as error:
-        reason = (
-            error.message if isinstance(error, UnmaskError) else (str(error).strip() or repr(error)).splitlines()[0]
-        )
         raise UnmaskError(
-            f"{path} cannot be read as a Keras model: {reason}",
+            f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",
             hint="It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
             code="bad-model",
         ) from error
@@ -98,17 +89,18 @@ def _side(model: Any, path: Path) -> int:
 
 def _last_layer(model: Any, path: Path) -> tuple[Any, Any, Any]:
     """What goes into the last dense layer, and the weights of the logit of class 1 against class 0."""
-    import keras
-
     activations = keras.activations
-    layer, tensor = _source(model.outputs[0])
-    curve = activations.linear
+    layer, sources = made_by(model.outputs[0])
+    curves = []
     if isinstance(layer, keras.layers.Activation):
-        curve = layer.activation
-        layer, tensor = _source(tensor)
-    if not isinstance(layer, keras.layers.Dense) or (curve is not activations.linear and not _is_linear(layer)):
+        curves.append(layer.activation)
+        layer, sources = made_by(sources[0])
+    if not isinstance(layer, keras.layers.Dense):
         raise _unfit(path, f"it ends in {type(layer).__name__}, not in a dense layer")
-    curve = curve if curve is not activations.linear else layer.activation
+    curves = [curve for curve in (layer.activation, *curves) if curve is not activations.linear]
+    if len(curves) > 1:
+        raise _unfit(path, "it ends in two activations")
+    curve, tensor = curves[0] if curves else activations.linear, sources[0]
     kernel = keras.ops.convert_to_numpy(layer.kernel)
     bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(layer.units, np.float32)
     if layer.units == 1 and curve in (activations.sigmoid, activations.linear):
@@ -117,18 +109,6 @@ def _last_layer(model: Any, path: Path) -> tuple[Any, Any, Any]:
         return tensor, kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
     name = getattr(curve, "__name__", str(curve))
     raise _unfit(path, f"it ends in {layer.units} outputs with {name}")
-
-
-def _source(tensor: Any) -> tuple[Any, Any]:
-    layer, node_index, _ = tensor._keras_history
-    inputs = layer._inbound_nodes[node_index].input_tensors
-    return layer, inputs[0] if inputs else None
-
-
-def _is_linear(layer: Any) -> bool:
-    import keras
-
-    return layer.activation is keras.activations.linear
 
 
 def _unfit(path: Path, what: str) -> UnmaskError:

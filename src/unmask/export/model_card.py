@@ -6,7 +6,6 @@ Written from the numbers of the bundle itself, so that card and `bundle.json` ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,23 +30,6 @@ SHOWN = (
 )
 # And of each source.
 SHOWN_BY_SOURCE = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "roc_auc")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """How a detector does on the pictures of one source.
-
-    Attributes:
-        name: Of the source.
-        real: How many real pictures, and in how many groups.
-        fake: The same of fake ones.
-        cells: The measures of `SHOWN_BY_SOURCE` with their intervals.
-    """
-
-    name: str
-    real: str
-    fake: str
-    cells: list[str]
 
 
 def model_card(
@@ -100,26 +82,17 @@ def at_chance(info: BundleInfo) -> bool:
     return auc is not None and (auc.value if auc.low is None else auc.low) <= 0.5
 
 
-def _by_source(judged: Judged, source: Source) -> list[SourceRow]:
+def _by_source(judged: Judged, source: Source) -> list[list[str]]:
+    """A row for each source: its name, its real pictures, its fake ones, and the measures of `SHOWN_BY_SOURCE`."""
     rows = []
     for name in sorted(set(source.origins.tolist()) - {""}):
         inside = source.origins == name
-        part = Judged(
-            judged.labels[inside],
-            judged.scores[inside],
-            judged.thresholds,
-            None if judged.outside is None else judged.outside[inside],
-        )
+        outside = None if judged.outside is None else judged.outside[inside]
+        part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
         groups = source.groups[inside]
         found = estimate(part, groups=groups, names=SHOWN_BY_SOURCE)
-        rows.append(
-            SourceRow(
-                name,
-                _counted(groups[part.real]),
-                _counted(groups[part.fake]),
-                [_with_interval(found[measure]) for measure in SHOWN_BY_SOURCE],
-            )
-        )
+        cells = [_with_interval(found[measure]) for measure in SHOWN_BY_SOURCE]
+        rows.append([name, _counted(groups[part.real]), _counted(groups[part.fake]), *cells])
     return rows
 
 

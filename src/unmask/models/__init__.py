@@ -51,7 +51,7 @@ def build(
 
     import keras
 
-    module = _module(architecture)
+    module = importlib.import_module(f"unmask.models.{architecture}")
     with _dtype_policy(precision):
         inputs = keras.Input((input_size, input_size, 3), dtype="uint8", name="image")
         try:
@@ -66,11 +66,16 @@ def build(
 
 
 def backbone_layers(model: Any) -> list[Any]:
-    """The layers before the last spatial map: what `frozen` keeps still."""
-    from unmask.models.head import last_spatial_layer
+    """The layers before the last spatial map: what `frozen` keeps still.
 
-    layers = list(model.layers)
-    return layers[: layers.index(last_spatial_layer(model)) + 1]
+    Args:
+        model: One that `build` made.
+    """
+    from unmask.models.head import find_head, made_by
+
+    head, layers = find_head(model), list(model.layers)
+    assert head is not None
+    return layers[: layers.index(made_by(head.spatial_map)[0]) + 1]
 
 
 def check_architecture(architecture: str, input_size: int, weights: str | os.PathLike[str] = "none") -> str:
@@ -97,24 +102,14 @@ def check_architecture(architecture: str, input_size: int, weights: str | os.Pat
             hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
             code="input-too-small",
         )
-    return _checked_weights(weights)
-
-
-def _module(architecture: str) -> Any:
-    return importlib.import_module(f"unmask.models.{architecture}")
-
-
-def _checked_weights(weights: str | os.PathLike[str]) -> str:
-    name = os.fspath(weights)
-    if name in _NAMED_WEIGHTS:
-        return name
-    if not Path(name).is_file():
+    start = os.fspath(weights)
+    if start not in _NAMED_WEIGHTS and not Path(start).is_file():
         raise UnmaskError(
-            f"The backbone weights {name} are not there.",
+            f"The backbone weights {start} are not there.",
             hint="Give the path of a .weights.h5 file, imagenet, or none.",
             code="backbone-weights",
         )
-    return name
+    return start
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from typing import Any
 import keras
 from keras import layers
 
-from unmask.errors import UnmaskError
-
 _INERT = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout, layers.Identity)
 _PLAIN = (layers.Flatten, layers.GlobalAveragePooling2D, layers.BatchNormalization)
 
@@ -73,29 +71,10 @@ def find_heads(model: Any) -> tuple[Head, ...] | None:
     Returns:
         The heads; None if one of them is of another form.
     """
-    layer, sources = _made_by(model.outputs[0])
+    layer, sources = made_by(model.outputs[0])
     outputs = sources if isinstance(layer, layers.Average) else [model.outputs[0]]
     heads = tuple(head for head in map(_head_before, outputs) if head is not None)
     return heads if len(heads) == len(outputs) else None
-
-
-def last_spatial_layer(model: Any) -> Any:
-    """The layer that makes the last spatial map.
-
-    Args:
-        model: A functional `keras.Model` with one output.
-
-    Raises:
-        UnmaskError: The model has a head of another form.
-    """
-    head = find_head(model)
-    if head is None:
-        raise UnmaskError(
-            f"The model {model.name} has no head of pooling or flatten, dense and ReLU.",
-            hint="Use an architecture of unmask.models.",
-            code="unknown-head",
-        )
-    return _made_by(head.spatial_map)[0]
 
 
 def is_relu(layer: Any) -> bool:
@@ -106,7 +85,7 @@ def is_relu(layer: Any) -> bool:
 def _head_before(output: Any) -> Head | None:
     tensor, steps = output, list[Step]()
     while len(tensor.shape) != 4:
-        layer, sources = _made_by(tensor)
+        layer, sources = made_by(tensor)
         if len(sources) != 1 or not _is_known(layer):
             return None
         if not isinstance(layer, _INERT):
@@ -119,8 +98,8 @@ def _head_before(output: Any) -> Head | None:
     return Head(tensor, tuple(steps)) if flattened or pooled else None
 
 
-def _made_by(tensor: Any) -> tuple[Any, list[Any]]:
-    """The layer that a symbolic tensor comes out of, and what goes into it."""
+def made_by(tensor: Any) -> tuple[Any, list[Any]]:
+    """The layer that a symbolic tensor comes out of, and the tensors that go into it."""
     layer, node_index, _ = tensor._keras_history
     return layer, layer._inbound_nodes[node_index].input_tensors
 
