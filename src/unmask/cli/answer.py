@@ -19,7 +19,7 @@ from unmask.cli.say import EXIT_FAILED_ON, EXIT_INTERRUPTED, EXIT_NO_ANSWER, say
 from unmask.errors import UnmaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from unmask.checking import Examined
     from unmask.output.documents import Tally
@@ -81,27 +81,23 @@ def check(
     tally, unwritten, total = Tally(), 0, None
     console = Console()
     outputs = [place for place in (csv_file, html_file, heatmap_folder) if place]
-    kept: list[Callable[[], str]] = []  # where to find what was written, if the run is interrupted
+    reports: list[Any] = []
+    pictures = None
     try:
         with contextlib.ExitStack() as stack:
-            reports: list[Any] = []
-            pictures = None
             if csv_file:
                 from unmask.output.csv_table import CsvWriter
 
                 reports.append(table := stack.enter_context(CsvWriter(csv_file)))
                 outputs.append(table.place)
-                kept.append(lambda: f"their rows are in {table.place}")
             if html_file:
                 from unmask.output.html_page import HtmlWriter
 
                 reports.append(stack.enter_context(HtmlWriter(html_file, detector)))
-                kept.append(lambda: f"the page of them is {html_file}")
             if heatmap_folder:
                 from unmask.output.pictures import FacePictures, side_by_side
 
                 pictures = FacePictures(heatmap_folder, side_by_side)
-                kept.append(lambda: f"their heatmaps are in {heatmap_folder}")
             if as_json:
                 reports.append(stack.enter_context(JsonWriter(sys.stdout, detector, tally)))
             else:
@@ -127,8 +123,9 @@ def check(
                 raise _nothing_to_do(f"check{others}")
     except KeyboardInterrupt:
         total = total or _count(names, outputs)
-        places = "".join(f"; {place()}" for place in kept if tally.pictures)
-        say(f"interrupted: {tally.pictures:,} of {total:,} pictures were checked{places}", err=True)
+        places = [os.fspath(report.place) for report in [*reports, pictures] if hasattr(report, "place")]
+        kept = f"; what was found is in {', '.join(places)}" if places and tally.pictures else ""
+        say(f"interrupted: {tally.pictures:,} of {total:,} pictures were checked{kept}", err=True)
         say("The same command begins at the first picture again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if not as_json and not single:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from unmask.cli.options import BUNDLE, POLICY
+from unmask.cli.say import say
 
 
 @click.command()
@@ -33,37 +35,19 @@ from unmask.cli.options import BUNDLE, POLICY
     "--workers", type=click.IntRange(1, 256), help="Pictures judged at the same time. [default: cores, up to 4]"
 )
 @click.option("--token", envvar="UNMASK_TOKEN", help="Answer only those who show it. Better given as UNMASK_TOKEN.")
-@click.option("--rate", type=click.IntRange(0), default=600, show_default=True, help="Pictures a minute and client.")
+@click.option(
+    "--rate",
+    "pictures_a_minute",
+    type=click.IntRange(0),
+    default=600,
+    show_default=True,
+    help="Pictures a minute and client.",
+)
 @click.option("--trusted-proxy", help="Address of a reverse proxy in front, whose X-Forwarded-For is believed.")
 @click.option("--open", "is_open", is_flag=True, help="Serve other machines without a token.")
-def serve(
-    host: str,
-    port: int,
-    bundle: Path | None,
-    policy: str | None,
-    max_upload_mb: int,
-    workers: int | None,
-    token: str | None,
-    rate: int,
-    trusted_proxy: str | None,
-    is_open: bool,
-) -> None:
+def serve(bundle: Path | None, policy: str | None, is_open: bool, **settings: Any) -> None:
     """Serve the web page and the API."""
     from unmask.serve.start import start
 
-    more = {"workers": workers} if workers else {}
-    start(
-        {
-            "host": host,
-            "port": port,
-            "token": token,
-            "max_upload_mb": max_upload_mb,
-            "pictures_a_minute": rate,
-            "trusted_proxy": trusted_proxy,
-            **more,
-        },
-        bundle=bundle,
-        policy=policy,
-        is_open=is_open,
-        say=lambda line: click.echo(line, err=True),
-    )
+    given = {name: value for name, value in settings.items() if value is not None}
+    start(given, bundle=bundle, policy=policy, is_open=is_open, say=lambda line: say(line, err=True))

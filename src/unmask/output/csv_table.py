@@ -14,7 +14,6 @@ from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from unmask.checking import Examined
 
@@ -98,13 +97,11 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
             )
             self._file.flush()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with writing(self._path):
             self._file.close()
             if self.place != self._path:
-                if kind is None:
+                if error is None:
                     self.place = self.place.replace(self._path)
                 elif self._is_empty:
                     self.place.unlink()

@@ -11,8 +11,6 @@ from unmask import __version__
 from unmask.errors import UnmaskError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from unmask.checking import Examined
     from unmask.detector import Detector
     from unmask.finding import Finding
@@ -96,9 +94,7 @@ class JsonWriter(AbstractContextManager["JsonWriter"]):
         self._stream.write(f"{'' if self._first else ','}\n    {_json(examined.finding.to_dict(), 4)}")
         self._first = False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):  # the reader is gone, or the disk full
             return
         stopped = "" if error is None else '  "interrupted": true,\n'

@@ -20,8 +20,6 @@ from unmask.output.pictures import plain_and_heatmap
 from unmask.system.atomic import atomic_write
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -39,6 +37,9 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     page while memory does not grow with the number of pictures. The page appears when it is whole; where a run is stopped,
     it holds what there is and says so.
 
+    Attributes:
+        place: Where the page is, once it is whole.
+
     Raises:
         UnmaskError: The page cannot be written.
     """
@@ -46,7 +47,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     def __init__(self, path: Path, detector: Detector) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
-        self._path, self._is_device = path, is_device = report_place(path)
+        self.place, self._is_device = path, is_device = report_place(path)
         self._detector = detector
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -75,14 +76,12 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
             faces=[_face_pictures(face, pixels) for face in finding.faces] if pixels is not None else [],
             thresholds=self._detector.thresholds,
         )
-        with writing(self._path):
+        with writing(self.place):
             self._cards.write(card)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._cards, writing(self._path):
-            if kind is not None and not self._tally.pictures:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._cards, writing(self.place):
+            if error is not None and not self._tally.pictures:
                 return
             self._cards.seek(0)
             page = self._page.generate(
@@ -93,13 +92,13 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 thresholds=self._detector.thresholds,
                 version=__version__,
                 what_it_is=WHAT_IT_IS,
-                interrupted=kind is not None,
+                interrupted=error is not None,
             )
             if self._is_device:
-                with self._path.open("w", encoding="utf-8", errors="replace") as file:
+                with self.place.open("w", encoding="utf-8", errors="replace") as file:
                     file.writelines(page)
             else:
-                with atomic_write(self._path, "w", errors="replace") as file:
+                with atomic_write(self.place, "w", errors="replace") as file:
                     file.writelines(page)
 
 

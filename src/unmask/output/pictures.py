@@ -43,7 +43,7 @@ class FacePictures:
     def __init__(
         self, folder: Path, draw: Callable[[NDArray[np.uint8], FaceFinding], NDArray[np.uint8]], ending: str = ""
     ) -> None:
-        self._folder, self._draw, self._ending = folder, draw, ending
+        self.place, self._draw, self._ending = folder, draw, ending
         self._count = 0
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class FacePictures:
             return []
         start = f"{self._count:04}-{file_stem(Path(finding.path or 'picture').stem)}"
         return [
-            write_file(self._folder / f"{start}-face{number}{self._ending}.png", encode_png(self._draw(pixels, face)))
+            write_file(self.place / f"{start}-face{number}{self._ending}.png", encode_png(self._draw(pixels, face)))
             for number, face in enumerate(finding.faces, start=1)
         ]
 

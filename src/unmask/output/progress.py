@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from unmask.output.wording import printable
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -51,9 +49,7 @@ class Progress(AbstractContextManager["Progress"]):
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
