@@ -148,3 +148,10 @@ def test_what_is_missing_is_named(prepared, tmp_path, missing):
     result = invoke("train", *(part for pair in given.items() for part in pair))
     assert result.exit_code == 2
     assert missing in result.output
+
+
+def test_every_architecture_can_be_asked_for() -> None:
+    from unmask.cli.train import MODELS
+    from unmask.models import ARCHITECTURES
+
+    assert list(ARCHITECTURES) == list(MODELS)
