@@ -39,6 +39,7 @@ ONE_PACKAGE = {
     "c2pa": ("c2pa", "-e '.[c2pa]'"),
     "torch": ("torch", "-e '.[torch]'"),
     "jax": ("jax", "jax"),
+    "openvino": ("openvino", "-e '.[openvino]'"),
 }
 
 # Each worker may load TensorFlow, in about 1.5 GB.

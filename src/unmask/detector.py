@@ -14,7 +14,7 @@ import numpy as np
 from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
-from unmask.system.private import import_onnxruntime
+from unmask.system.private import import_onnxruntime, import_openvino
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,7 +242,7 @@ def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
 
 def _start_openvino(bundle: Bundle, threads: int) -> _Session:
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError:
         raise UnmaskError(
             "the runtime openvino is not installed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,27 @@ def import_onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def import_openvino() -> Any:
+    """The package `openvino`, which then reports nothing to its maker.
+
+    Being imported, it would send that to Google Analytics, unless the package `openvino_telemetry`, which comes along, is
+    missing. For the length of the import it is.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    reporter = "openvino_telemetry"
+    known = reporter in sys.modules
+    if not known:
+        sys.modules[reporter] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        if not known:
+            del sys.modules[reporter]
+    return openvino
 
 
 def keep_keras_out_of_home() -> None:
