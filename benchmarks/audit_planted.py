@@ -126,7 +126,7 @@ def plant_copies(root: Path, base: list[Path], rng: np.random.Generator) -> dict
 
 def count_found(root: Path, planted: dict[str, str]) -> dict[str, float]:
     found = audit(prepare(root / "data", root / "out", size=128))
-    cluster_of = {row.path: number for number, one in enumerate(found.clusters) for row in one.members}
+    cluster_of = {row.path: number for number, cluster in enumerate(found.clusters) for row in cluster.members}
     hits = sum(cluster_of.get(copy, -1) == cluster_of.get(original, -2) for copy, original in planted.items())
     involved = set(planted) | set(planted.values())
     pictures = sum(len(found.prepared.entries(split)) for split in found.prepared.splits)
@@ -135,7 +135,7 @@ def count_found(root: Path, planted: dict[str, str]) -> dict[str, float]:
         "found": hits,
         "pictures": pictures,
         "false": sum(path not in involved for path in cluster_of),
-        "shortcuts": sum(one.is_warning for one in found.shortcuts),
+        "shortcuts": sum(shortcut.is_warning for shortcut in found.shortcuts),
         "seconds": found.seconds,
     }
 
@@ -144,14 +144,14 @@ def distances(root: Path, planted: dict[str, str]) -> tuple[NDArray[np.int64], N
     """How far copies are from their originals (bits, likeness), and how near the nearest other picture is (bits)."""
 
     def prints(path: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64], Pixels]:
-        one = fingerprints(resize(read_image(root / "data" / path).pixels, 128)[None])
-        return one.hashes[0], one.mirrored[0], one.thumbnails[0]
+        found = fingerprints(resize(read_image(root / "data" / path).pixels, 128)[None])
+        return found.hashes[0], found.mirrored[0], found.thumbnails[0]
 
     bits, alike, originals = [], [], []
     for copy, original in planted.items():
         plain, mirrored, small = prints(original)
         own, _, thumbnail = prints(copy)
-        apart = [int(np.bitwise_count(one ^ own).sum()) for one in (plain, mirrored)]
+        apart = [int(np.bitwise_count(way ^ own).sum()) for way in (plain, mirrored)]
         flip = apart[1] < apart[0]
         bits.append(min(apart))
         alike.append(float(likeness((small[:, ::-1] if flip else small)[None], thumbnail[None])[0]))
@@ -159,8 +159,8 @@ def distances(root: Path, planted: dict[str, str]) -> tuple[NDArray[np.int64], N
     hashes = np.array([plain for plain, _ in originals])
     nearest = 256
     for index, (plain, mirrored) in enumerate(originals):
-        for one in (plain, mirrored):
-            others = np.bitwise_count(hashes ^ one).sum(axis=1)
+        for way in (plain, mirrored):
+            others = np.bitwise_count(hashes ^ way).sum(axis=1)
             others[index] = 256
             nearest = min(nearest, int(others.min()))
     return np.array(bits), np.array(alike), nearest
@@ -230,14 +230,14 @@ def page(
         ]
         for seed, row in enumerate(rows)
     ]
-    bits = np.concatenate([one[0] for one in closest])
-    alike = np.concatenate([one[1] for one in closest])
-    names = [one.name for one in shortcuts[0][1] if one.name != "source"]
+    bits = np.concatenate([seed[0] for seed in closest])
+    alike = np.concatenate([seed[1] for seed in closest])
+    names = [shortcut.name for shortcut in shortcuts[0][1] if shortcut.name != "source"]
     marks = [
-        [kind, *(f"**{one.auc:.2f}**" if one.is_warning else f"{one.auc:.2f}" for one in found if one.name in names)]
+        [kind, *(f"**{cut.auc:.2f}**" if cut.is_warning else f"{cut.auc:.2f}" for cut in found if cut.name in names)]
         for kind, found in shortcuts
     ]
-    planted = [(kind, {one.name: one for one in found}) for kind, found in shortcuts if kind in names]
+    planted = [(kind, {shortcut.name: shortcut for shortcut in found}) for kind, found in shortcuts if kind in names]
     hit = sum(found[kind].is_warning for kind, found in planted)
     return (
         "# Does the audit find what was planted?\n\n"
@@ -250,7 +250,7 @@ def page(
         f"A pair counts if the 256-bit hashes differ in at most {MAX_DISTANCE} bits and the thumbnails correlate to at least "
         f"{MIN_LIKENESS}. The copies differ in {np.median(bits):.0f} bits (median; 99 %: {np.percentile(bits, 99):.0f}, most: "
         f"{bits.max()}) and correlate to at least {alike.min():.3f}. The nearest other picture among the originals, as it is "
-        f"or mirrored, is {min(one[2] for one in closest)} bits away.\n\n"
+        f"or mirrored, is {min(seed[2] for seed in closest)} bits away.\n\n"
         "## Shortcuts\n\n"
         f'1,000 pictures of each class, all real; one property of the "fakes" was changed. AUC of each property alone, '
         f"above {MAX_AUC} in bold: {hit} of {len(planted)} planted ones are found.\n\n"

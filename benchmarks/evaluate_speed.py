@@ -64,7 +64,7 @@ doing: on idle cores the wall time is at most that. Load average of the machine 
 
 def line(what: str, taken: list[tuple[float, float]], bare: list[tuple[float, float]]) -> list[str]:
     wall, processor = (statistics.median(column) for column in zip(*taken, strict=True))
-    times = processor / statistics.median(one for _, one in bare)
+    times = processor / statistics.median(seconds for _, seconds in bare)
     return [what, f"{wall:.1f} s", f"{processor:.1f} s", f"{times:.2f}"]
 
 

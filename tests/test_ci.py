@@ -33,3 +33,9 @@ def test_ci_runs_every_check(command):
 def test_ci_fails_below_nine_lines_in_ten(pyproject):
     assert "--cov" in CI
     assert pyproject["tool"]["coverage"]["report"]["fail_under"] == 90
+
+
+def test_the_docstrings_examples_run_with_the_tests(pyproject):
+    options = pyproject["tool"]["pytest"]["ini_options"]
+    assert "--doctest-modules" in options["addopts"].split()
+    assert options["testpaths"] == ["tests", "src"]
