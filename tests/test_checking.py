@@ -12,7 +12,7 @@ from unmask.checking import Detector, check_paths, examine_paths
 from unmask.errors import UnmaskError
 from unmask.face.finder import Face
 from unmask.finding import Box, Status, Verdict
-from unmask.image.encode import encode_png
+from unmask.image.encode import encode_jpeg, encode_png
 
 
 class StubFinder:
@@ -110,6 +110,45 @@ def test_a_doubtful_face_does_not_decide_beside_a_confident_one(toy_bundle, two_
 def test_a_doubtful_face_decides_where_there_is_no_other(toy_bundle, two_halves):
     finding = detector_with(toy_bundle, Face(120, 120, 160, 160, 0.51)).check(two_halves)
     assert finding.status is Status.ANSWERED
+
+
+def half_of_a_scan(pixels):
+    """A JPEG file whose scan ends in the middle, with an end marker."""
+    data = encode_jpeg(pixels)
+    scan = data.index(b"\xff\xda")
+    return data[: scan + (len(data) - scan) // 2] + b"\xff\xd9"
+
+
+def noisy(height, width):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+ABOVE, BELOW = Face(40, 30, 100, 100, 0.9), Face(40, 250, 110, 110, 0.9)
+
+
+def test_a_face_above_the_missing_half_of_a_picture_is_judged_and_noted(toy_bundle):
+    finding = detector_with(toy_bundle, ABOVE).check(half_of_a_scan(noisy(400, 200)))
+    assert finding.status is Status.ANSWERED
+    assert "damaged" in codes(finding)
+    assert "faces-damaged" not in codes(finding)
+
+
+def test_a_face_where_pixels_are_missing_is_left_out_beside_one_that_is_whole(toy_bundle):
+    finding = detector_with(toy_bundle, BELOW, ABOVE).check(half_of_a_scan(noisy(400, 200)))
+    assert [face.box.top for face in finding.faces] == [30]
+    assert {"damaged", "faces-damaged"} <= set(codes(finding))
+
+
+@pytest.mark.parametrize("faces", [(BELOW,), ()])
+def test_a_damaged_picture_without_a_whole_face_could_not_be_read(toy_bundle, faces):
+    finding = detector_with(toy_bundle, *faces).check(half_of_a_scan(noisy(400, 200)))
+    assert (finding.status, finding.verdict, finding.score, finding.faces) == (Status.UNREADABLE, None, None, ())
+    assert finding.failure.code == "damaged"
+
+
+def test_a_damaged_picture_is_not_taken_whole_for_a_face(toy_detector):
+    finding = toy_detector.check(half_of_a_scan(noisy(200, 200)), face_search=False)
+    assert finding.status is Status.UNREADABLE
 
 
 def test_faces_that_disagree_are_pointed_out(tmp_path, two_halves):

@@ -260,6 +260,15 @@ def test_an_impossible_size_is_refused(tmp_path: Path, size: int) -> None:
     assert caught.value.code == "bad-size"
 
 
+def test_a_picture_with_missing_pixels_is_rejected(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 2, splits=("Train",))
+    file = dataset / "Train/Real/real_000.jpg"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) * 3 // 4] + b"\xff\xd9")
+    prepare(dataset, tmp_path / "out", size=64)
+    assert reasons(tmp_path / "out") == {"real_000.jpg": "damaged"}
+
+
 def test_pictures_without_a_face_are_rejected_when_faces_are_cropped(tmp_path: Path, face_file: Path) -> None:
     dataset = write_dataset(tmp_path / "data", 1, splits=("Train",))
     (dataset / "Train/Real/face.png").write_bytes(face_file.read_bytes())

@@ -13,12 +13,21 @@ Pixels = NDArray[np.uint8]
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG file of RGB pixels, uint8 (height, width, 3); made for speed, not for the smallest size."""
+    """The bytes of a PNG file, made for speed and not for the smallest size.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+    """
     return _encode(pixels, "PNG", compress_level=1)
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
-    """The bytes of a JPEG file of RGB pixels, uint8 (height, width, 3), at an IJG quality of 1..100."""
+    """The bytes of a JPEG file, with the chroma at half size (4:2:0).
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        quality: That of the IJG library, 1..100.
+    """
     return _encode(pixels, "JPEG", quality=quality)
 
 

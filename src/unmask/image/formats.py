@@ -181,7 +181,17 @@ def _heif(file: _File) -> Decoded:
     return _without_holes(decoded, file.data, parts.coded)
 
 
-def _other(file: _File) -> Decoded:
+def _bmp(file: _File) -> Decoded:
+    profile, header = b"", file.data[14:138]
+    if (
+        len(header) == 124 and header[:1] == b"\x7c" and header[56:60] == b"DEBM"
+    ):  # an embedded profile (BITMAPV5HEADER)
+        start, size = 14 + int.from_bytes(header[112:116], "little"), int.from_bytes(header[116:120], "little")
+        profile = file.data[start : start + size]
+    return _by_pillow(file, file.data, Colour(profile))
+
+
+def _gif(file: _File) -> Decoded:
     return _by_pillow(file, file.data, Colour())
 
 
@@ -192,8 +202,8 @@ _DECODERS = {
     "TIFF": _tiff,
     "AVIF": _heif,
     "HEIC": _heif,
-    "BMP": _other,
-    "GIF": _other,
+    "BMP": _bmp,
+    "GIF": _gif,
 }
 
 

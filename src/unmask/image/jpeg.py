@@ -159,7 +159,15 @@ def take_apart(data: bytes) -> Jpeg:
 
 
 def read_frame(marker: int, payload: bytes) -> Frame | None:
-    """A frame header from its segment; None for one that is cut short."""
+    """A frame header from its segment.
+
+    Args:
+        marker: SOF marker.
+        payload: The segment's bytes behind its length.
+
+    Returns:
+        The header; None for one that is cut short.
+    """
     if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
         return None
     components = tuple(
