@@ -37,8 +37,6 @@ CIRCLES: set[str] = set()
 UNEXPLAINED = {
     "unmask.cli.train",
     "unmask.data.augment",
-    "unmask.train.loop",
-    "unmask.train.mining",
 }
 
 LONG = 300

@@ -40,12 +40,12 @@ def test_going_on_in_the_middle_gives_the_same_batches(source):
 
 
 def test_the_number_of_workers_changes_nothing(source):
-    for (one, _), (many, _) in zip(
+    for (alone, _), (together, _) in zip(
         all_of(Batches(source, 5, 1, brighten, workers=1), 0),
         all_of(Batches(source, 5, 1, brighten, workers=4), 0),
         strict=True,
     ):
-        np.testing.assert_array_equal(one, many)
+        np.testing.assert_array_equal(alone, together)
 
 
 def test_the_last_batch_has_what_is_left(source):

@@ -51,9 +51,9 @@ def test_an_epoch_holds_every_picture_once(dataset: Path) -> None:
 
 
 def test_folders_and_prepared_pictures_give_the_same_batches(dataset: Path, tmp_path: Path) -> None:
-    one, other = from_folder(dataset, augment=noise), from_prepared(dataset, tmp_path / "out", augment=noise)
-    for index in range(len(one)):
-        for left, right in zip(one[index], other[index], strict=True):
+    decoded, prepared = from_folder(dataset, augment=noise), from_prepared(dataset, tmp_path / "out", augment=noise)
+    for index in range(len(decoded)):
+        for left, right in zip(decoded[index], prepared[index], strict=True):
             np.testing.assert_array_equal(left, right)
 
 

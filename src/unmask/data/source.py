@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unmask.data.landmarks import landmarks
 from unmask.data.layout import SPLITS, files_in, find_layout
 from unmask.data.manifest import read_origins
-from unmask.data.prepared import PREPARED, Prepared, load_prepared
+from unmask.data.prepared import PREPARED, Prepared, load_prepared, verify_pixels
 from unmask.data.reading import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
 from unmask.image.read import read_whole_image
@@ -40,6 +40,8 @@ class Source:
         origins: Where a picture comes from, (N,) strings, likewise.
         read: Indexes (n,) -> uint8 (n, S, S, 3), RGB.
         find_landmarks: () -> float32 (N, 5, 2), pixels, as `unmask.data.landmarks`; None where they are not kept.
+        pixels: SHA-256 of the prepared pixels as they were written; empty where it is not known.
+        verify: () -> nothing, or an `UnmaskError` where the prepared pixels are not those that were written.
     """
 
     split: str
@@ -50,6 +52,8 @@ class Source:
     origins: NDArray[np.str_]
     read: Callable[[Indexes], NDArray[np.uint8]]
     find_landmarks: Callable[[], NDArray[np.float32]] | None = None
+    pixels: str = ""
+    verify: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +74,8 @@ class Source:
             self.origins[indexes],
             lambda some: self.read(indexes[some]),
             None if points is None else lambda: points()[indexes],
+            self.pixels,
+            self.verify,
         )
 
     def listed(self, path: Path) -> Indexes:
@@ -161,6 +167,8 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
         np.array([entry.source for entry in entries], np.str_),
         lambda indexes: np.ascontiguousarray(images[indexes]),
         lambda: landmarks(prepared, split),
+        prepared.sha256.get(split, ""),
+        lambda: verify_pixels(prepared, [split]),
     )
 
 

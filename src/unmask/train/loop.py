@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.batches import Batches
-from unmask.data.source import Source, digest, open_source
+from unmask.data.source import Source
 from unmask.errors import UnmaskError
-from unmask.models import build, check_architecture
+from unmask.models import build
 from unmask.system.atomic import atomic_write
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
@@ -35,12 +35,12 @@ from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, write_config
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
 from unmask.train.precision import choose_precision
+from unmask.train.run_data import MODEL, RunData, check, open_data
 from unmask.train.run_state import Outcome, RunState
-from unmask.train.sampling import balanced, with_rehearsal
 from unmask.train.stages import averaged_weights, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
-MODEL = "model.keras"
+__all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
 
 # Pictures at once when a model only judges.
 JUDGE_BATCH = 64
@@ -59,15 +59,6 @@ class Watcher(Protocol):
         """After each epoch, when everything of it is on the disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """What a run learns from and is judged by, and a name for both."""
-
-    batches: Batches
-    validation: Source
-    digest: str
-
-
 def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) -> Outcome:
     """Trains a detector.
 
@@ -84,8 +75,8 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
             no number any more, or the memory does not suffice.
     """
     # All that can be wrong is found before Keras is loaded, which takes long, and before anything is written.
-    data = _open_data(config)
-    _check(config, data)
+    data = open_data(config)
+    check(config, data)
     if not (folder / LOCK).is_file():  # else whoever holds it is to be named
         _refuse_another(folder)
     with locked(folder, "unmask train"):
@@ -120,7 +111,7 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
     config = read_run(folder)
     if data is not None:
         config = config.model_copy(update={"data": str(Path(data).resolve())})
-    opened = _open_data(config)
+    opened = open_data(config)
     with locked(folder, "unmask train"):
         _sweep(folder)
         begun = (folder / LAST).exists()
@@ -136,6 +127,8 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
             write_config(folder / CONFIG_FILE, config)
         if state.epoch == config.epochs:
             return Outcome(folder, tuple(state.history), finished=True, keep=config.keep)
+        for source in (opened.batches.source, opened.validation):
+            source.verify()
         load_keras()
         return _learn(config, opened, folder, state, watcher)
 
@@ -152,38 +145,6 @@ def judge(model: Any, source: Source) -> NDArray[np.float64]:
         for first in range(0, len(source), JUDGE_BATCH)
     ]
     return np.concatenate(parts).reshape(-1).astype(np.float64)
-
-
-def _open_data(config: TrainConfig) -> _Data:
-    source = open_source(config.data, "Train", config.size)
-    validation = open_source(config.data, "Validation", config.size)
-    if config.leave_out is not None:
-        source = source.taken(np.setdiff1d(np.arange(len(source)), source.listed(Path(config.leave_out))))
-    choose = balanced(source, config.balance) if config.balance else None
-    if config.hard is not None:
-        choose = with_rehearsal(source.listed(Path(config.hard)), len(source))
-    batches = Batches(source, config.batch_size, config.seed, workers=config.workers, choose=choose)
-    # An epoch's order tells of other hard examples and sources.
-    rows = [zip(part.paths, part.labels.tolist(), strict=True) for part in (source, validation)]
-    return _Data(batches, validation, digest((*rows[0], *rows[1], tuple(batches.order(0).tolist()))))
-
-
-def _check(config: TrainConfig, data: _Data) -> None:
-    data.batches.check_classes()
-    size = data.validation.size
-    if config.crop is not None and config.crop > size:
-        raise UnmaskError(
-            f"Windows of {config.crop} px do not fit into pictures of {size} px.",
-            hint="Leave --crop out, or prepare larger pictures: unmask prepare ... --size N",
-            code="crop-too-large",
-        )
-    check_architecture(config.model, config.crop or size, config.backbone_weights)
-    if config.start is not None and not (Path(config.start) / MODEL).is_file():
-        raise UnmaskError(
-            f"There is no {MODEL} in {config.start} to start from.",
-            hint="Name the folder of a run that has finished an epoch.",
-            code="no-run",
-        )
 
 
 def _refuse_another(folder: Path) -> None:
@@ -203,7 +164,7 @@ def _sweep(folder: Path) -> None:
             left.unlink()
 
 
-def _learn(config: TrainConfig, data: _Data, folder: Path, state: RunState, watcher: Watcher | None) -> Outcome:
+def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, watcher: Watcher | None) -> Outcome:
     with _memory_explained(config):
         import keras
 
@@ -259,7 +220,7 @@ def _learn(config: TrainConfig, data: _Data, folder: Path, state: RunState, watc
                     if not np.isfinite(logits).all():
                         raise _no_number(f"after the last step of epoch {epoch + 1}", config)
                     rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-                    row = _row(state, data.validation.labels, logits, rate)
+                    row = state.judged(data.validation.labels, logits, rate)
                     if row.validation_auc > state.best or config.keep == "last":
                         _keep(kept, folder)
                     state.end_epoch(row)
@@ -296,22 +257,6 @@ def _take_average(kept: Any, model: Any, config: TrainConfig, batches: Batches, 
 
     with averaged_weights(model, config, pictures()):
         kept.set_weights(model.get_weights())
-
-
-def _row(state: RunState, labels: NDArray[np.int64], logits: NDArray[np.float64], rate: float) -> Epoch:
-    from sklearn.metrics import roc_auc_score
-
-    return Epoch(
-        epoch=state.epoch + 1,
-        loss=state.loss / state.seen,
-        accuracy=state.right / state.seen,
-        validation_loss=float((np.logaddexp(0.0, logits) - labels * logits).mean()),
-        validation_accuracy=float(((logits > 0) == labels).mean()),
-        validation_auc=float(roc_auc_score(labels, logits)),
-        learning_rate=rate,
-        seconds=state.seconds,
-        images_per_second=state.seen / max(state.seconds, 1e-9),
-    )
 
 
 def _keep(model: Any, folder: Path) -> None:

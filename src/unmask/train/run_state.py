@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.stats.metrics import roc_auc
 from unmask.train.history import Epoch
+from unmask.verdict import probability
 
 
 @dataclass
@@ -55,6 +60,26 @@ class RunState:
         self.seen += count
         self.loss += loss * count
         self.right += accuracy * count
+
+    def judged(self, labels: NDArray[np.int64], logits: NDArray[np.float64], learning_rate: float) -> Epoch:
+        """What became of the epoch under way.
+
+        Args:
+            labels: Of Validation, (N,), 0 real, 1 fake.
+            logits: Likewise, (N,), after the epoch's last step.
+            learning_rate: Of that step.
+        """
+        return Epoch(
+            epoch=self.epoch + 1,
+            loss=self.loss / self.seen,
+            accuracy=self.right / self.seen,
+            validation_loss=float((np.logaddexp(0.0, logits) - labels * logits).mean()),
+            validation_accuracy=float(((logits > 0) == labels).mean()),
+            validation_auc=roc_auc(labels, probability(logits, 1.0)),
+            learning_rate=learning_rate,
+            seconds=self.seconds,
+            images_per_second=self.seen / max(self.seconds, 1e-9),
+        )
 
     def end_epoch(self, row: Epoch) -> None:
         """Moves on to the next epoch."""
