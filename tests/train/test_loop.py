@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import shutil
 import signal
@@ -228,6 +229,21 @@ def test_a_run_does_not_go_on_with_other_data(finished_run, tmp_path):
         resume(run, data=other)
     assert caught.value.code == "data-changed"
     assert (run / "run.toml").read_bytes() == before
+
+
+def test_a_run_does_not_go_on_with_pixels_that_changed_on_the_disk(small, tmp_path):
+    from unmask.train.loop import resume
+
+    data, run = write_prepared(tmp_path / "data"), tmp_path / "run"
+    pixels = np.load(data / "Train.npy")
+    about = json.loads((data / "prepared.json").read_text())
+    about["sha256"] = {"Train": hashlib.sha256(pixels.tobytes()).hexdigest()}
+    (data / "prepared.json").write_text(json.dumps(about))
+    first_weights(data, run, small)
+    pixels[5, 3, 3, 0] ^= 1
+    np.save(data / "Train.npy", pixels)
+    with pytest.raises(UnmaskError, match="not those that were written"):
+        resume(run)
 
 
 def test_a_second_process_is_told_who_trains_in_the_folder(prepared, small, tmp_path):
