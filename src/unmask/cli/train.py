@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from unmask.cli.say import EXIT_INTERRUPTED
+from unmask.cli.options import PATH
+from unmask.cli.say import EXIT_INTERRUPTED, say
 from unmask.errors import UnmaskError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from unmask.train.history import Epoch
     from unmask.train.run_state import Outcome, RunState
 
-_FOLDER = click.Path(path_type=Path)
 # The keys of `unmask.models.ARCHITECTURES`, which no verb that answers may load: it makes ready for Keras.
 MODELS = ("cnn", "mobilenetv2", "efficientnetv2b0")
 
@@ -64,10 +64,10 @@ _GROUPS = {
     type=click.Choice(["constant", "cosine"]),
     help="Of the learning rate; cosine rises slowly, then falls to zero. [default: constant]",
 )
-@click.option("--out", type=_FOLDER, help="Run folder to make.")
-@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with a run, as if it had never stopped.")
-@click.option("--hard", type=_FOLDER, help="With --resume: train on, on these hard examples (from `unmask mine`).")
-@click.option("--config", type=_FOLDER, help="All settings from a file, such as the run.toml of an earlier run.")
+@click.option("--out", type=PATH, help="Run folder to make.")
+@click.option("--resume", type=PATH, metavar="RUN", help="Go on with a run, as if it had never stopped.")
+@click.option("--hard", type=PATH, help="With --resume: train on, on these hard examples (from `unmask mine`).")
+@click.option("--config", type=PATH, help="All settings from a file, such as the run.toml of an earlier run.")
 @click.option("--seed", type=int, help="[default: 1]")
 @click.option("--workers", type=int, help="Threads that read pictures. [default: 2]")
 def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, **given: Any) -> None:
@@ -136,9 +136,9 @@ class _Display:
 
 
 @click.command()
-@click.argument("run", type=_FOLDER)
-@click.option("--data", required=True, type=_FOLDER, help="The prepared folder that the run learned from.")
-@click.option("--out", type=_FOLDER, help="New folder to write to, or one to go on with. [default: RUN/mined]")
+@click.argument("run", type=PATH)
+@click.option("--data", required=True, type=PATH, help="The prepared folder that the run learned from.")
+@click.option("--out", type=PATH, help="New folder to write to, or one to go on with. [default: RUN/mined]")
 @click.option(
     "--top", type=click.IntRange(1), default=500, show_default=True, help="List so many hard examples at most."
 )
@@ -165,20 +165,20 @@ def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: 
     except (KeyboardInterrupt, UnmaskError) as error:
         if isinstance(error, UnmaskError) and error.code != "interrupted":
             raise
-        click.echo("Stopped; what is done is kept. Go on: give the same command again.", err=True)
+        say("Stopped; what is done is kept. Go on: give the same command again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
-    click.echo(f"{found.n:,} pictures of Train, judged without having been learned from: AUC {found.auc:.3f}")
+    say(f"{found.n:,} pictures of Train, judged without having been learned from: AUC {found.auc:.3f}")
     more = f", the worst of {found.wrong:,}" if found.wrong > len(found.hard) else ""
-    click.echo(f"{len(found.hard):,} hard{more}: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
+    say(f"{len(found.hard):,} hard{more}: {found.folder / 'hard.csv'}, {found.folder / 'hard.png'}")
     if found.can_judge_labels:
-        click.echo(f"{len(found.mislabelled):,} probably mislabelled: look at {found.folder / 'mislabelled.png'}")
+        say(f"{len(found.mislabelled):,} probably mislabelled: look at {found.folder / 'mislabelled.png'}")
     else:
-        click.echo("No label is called wrong: a model that tells the classes apart so badly cannot know.")
+        say("No label is called wrong: a model that tells the classes apart so badly cannot know.")
 
 
 @click.command()
-@click.argument("sources", metavar="SOURCE...", type=_FOLDER, nargs=-1, required=True)
-@click.option("--out", required=True, type=_FOLDER, help="Folder of the bundle.")
+@click.argument("sources", metavar="SOURCE...", type=PATH, nargs=-1, required=True)
+@click.option("--out", required=True, type=PATH, help="Folder of the bundle.")
 @click.option("--data", help="Where to calibrate: its Validation split. [default: what the runs learned from]")
 @click.option("--name", help="Of the detector. [default: architecture and size]")
 @click.option("--detector-version", "version", default="1", show_default=True)
@@ -264,7 +264,7 @@ def _tell_detector(folder: Path) -> None:
     info = read_bundle(folder).info
     found = {metric.name: metric for metric in info.metrics}
     if not found:
-        click.echo(
+        say(
             f"{folder}: a detector that is NOT CALIBRATED, and nothing shows that --label-order is right. Keras' "
             "flow_from_directory sorts folders by letter: Fake 0, Real 1, which is --label-order fake-real.\n"
             "hint: Export it again with pictures whose labels are known: --data FOLDER, with a Validation split.",
@@ -273,31 +273,27 @@ def _tell_detector(folder: Path) -> None:
         return
     auc, accused = found["roc_auc"], found["false_accusation_rate"]
     between = "" if auc.low is None else f" (95 % interval {auc.low:.3f} to {auc.high:.3f})"
-    click.echo(
-        f"Validation: AUC {auc.value:.3f}{between}; {accused.value:.1%} of {accused.n:,} real pictures called fake."
-    )
+    say(f"Validation: AUC {auc.value:.3f}{between}; {accused.value:.1%} of {accused.n:,} real pictures called fake.")
     if at_chance(info):
-        click.echo(
-            f"{folder}: on Validation it is no better than chance. Do not use it; train it for longer.", err=True
-        )
+        say(f"{folder}: on Validation it is no better than chance. Do not use it; train it for longer.", err=True)
     else:
-        click.echo(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
+        say(f"{folder}: a detector. Try it: unmask check --bundle {folder} PICTURE")
 
 
 def _report(outcome: Outcome) -> None:
     kept = outcome.kept
     if kept is not None:
-        click.echo(
+        say(
             f"{outcome.keep.capitalize()} epoch {kept.epoch}: Validation AUC {kept.validation_auc:.4f}, "
             f"accuracy {kept.validation_accuracy:.2%}"
         )
         if outcome.finished and kept.validation_auc < LEARNED:
-            click.echo(
+            say(
                 "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate with a slow rise often helps, "
                 "for instance --learning-rate 3e-4 --schedule cosine",
                 err=True,
             )
     if outcome.finished:
-        click.echo(f"{outcome.folder}: done. Make a detector of it: unmask export {outcome.folder} --out bundle/")
+        say(f"{outcome.folder}: done. Make a detector of it: unmask export {outcome.folder} --out bundle/")
     else:
-        click.echo(f"{outcome.folder}: stopped, nothing lost. Go on: unmask train --resume {outcome.folder}")
+        say(f"{outcome.folder}: stopped, nothing lost. Go on: unmask train --resume {outcome.folder}")
