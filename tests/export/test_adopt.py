@@ -80,33 +80,6 @@ def test_a_backbone_in_a_sequential_with_two_outputs_is_read(tmp_path, images):
     np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
 
 
-def test_a_swapped_order_of_labels_is_noticed(tmp_path, prepared):
-    from keras import Sequential, layers
-
-    from unmask.export.run import export_file
-
-    # Says *fake* of bright pictures; here the fakes are the darker ones.
-    theirs = Sequential(
-        [layers.Input((SIDE, SIDE, 3)), layers.AveragePooling2D(2), layers.GlobalAveragePooling2D(),
-         layers.Dense(1, activation="sigmoid", kernel_initializer="ones")]
-    )  # fmt: skip
-    path = saved(theirs, tmp_path / "model.keras")
-    out = tmp_path / "bundle"
-    with pytest.raises(UnmaskError, match="real pictures above fake ones") as caught:
-        export_file(path, out, input_scaling="0..1", label_order="real-fake", data=str(prepared))
-    assert "--label-order" in caught.value.hint
-    export_file(path, out, input_scaling="0..1", label_order="fake-real", data=str(prepared))
-    assert (out / "bundle.json").is_file()
-
-
-def test_without_pictures_the_card_says_that_nothing_was_calibrated(tmp_path):
-    from unmask.export.run import export_file
-
-    path = saved(report_cnn(), tmp_path / "model.keras")
-    folder = export_file(path, tmp_path / "bundle", input_scaling="0..1", label_order="real-fake")
-    assert "not calibrated" in (folder / "MODEL_CARD.md").read_text().replace("\n", " ")
-
-
 @pytest.mark.parametrize(
     ("last", "shape", "words"),
     [

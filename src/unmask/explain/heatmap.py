@@ -69,7 +69,16 @@ def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: fl
 
 
 def levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:
-    """A heatmap, enlarged smoothly, in 256 steps: uint8 (height, width)."""
+    """A heatmap, enlarged smoothly, in 256 steps.
+
+    Args:
+        heatmap: (h, w), 0..1.
+        width: Of the result, pixels.
+        height: Of the result, pixels.
+
+    Returns:
+        uint8 (height, width).
+    """
     import cv2
 
     smooth = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_CUBIC)
