@@ -212,7 +212,7 @@ def steady(server: Running, clients: int, each: int) -> tuple[list[float], float
 
     started = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        seconds = [one for taken in pool.map(client, range(clients)) for one in taken]
+        seconds = [second for taken in pool.map(client, range(clients)) for second in taken]
     return seconds, time.perf_counter() - started, wrong
 
 
@@ -259,8 +259,8 @@ def mixed(server: Running, count: int) -> tuple[dict[str, Counter[str]], dict[st
         late = [slow.submit(slow_body, server.port) for _ in range(SLOW_BODIES)]
         for name, got in pool.map(send, order):
             found[name][got] += 1
-        for one in late:
-            found["slow body: a byte a second"][one.result()] += 1
+        for slow_client in late:
+            found["slow body: a byte a second"][slow_client.result()] += 1
     allowed = {name: kind.right for name, kind in every.items()} | {
         "slow body: a byte a second": right("408 slow-request")
     }
@@ -366,7 +366,7 @@ def main() -> None:
         ["... refusals without Retry-After; slowest refusal", f"{unsaid}; {slowest:.2f} s", "none"],
         [
             f"{arguments.mixed} mixed requests",
-            f"{sum(sum(one.values()) for one in wrong.values())} wrong replies",
+            f"{sum(sum(counts.values()) for counts in wrong.values())} wrong replies",
             "none",
         ],
         ["... a good request right after", last, "200 answered"],

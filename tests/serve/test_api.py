@@ -65,13 +65,13 @@ def test_every_picture_of_a_call_gets_a_finding_in_their_order(
 ) -> None:
     reply = client.post(CHECK, data=form((face, "a.jpg"), (broken, "b.jpg"), (wall, "c.png"), (b"text", "d.txt")))
     document = CheckReply.model_validate_json(reply.data)
-    assert [(one.path, one.status) for one in document.findings] == [
+    assert [(finding.path, finding.status) for finding in document.findings] == [
         ("a.jpg", "answered"),
         ("b.jpg", "unreadable"),
         ("c.png", "no-face"),
         ("d.txt", "unreadable"),
     ]
-    assert [one.failure.code if one.failure else None for one in document.findings] == [
+    assert [finding.failure.code if finding.failure else None for finding in document.findings] == [
         None,
         "truncated",
         "no-face",
@@ -83,7 +83,7 @@ def test_every_picture_of_a_call_gets_a_finding_in_their_order(
 
 def test_heatmaps_come_as_pngs_when_asked_for(client: FlaskClient, face: bytes) -> None:
     document = CheckReply.model_validate_json(client.post(f"{CHECK}?heatmap=png", data=face).data)
-    (heatmap,) = [one.heatmap for one in document.findings[0].faces]
+    (heatmap,) = [judged.heatmap for judged in document.findings[0].faces]
     assert heatmap is not None
     assert heatmap.startswith("data:image/png;base64,iVBORw0KGgo")
 

@@ -28,7 +28,12 @@ def test_the_description_is_valid_openapi() -> None:
 def replies() -> list[tuple[str, dict[str, Any]]]:
     """Status and description of every reply that is not an answer."""
     operations = [operation for path in openapi()["paths"].values() for operation in path.values()]
-    return [(status, reply) for one in operations for status, reply in one["responses"].items() if status != "200"]
+    return [
+        (status, reply)
+        for operation in operations
+        for status, reply in operation["responses"].items()
+        if status != "200"
+    ]
 
 
 def test_every_refusal_is_described() -> None:

@@ -145,9 +145,9 @@ def test_what_is_no_head_of_a_request_is_refused_by_the_server_itself(server: Se
 
 def test_bodies_beyond_the_memory_budget_are_refused_and_their_places_come_back(serve, face: bytes) -> None:
     server = serve(memory_mb=2, max_upload_mb=1)
-    with raw(server) as one, raw(server) as two:
-        one.sendall(post(1_000_000) + b"x")
-        two.sendall(post(900_000) + b"x")
+    with raw(server) as first, raw(server) as second:
+        first.sendall(post(1_000_000) + b"x")
+        second.sendall(post(900_000) + b"x")
         until(lambda: server.gateway.free_bytes == 100_000)
         status, headers, body = ask(server, "POST", "/api/v1/check", b"x" * 500_000)
         assert (status, json.loads(body)["code"]) == (429, "busy")

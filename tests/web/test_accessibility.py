@@ -23,7 +23,7 @@ def axe() -> str:
 def violations(page: Any) -> list[str]:
     page.evaluate(axe())
     found = page.evaluate("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations")
-    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)

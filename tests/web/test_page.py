@@ -166,7 +166,7 @@ def test_all_answers_are_saved_as_one_json_document(visit: Open, pictures: dict[
         page.click("#download-all")
     download.value.save_as(tmp_path / "all.json")
     document = CheckReply.model_validate_json((tmp_path / "all.json").read_bytes())
-    assert [one.path for one in document.findings] == ["drawn.jpg", "broken.jpg"]
+    assert [finding.path for finding in document.findings] == ["drawn.jpg", "broken.jpg"]
     assert (document.summary.pictures, document.summary.unreadable) == (2, 1)
 
 

@@ -25,9 +25,9 @@ export function bind(card) {
 function choose(card, number) {
   const row = card.querySelector(`.faces [data-face="${number}"]`);
   const again = row.classList.contains("chosen");
-  card.querySelectorAll(".chosen").forEach((one) => one.classList.remove("chosen"));
+  card.querySelectorAll(".chosen").forEach((part) => part.classList.remove("chosen"));
   if (again) return;
-  card.querySelectorAll(`[data-face="${number}"]`).forEach((one) => one.classList.add("chosen"));
+  card.querySelectorAll(`[data-face="${number}"]`).forEach((part) => part.classList.add("chosen"));
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
 }
@@ -42,7 +42,7 @@ export function tally(root) {
 
 /** All answers as text. */
 export function texts(root) {
-  return [...root.querySelectorAll(".as-text pre")].map((one) => one.textContent).join("\n");
+  return [...root.querySelectorAll(".as-text pre")].map((text) => text.textContent).join("\n");
 }
 
 /** All answers as one JSON document: that of the command line for the same pictures, with heatmaps and provenance. */
@@ -53,9 +53,9 @@ export function documents(root) {
   });
   if (!all.length) return "{}\n";
   const summary = Object.fromEntries(
-    Object.keys(all[0].summary).map((name) => [name, all.reduce((sum, one) => sum + one.summary[name], 0)]),
+    Object.keys(all[0].summary).map((name) => [name, all.reduce((sum, document) => sum + document.summary[name], 0)]),
   );
-  return `${JSON.stringify({ ...all[0], findings: all.flatMap((one) => one.findings), summary }, null, 2)}\n`;
+  return `${JSON.stringify({ ...all[0], findings: all.flatMap((document) => document.findings), summary }, null, 2)}\n`;
 }
 
 /** Saves a text as a file. */
