@@ -85,7 +85,8 @@ class Server:
 
     def run(self) -> None:
         """Serves until told to end, then answers what has begun, and returns."""
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        with self._socket:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
         self.services.pool.close()
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
