@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from tests.bad_files import encode
+from tests.bad_files import encode, tiff
 
 from unmask.errors import UnmaskError
 from unmask.finding import Box
@@ -139,6 +139,32 @@ def test_a_zeroed_half_of_other_formats_is_noticed_or_refused(format_name: str, 
     with pytest.raises(UnmaskError) as caught:
         read_whole_image(data)
     assert caught.value.code in ("damaged", "truncated")
+
+
+def test_a_zeroed_part_of_a_jpeg_in_a_tiff_is_noticed() -> None:
+    data = photo("TIFF", compression="jpeg")
+    assert read_image(data).missing == ()
+    at = data.index(b"\xff\xda") + 400
+    assert read_image(data[:at] + bytes(300) + data[at + 300 :]).missing == (Box(0, 0, WIDTH, HEIGHT),)
+
+
+@pytest.mark.parametrize("lost", [1, 20, 150, 5000])
+def test_a_tiff_whose_pixels_are_cut_is_refused(lost: int) -> None:
+    whole = tiff_that_ends_in_pixels(drawn())
+    np.testing.assert_array_equal(read_image(whole).pixels, drawn())
+    with pytest.raises(UnmaskError) as caught:
+        read_image(whole[:-lost])
+    assert caught.value.code == "truncated"
+
+
+def tiff_that_ends_in_pixels(pixels: NDArray[np.uint8]) -> bytes:
+    short, long, (height, width) = 3, 4, pixels.shape[:2]
+    start = 8 + 2 + 12 * 10 + 4 + 6
+    return tiff(
+        (256, long, 1, width), (257, long, 1, height), (258, short, 3, start - 6), (259, short, 1, 1), (262, short, 1, 2),
+        (273, long, 1, start), (277, short, 1, 3), (278, long, 1, height), (279, long, 1, pixels.size), (284, short, 1, 1),
+        data=b"\x08\0" * 3 + pixels.tobytes(),
+    )  # fmt: skip
 
 
 @pytest.mark.heif

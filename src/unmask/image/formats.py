@@ -163,7 +163,11 @@ def _tiff(file: _File) -> Decoded:
     if any(tile):
         side = file.limits.min_side
         check_size((max(tile[0], side), max(tile[1], side)), file.name, file.limits)
+    if parts.cut:
+        raise cut_off(file.kind, file.name)
     decoded = _by_pillow(file, parts.pixels_only(), Colour(parts.profile))
+    if parts.number(tiff.COMPRESSION) == tiff.JPEG_COMPRESSION:
+        decoded = _without_holes(decoded, file.data, parts.coded)
     decoded.exif = parts.facts
     decoded.notes += (ANIMATED,) * parts.pages
     return decoded
@@ -208,7 +212,7 @@ _DECODERS = {
 
 
 def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]]) -> Decoded:
-    """Notices an overwritten part of arithmetic-coded pixels, whose decoder cannot: all rows may depend on it."""
+    """Notices an overwritten part of coded pixels whose decoder does not tell: all rows may depend on it."""
     zeros = bytes(CODED_ZERO_RUN)
     if any(data.find(zeros, start, end) >= 0 for start, end in coded):
         decoded.missing = ((0, decoded.pixels.shape[0]),)

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from unmask.image.exif import Exif, exif_of
 from unmask.image.limits import MAX_PROFILE_BYTES
 
 NEW_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-STRIP_OFFSETS, ORIENTATION, SAMPLES, PLANES, COLOUR_MAP = 273, 274, 277, 284, 320
-TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, INK_SET, SAMPLE_FORMAT, PROFILE, DNG_VERSION = (
-    322,
-    323,
-    324,
-    332,
-    339,
-    34675,
-    50706,
-)
+STRIP_OFFSETS, ORIENTATION, SAMPLES, STRIP_COUNTS, PLANES, COLOUR_MAP = 273, 274, 277, 279, 284, 320
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+INK_SET, SAMPLE_FORMAT, PROFILE, DNG_VERSION = 332, 339, 34675, 50706
 _FOR_PIXELS = frozenset({
-    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, SAMPLES, 278, 279, PLANES, 292, 293, 317,
-    COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, 325, INK_SET, 338, SAMPLE_FORMAT, 347,
+    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, SAMPLES, 278, STRIP_COUNTS, PLANES, 292, 293, 317,
+    COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET, 338, SAMPLE_FORMAT, 347,
     *range(512, 522), *range(529, 533),
 })  # fmt: skip
 _MAKE, _MODEL, _SOFTWARE = 271, 272, 305
@@ -33,6 +27,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}
 _LONG, _LONG_LONG = 4, (16, 18)
 _READABLE_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
+JPEG_COMPRESSION, YCBCR = 7, 6
 _UNSIGNED, _SIGNED, _FLOATING, _UNDEFINED = 1, 2, 3, 4
 
 
@@ -77,6 +72,23 @@ class Tiff:
     def facts(self) -> Exif:
         """How to turn the pixels upright, and who made them."""
         return exif_of(self.number(ORIENTATION, 1), *(self.text(tag) for tag in (_MAKE, _MODEL, _SOFTWARE)))
+
+    @property
+    def coded(self) -> list[tuple[int, int]]:
+        """Where the strips or tiles lie: first byte and the one behind the last, or the file's end where no size is told."""
+        offsets = self.numbers(STRIP_OFFSETS) or self.numbers(TILE_OFFSETS)
+        counts = self.numbers(STRIP_COUNTS) or self.numbers(TILE_COUNTS)
+        sized = zip_longest(offsets, counts[: len(offsets)], fillvalue=0)
+        return [(start, start + count if count else len(self.data)) for start, count in sized]
+
+    @property
+    def cut(self) -> bool:
+        """Whether the file ends inside of its pixels; a count that is merely told too large is none of their business."""
+        here = len(self.data)
+        if self.number(COMPRESSION, 1) != 1 or self.number(PHOTOMETRIC, 1) == YCBCR:
+            return any(behind > here for _, behind in self.coded)
+        row = -(-self.number(WIDTH) * self.number(SAMPLES, 1) * self.number(BITS, 1) // 8)
+        return sum(max(0, min(behind, here) - start) for start, behind in self.coded) < row * self.number(HEIGHT)
 
     @property
     def unsupported(self) -> str:
