@@ -3,7 +3,8 @@
     python benchmarks/kill_resume.py [--kills 10] [--seed 0]
 
 Trains the report's CNN on generated pictures to the end, unbroken. Then starts the same training again, kills it with
-SIGKILL at a step drawn by chance, resumes it, and compares every weight, bit by bit; so many times.
+SIGKILL at a step drawn by chance, resumes it, and compares every weight, bit by bit; so many times. The same with
+`unmask mine` on that run, whose lists and scores are compared.
 """
 
 from __future__ import annotations
@@ -30,18 +31,21 @@ import sys
 from pathlib import Path
 from unmask.train.config import make_config
 from unmask.train.loop import resume, train
+from unmask.train.mining import mine
 
 class Watcher:
     def on_step(self, state, steps):
-        print(state.epoch * steps + state.step, flush=True)
+        print("step", flush=True)
     def on_epoch(self, row):
         pass
 
-run, data = Path(sys.argv[1]), sys.argv[2]
-if (run / "run.toml").exists():
-    resume(run, watcher=Watcher())
+folder, data, trained = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+if trained:
+    mine(Path(trained), Path(data), folder, epochs=1, watcher=Watcher())
+elif (folder / "run.toml").exists():
+    resume(folder, watcher=Watcher())
 else:
-    train(make_config(data=data, **%r), run, watcher=Watcher())
+    train(make_config(data=data, **%r), folder, watcher=Watcher())
 """
 
 
@@ -56,35 +60,39 @@ def main() -> None:
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="unmask-bench-") as name:
         data = write_prepared(Path(name) / "prepared", repeat=5)
-        whole = Path(name) / "whole"
-        steps = run(whole, data)
+        whole, mined = Path(name) / "whole", Path(name) / "mined"
         rows = []
-        for index in range(arguments.kills):
-            folder, at = Path(name) / f"run-{index}", chance.randrange(1, steps)
-            reached = run(folder, data, kill_at=at)
-            again = run(folder, data)
-            rows.append([str(index + 1), str(reached), str(steps - again), verdict(folder, whole)])
-            print(rows[-1], flush=True)
-    same = sum(row[-1] == "the same" for row in rows)
-    head = ["", "killed after step", "went on from step", "weights, optimizer, history"]
+        for what, unbroken, trained, same in (("train", whole, None, same_run), ("mine", mined, whole, same_lists)):
+            steps = run(unbroken, data, trained)
+            for number in range(1, arguments.kills + 1):
+                folder, at = Path(name) / f"{what}-{number}", chance.randrange(1, steps)
+                reached = run(folder, data, trained, kill_at=at)
+                again = run(folder, data, trained)
+                verdict = "the same" if same(folder, unbroken) else "different"
+                rows.append([f"{what} {number}", f"{reached} of {steps}", str(steps - again), verdict])
+                print(rows[-1], flush=True)
+    alike = sum(row[-1] == "the same" for row in rows)
+    head = ["", "killed after step", "went on from step", "what came out"]
     write(
         "kill_resume.md",
         "# Is a run that was killed the same run?\n\n"
-        f"{same} of {len(rows)} runs killed with SIGKILL and resumed ended bit by bit like the unbroken run of {steps} steps: "
-        f"`model.keras`, the optimizer, the losses and accuracies of every epoch. The report's CNN at 32 px, {SETTINGS}, on "
-        f"{hardware()}, {today()}.\n\n" + table(head, rows) + "\nWritten by `benchmarks/kill_resume.py`.\n",
+        f"{alike} of {len(rows)} runs killed with SIGKILL and started again ended bit by bit like the unbroken one: of `unmask "
+        "train` `model.keras`, the optimizer, the losses and accuracies of every epoch; of `unmask mine` its lists and scores. "
+        f"The report's CNN at 32 px, {SETTINGS}, on {hardware()}, {today()}.\n\n"
+        + table(head, rows)
+        + "\nWritten by `benchmarks/kill_resume.py`.\n",
     )
 
 
-def run(folder: Path, data: Path, kill_at: int | None = None) -> int:
-    """Starts or resumes a run; returns how many steps it took before it ended or was killed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", CHILD % SETTINGS, str(folder), str(data)]
+def run(folder: Path, data: Path, trained: Path | None, kill_at: int | None = None) -> int:
+    """Starts or resumes a run, or the mining of one; returns how many steps it took before it ended or was killed."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", CHILD % SETTINGS, str(folder), str(data), str(trained or "")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     assert child.stdout is not None
     taken, delay = 0, random.Random(kill_at).uniform(0, 0.02)
     for line in child.stdout:
-        if not line.strip().isdigit():
+        if line.strip() != "step":
             continue
         taken += 1
         if taken == kill_at:
@@ -97,7 +105,11 @@ def run(folder: Path, data: Path, kill_at: int | None = None) -> int:
     return taken
 
 
-def verdict(folder: Path, whole: Path) -> str:
+def same_lists(folder: Path, whole: Path) -> bool:
+    return all((folder / name).read_bytes() == (whole / name).read_bytes() for name in ("scores.csv", "hard.csv"))
+
+
+def same_run(folder: Path, whole: Path) -> bool:
     import keras
 
     with np.load(folder / "last.npz") as found, np.load(whole / "last.npz") as expected:
@@ -105,7 +117,7 @@ def verdict(folder: Path, whole: Path) -> str:
     models = [keras.models.load_model(path / "model.keras", compile=False).get_weights() for path in (folder, whole)]
     weights = all(np.array_equal(mine, theirs) for mine, theirs in zip(*models, strict=True))
     histories = numbers(folder / "history.csv") == numbers(whole / "history.csv")
-    return "the same" if states and weights and histories else "different"
+    return states and weights and histories
 
 
 def numbers(path: Path) -> list[dict[str, str]]:

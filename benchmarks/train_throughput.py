@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     if arguments.turn:
         print(json.dumps(one_turn(arguments)))
         return
@@ -168,9 +169,8 @@ def speed(clock: Any, steps: int) -> dict[str, float]:
 
 
 def unmask_way(arguments: argparse.Namespace, model: str) -> dict[str, float]:
-    from unmask.train.backend import load_keras
+    import keras
 
-    load_keras()
     from unmask.train.config import make_config
     from unmask.train.loop import MODEL, judge, train
 
@@ -207,8 +207,6 @@ def unmask_way(arguments: argparse.Namespace, model: str) -> dict[str, float]:
             outcome = train(config, Path(folder) / "run", watcher=clock)
         except Done:
             return speed(clock, count)
-        import keras
-
         from unmask.data.source import open_source
 
         learned = keras.models.load_model(outcome.folder / MODEL, compile=False)
