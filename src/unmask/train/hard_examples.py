@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.data.manifest import Row
 from unmask.data.source import Source
+from unmask.output.wording import score_text
 from unmask.stats.metrics import roc_auc
 from unmask.system.atomic import atomic_write
 from unmask.train.contact_sheet import write_contact_sheet
@@ -131,7 +132,10 @@ def write_examples(folder: Path, source: Source, examples: Sequence[Example], to
         write_contact_sheet(
             folder / f"{name}.png",
             [source.read(np.array([places[example.path]]))[0] for example in shown],
-            [(f"{('real', 'fake')[example.label]}, P(fake) {example.score:.2f}", example.path) for example in shown],
+            [
+                (f"{('real', 'fake')[example.label]}, P(fake) {score_text(example.score)}", example.path)
+                for example in shown
+            ],
             f"{title}: {len(chosen)}" + (f", the first {SHEET}" if len(chosen) > SHEET else ""),
         )
     labels = np.array([example.label for example in examples], np.int64)
