@@ -221,6 +221,23 @@ def test_one_address_cannot_take_all_connections(serve) -> None:
         assert ask(server, "GET", "/healthz")[0] == 200
 
 
+def test_behind_a_trusted_proxy_clients_are_those_that_it_names(serve, wall: bytes) -> None:
+    server = serve(trusted_proxy="127.0.0.1", pictures_a_minute=1)
+
+    def post_for(client: str, **headers: str) -> int:
+        return ask(server, "POST", "/api/v1/check", wall, **{"X-Forwarded-For": client, **headers})[0]
+
+    assert [post_for("192.0.2.1"), post_for("192.0.2.2"), post_for("192.0.2.1")] == [200, 200, 429]
+    # What the client itself says in another spelling is not the proxy's word.
+    assert post_for("192.0.2.1", X_Forwarded_For="192.0.2.3") == 429
+
+
+def test_where_no_proxy_is_trusted_a_client_cannot_name_itself(serve, wall: bytes) -> None:
+    server = serve(pictures_a_minute=1)
+    for client, status in (("192.0.2.1", 200), ("192.0.2.2", 429)):
+        assert ask(server, "POST", "/api/v1/check", wall, **{"X-Forwarded-For": client})[0] == status
+
+
 def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_answers(serve, monkeypatch) -> None:
     server = serve(workers=1, waiting=1)
     go = threading.Event()
