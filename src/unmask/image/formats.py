@@ -86,7 +86,7 @@ def decode(kind: Kind, data: bytes, name: str, limits: Limits) -> Decoded:
         check_size(size, name, limits)  # their decoders set memory aside before they can be asked
     # A program around this one may have told Pillow to make up what is missing; no verdict must rest on that.
     made_up = ImageFile.LOAD_TRUNCATED_IMAGES and kind.format != "JPEG"
-    if (kind.format == "TIFF" or made_up) and looks_cut_off(kind.format, data):
+    if made_up and looks_cut_off(kind.format, data):
         raise cut_off(kind, name)
     return _DECODERS[kind.format](_File(kind, data, name, limits))
 
