@@ -1,8 +1,9 @@
-"""Batch normalisation as TensorFlow's one operation: what Keras computes, and on a processor a step in two thirds of the time.
+"""Batch normalisation as TensorFlow's one operation: what Keras computes, in less time on a processor.
 
 Keras writes BatchNormalization (Ioffe and Szegedy, ICML 2015) as a chain of additions and products, each of which reads and
-writes the whole map. Where MobileNetV2's wide maps do not fit into the cache, that costs more than the convolutions do
-(`benchmarks/train_throughput.py`). On JAX, XLA makes one operation of the chain; on PyTorch it is taken as it is.
+writes the whole map, and MobileNetV2's wide maps do not fit into the cache: a step on pictures of 128 px took 55 to 59 ms of
+processor time a picture, and 40 to 43 ms with the one operation (turn by turn on 2 cores of an AMD EPYC). On JAX, XLA makes
+one operation of the chain; on PyTorch it is taken as it is.
 """
 
 from __future__ import annotations
