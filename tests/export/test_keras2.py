@@ -29,6 +29,7 @@ def model_file(tmp_path_factory):
             layers.DepthwiseConv2D(3),
             layers.BatchNormalization(),
             layers.SeparableConv2D(4, 3),
+            layers.LeakyReLU(negative_slope=0.2),
             layers.Conv2DTranspose(4, 3),
             layers.LayerNormalization(),
             layers.GlobalAveragePooling2D(),
@@ -73,6 +74,11 @@ def policies_as_classes(description):
         layer["config"]["dtype"] = {"class_name": "Policy", "config": {"name": "float32"}}
 
 
+def leaky_by_its_old_name(description):
+    (layer,) = [layer for layer in description["config"]["layers"] if layer["class_name"] == "LeakyReLU"]
+    layer["config"]["alpha"] = layer["config"].pop("negative_slope")
+
+
 def without_an_input_layer(description):
     layers = description["config"]["layers"][1:]
     layers[0]["config"]["batch_input_shape"] = [None, 32, 32, 3]
@@ -96,6 +102,7 @@ SEPARABLE = {"groups": 1, "kernel_initializer": {"class_name": "Zeros", "config"
         layers_with(BatchNormalization={"axis": [3], "fused": True, "renorm": False, "renorm_momentum": 0.9}),
         layers_with(LayerNormalization={"axis": [3]}, InputLayer={"sparse": False, "ragged": False}),
         layers_with(Dense={"time_major": False}),
+        leaky_by_its_old_name,
         initializers_with_a_dtype,
         policies_as_classes,
         without_an_input_layer,

@@ -21,8 +21,9 @@ _ASKS_NOTHING: tuple[Any, ...] = (None, False, 1, "", [], {})
 # Whatever the value: how a layer begins, learns or is computed, not what it computes when it has learned.
 _OF_NO_EFFECT = (
     *("_initializer", "_regularizer", "_constraint", "renorm_momentum", "renorm_clipping"),
-    *("fused", "implementation", "experimental_autocast"),
+    *("fused", "implementation", "experimental_autocast", "rng_type"),
 )
+_RENAMED = {("InputLayer", "batch_input_shape"): "batch_shape", ("LeakyReLU", "alpha"): "negative_slope"}
 # What every layer of Keras 3 takes besides its own arguments.
 _EVERY_LAYER = {
     *(
@@ -87,6 +88,9 @@ def cleaned(description: Any) -> Any:
     if description.get("class_name") in ("Policy", "PolicyV1"):
         return description["config"]["name"]
     found = {name: cleaned(part) for name, part in description.items()}
+    if isinstance(found.get("module"), str):
+        functional = found.get("class_name") in ("Functional", "Model")
+        found["module"] = "keras.src.models.functional" if functional else found["module"].replace("tf_keras", "keras")
     if found.get("class_name") == "Sequential":
         found["config"] = _with_input(found["config"])
     elif isinstance(found.get("config"), dict):
@@ -97,9 +101,10 @@ def cleaned(description: Any) -> Any:
 def _with_input(config: Any) -> Any:
     """A sequential model's description that begins with an input layer; early ones were a list of layers."""
     config = {"name": "sequential", "layers": config} if isinstance(config, list) else config
-    first = config["layers"][0]
-    shape = first["config"].pop("batch_input_shape", None) if first["class_name"] != "InputLayer" else None
-    if shape is not None:
+    others = [layer for layer in config["layers"] if layer["class_name"] != "InputLayer"]
+    shapes = [layer["config"].pop("batch_input_shape", None) for layer in others]
+    if len(others) == len(config["layers"]) and shapes[0] is not None:
+        shape = shapes[0]
         config["layers"].insert(0, {"class_name": "InputLayer", "config": {"batch_shape": shape, "name": "input"}})
     return config
 
@@ -107,6 +112,12 @@ def _with_input(config: Any) -> Any:
 def _drop_unknown(config: dict[str, Any], class_name: Any) -> None:
     import keras
 
+    for (layer, old), new in _RENAMED.items():
+        if layer == class_name and old in config:
+            config[new] = config.pop(old)
+    axis = config.get("axis")
+    if class_name == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        config["axis"] = axis[0]
     known = _arguments(keras.layers, class_name, keras.layers.Layer)
     if known is not None:
         for name in [name for name in config if name not in known | _EVERY_LAYER]:
