@@ -51,7 +51,7 @@ data = sys.argv[1]
 for command in (
     ["train", "--data", data, "--out", "out/run", "--epochs", "1", "--batch-size", "16"],
     ["export", "out/run", "--out", "out/bundle"],
-    ["evaluate", "out/bundle", "--data", data, "--out", "out/report", "--robustness-pictures", "4"],
+    ["evaluate", "out/bundle", "--data", data, "--out", "out/report", "--no-robustness"],
 ):
     main(command, standalone_mode=False)
 """

@@ -202,6 +202,19 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_on(tmp_path: Path) 
     assert caught.value.code == "bad-output"
 
 
+def test_a_half_written_table_of_a_killed_job_does_not_stay(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 2)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(dataset, tmp_path / "out", size=64, progress=stop)
+    (tmp_path / "out" / ".manifest.csv.abc").write_text("path,spl")
+    prepare(dataset, tmp_path / "out", size=64)
+    assert not list((tmp_path / "out").glob(".manifest*"))
+
+
 def test_a_finished_job_is_not_done_again(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", 2)
     prepare(dataset, tmp_path / "out", size=64)

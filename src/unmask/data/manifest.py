@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from unmask.errors import UnmaskError
 from unmask.output.csv_table import RowWriter
@@ -143,20 +143,6 @@ def _row(cells: dict[str, str]) -> Row:
     label = int(cells["label"])
     if label not in (0, 1):
         raise ValueError(f"label {label} is neither 0 (real) nor 1 (fake)")
-    return Row(
-        path=cells["path"],
-        split=cells["split"],
-        label=label,
-        row=_number(cells["row"]),
-        sha256=cells["sha256"],
-        width=_number(cells["width"]),
-        height=_number(cells["height"]),
-        source=cells["source"],
-        method=cells["method"],
-        group=cells["group"],
-        reason=cells["reason"],
-    )
-
-
-def _number(cell: str) -> int | None:
-    return int(cell) if cell else None
+    values: dict[str, Any] = {name: cells[name] for name in COLUMNS}
+    values |= {name: int(cells[name]) if cells[name] else None for name in ("row", "width", "height")}
+    return Row(**{**values, "label": label})

@@ -123,6 +123,9 @@ def _do(
 ) -> None:
     """What is left of the job, in a folder that nobody else writes to."""
     (out / PREPARED).unlink(missing_ok=True)
+    for name in (MANIFEST, FACTS, PREPARED):  # half-written, where the machine or the process was stopped
+        for stale in out.glob(f".{name}.*"):
+            stale.unlink()
     counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in layout.splits}
     with Journal(out, fingerprint, recipe.size) as journal:
         if journal.done == 0:
