@@ -1,5 +1,6 @@
 """What threads share of an amount."""
 
+import os
 import threading
 
 import pytest
@@ -74,3 +75,14 @@ def test_what_fails_gives_its_part_back():
         raise ValueError("broken")
     with budget.take(10):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_begins_with_the_whole_of_it():
+    budget = Budget(10)
+    with budget.take(10):
+        child = os.fork()
+        if child == 0:
+            budget.take(10).__enter__()
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """An amount that threads share. Whoever asks first gets first, so that a large part is not kept waiting by small ones.
+    """An amount that threads of one process share; a forked one begins with the whole of it.
+
+    Whoever asks first gets first, so that a large part is not kept waiting by small ones.
 
     Args:
         total: Most that is taken at a time. A part that is larger is taken alone.
@@ -25,6 +28,12 @@ class Budget:
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            # What threads of the parent hold at that moment, and its lock, are nobody's in the child.
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
         self._taken = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
