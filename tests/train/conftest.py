@@ -13,5 +13,5 @@ def plain_plots(monkeypatch):
 @pytest.fixture
 def small_backbone(monkeypatch):
     """The name of a quick architecture."""
-    install(monkeypatch.setitem, monkeypatch.setattr)
+    install(monkeypatch.setitem)
     return "small"

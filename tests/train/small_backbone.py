@@ -1,5 +1,8 @@
 """An architecture like those in `unmask.models`, but quick."""
 
+import operator
+import sys
+
 
 class SmallBackbone:
     """A convolution, a normalisation, and a head that averages over places."""
@@ -19,13 +22,13 @@ class SmallBackbone:
         return layers.Dense(1, name="logit")(layers.GlobalAveragePooling2D()(spatial_map))
 
 
-def install(set_item=dict.__setitem__, set_attribute=setattr):
+def install(set_item=operator.setitem):
     """Makes it known as `small`.
 
     Args:
-        set_item, set_attribute: Those of `pytest.MonkeyPatch`, to have it forgotten again.
+        set_item: That of `pytest.MonkeyPatch`, to have it forgotten again.
     """
     from unmask import models
 
     set_item(models.ARCHITECTURES, "small", 16)
-    set_attribute(models, "_module", lambda name: SmallBackbone)
+    set_item(sys.modules, "unmask.models.small", SmallBackbone)
