@@ -219,3 +219,24 @@ def test_the_card_says_how_often_unusual_real_pictures_are_accused(bundle, prepa
     accused &= ~found.outside_training
     assert "| 8 real pictures | called fake | unsure |" in card
     assert f"| upside down | {accused.mean():.1%} |" in card
+
+
+def test_a_bundle_is_calibrated_anew_and_keeps_its_graph(bundle, prepared, tmp_path):
+    from unmask.bundle import read_bundle
+    from unmask.export.assemble import Label, export_bundle
+
+    again = export_bundle(
+        bundle, tmp_path / "again", data=str(prepared), label=Label(version="2", data_terms="Only for tests.")
+    )
+    first, second = read_bundle(bundle), read_bundle(again)
+    assert second.model == first.model
+    assert second.info.version == "2"
+    assert second.info.name == first.info.name
+    assert second.info.training_data.counts == first.info.training_data.counts
+    limits = [
+        (info.policies["balanced"].real_below, info.policies["balanced"].fake_above)
+        for info in (first.info, second.info)
+    ]
+    assert limits[1] == pytest.approx(limits[0], abs=1e-4)
+    card = (again / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"that of {first.label}" in card

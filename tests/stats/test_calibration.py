@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from unmask.errors import UnmaskError
-from unmask.stats.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
+from unmask.stats.calibration import (
+    DEFAULT_POLICY,
+    POLICIES,
+    WORST_SOURCE,
+    choose_thresholds,
+    fit_centre,
+    fit_temperature,
+)
 
 
 def simulated(n: int = 4000, true_temperature: float = 2.5, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -195,3 +202,28 @@ def test_thresholds_refuse_one_class() -> None:
 
 def test_the_default_policy_is_one_and_five_per_cent() -> None:
     assert POLICIES[DEFAULT_POLICY] == (0.01, 0.05)
+
+
+def test_no_source_is_accused_much_more_often_than_all_together():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 0, 1], 500)
+    sources = np.repeat(["easy", "hard", "easy"], 500)
+    scores = np.concatenate([rng.uniform(0, 0.3, 500), rng.uniform(0, 0.9, 500), rng.uniform(0.5, 1, 500)])
+    limits = {"max_false_accusation": 0.05, "max_missed_fake": 0.05}
+    together = choose_thresholds(scores, labels, **limits)
+    apart = choose_thresholds(scores, labels, **limits, sources=sources)
+    hard = scores[sources == "hard"]
+    assert (hard > together.fake_above).mean() > 0.0999
+    assert (hard > apart.fake_above).mean() <= WORST_SOURCE * 0.05
+    assert apart.fake_above >= together.fake_above
+
+
+def test_no_source_s_fakes_are_missed_much_more_often_than_all_together():
+    labels = np.repeat([0, 1, 1], 100)
+    sources = np.repeat(["old", "old", "new"], 100)
+    scores = np.concatenate([np.linspace(0, 0.2, 100), np.linspace(0.9, 1, 100), np.linspace(0.05, 1, 100)])
+    limits = {"max_false_accusation": 0.3, "max_missed_fake": 0.1}
+    apart = choose_thresholds(scores, labels, **limits, sources=sources)
+    together = choose_thresholds(scores, labels, **limits)
+    assert (scores[200:] < apart.real_below).mean() <= WORST_SOURCE * 0.1
+    assert apart.real_below <= together.real_below

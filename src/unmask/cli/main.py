@@ -17,10 +17,11 @@ import click
 from unmask import __version__
 from unmask.cli.answer import check, demo, doctor, explain
 from unmask.cli.data import audit, prepare
+from unmask.cli.export import export
 from unmask.cli.judge import compare, evaluate
 from unmask.cli.say import EXIT_INTERRUPTED, EXIT_NO_ANSWER, EXIT_WRONG_USE, say, say_error
 from unmask.cli.serve import serve
-from unmask.cli.train import export, mine, train
+from unmask.cli.train import mine, train
 from unmask.errors import UnmaskError
 
 FAMILIES = {

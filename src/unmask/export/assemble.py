@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unmask.bundle import BundleInfo, Metric, TrainingData, write_bundle
+from unmask.bundle import BundleInfo, Metric, TrainingData, read_bundle, write_bundle
 from unmask.data.source import Source, open_source
 from unmask.errors import UnmaskError
 from unmask.export.calibrate import Calibration, calibrate
@@ -26,6 +26,7 @@ from unmask.export.unusual import unusual, unusual_row
 from unmask.stats.calibration import DEFAULT_POLICY
 from unmask.stats.intervals import estimate
 from unmask.stats.metrics import Judged
+from unmask.verdict import probability
 
 UNSTATED_TERMS = (
     "Not stated by the person who trained it. The weights fall under the terms of the pictures they were made "
@@ -89,23 +90,54 @@ def export_model(
     exact = to_onnx(model, None if train is None else measure_features(model, train))
     check_parity(expected, graph_runner(exact)(few)["logit"])
     graph = pack_kernels(exact, kernel_bits)
-    run = graph_runner(graph)
 
-    outputs: Outputs = {} if validation is None else run(validation)
-    calibration = Calibration() if validation is None else calibrate(outputs["logit"], validation.labels)
-    outside_above = outside_limit(outputs["distance"]) if "distance" in outputs else None
+    calibration, outputs = _calibrated(graph, validation)
+    info = _info(label, calibration, architecture, size, data, _counts(train) | _counts(validation))
+    return _write(out, info, lower_logit(graph, calibration.centre), outputs, validation, train, settings)
 
-    def judge(source: Source, found: Outputs) -> Judged:
-        return Judged.of(
-            source.labels,
-            calibration.scores(found["logit"]),
-            calibration.policies[DEFAULT_POLICY].thresholds,
-            outside=None if outside_above is None else found["distance"] > outside_above,
-        )
 
-    judged = None if validation is None else judge(validation, outputs)
-    strange = {} if validation is None else unusual(validation)
-    info = BundleInfo(
+def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = None) -> Path:
+    """Makes a bundle of another one: the same graph, byte for byte, calibrated on other pictures.
+
+    Temperature, thresholds and the limit of the distance are chosen anew on their Validation split: for somebody whose pictures
+    come from other cameras, or who knows other kinds of fakes, than those that the detector was first calibrated on.
+
+    Args:
+        folder: The bundle.
+        out: The new bundle's folder.
+        data: Prepared folder or dataset folder.
+        label: Names and terms; None, and names in it that are None, for those of the first bundle.
+
+    Returns:
+        The new bundle's folder.
+
+    Raises:
+        UnmaskError: It is no bundle, the pictures cannot be read, or it ranks their classes the wrong way round.
+    """
+    bundle = read_bundle(folder)
+    old, label = bundle.info, label or Label(data_terms=bundle.info.training_data.terms)
+    label = replace(label, name=label.name or old.name, data_name=label.data_name or old.training_data.name)
+    validation = open_source(data, "Validation", old.input_size)
+    calibration, outputs = _calibrated(bundle.model, validation, move_centre=False)
+    learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
+    info = _info(label, calibration, old.architecture, old.input_size, data, learned | _counts(validation))
+    settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
+    return _write(out, info, bundle.model, outputs, validation, None, settings)
+
+
+def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = True) -> tuple[Calibration, Outputs]:
+    """The calibration, and what the graph says of Validation once its logits are centred."""
+    if validation is None:
+        return Calibration(), {}
+    outputs = graph_runner(graph)(validation)
+    calibration = calibrate(outputs["logit"], validation.labels, validation.origins, move_centre=move_centre)
+    return calibration, outputs | {"logit": calibration.centred(outputs["logit"])}
+
+
+def _info(
+    label: Label, calibration: Calibration, architecture: str, size: int, data: str | None, counts: dict[str, int]
+) -> BundleInfo:
+    return BundleInfo(
         name=label.name or f"{architecture}-{size}",
         version=label.version,
         created=_today(),
@@ -114,15 +146,40 @@ def export_model(
         temperature=calibration.temperature,
         policies=calibration.policies,
         default_policy=DEFAULT_POLICY,
-        outside_above=outside_above,
-        metrics=[] if judged is None or validation is None else _metrics(judged, validation),
         training_data=TrainingData(
             name=label.data_name or (Path(data).resolve().name if data else "unknown"),
             terms=label.data_terms,
-            counts=_counts(train) | _counts(validation),
+            counts=counts,
         ),
         made_with=_versions(),
     )
+
+
+def _write(
+    out: Path,
+    info: BundleInfo,
+    graph: bytes,
+    outputs: Outputs,
+    validation: Source | None,
+    train: Source | None,
+    settings: dict[str, Any],
+) -> Path:
+    """Judges a calibrated graph, and writes bundle and card from the same numbers."""
+    outside_above = outside_limit(outputs["distance"]) if "distance" in outputs else None
+
+    def judge(source: Source, found: Outputs) -> Judged:
+        return Judged.of(
+            source.labels,
+            probability(found["logit"], info.temperature),
+            info.policies[info.default_policy].thresholds,
+            outside=None if outside_above is None else found["distance"] > outside_above,
+        )
+
+    judged = None if validation is None else judge(validation, outputs)
+    strange = {} if validation is None else unusual(validation)
+    metrics = [] if judged is None or validation is None else _metrics(judged, validation)
+    info = info.model_copy(update={"outside_above": outside_above, "metrics": metrics})
+    run = graph_runner(graph)
     card = model_card(
         info,
         judged=judged,
@@ -131,7 +188,7 @@ def export_model(
         strange=[unusual_row(name, judge(source, run(source))) for name, source in strange.items()],
         settings=settings,
     )
-    return write_bundle(out, info, lower_logit(graph, calibration.centre), card)
+    return write_bundle(out, info, graph, card)
 
 
 def _train(data: str, size: int) -> Source | None:

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from unmask.bundle import Policy
 from unmask.errors import UnmaskError
-from unmask.stats.calibration import DEFAULT_POLICY, POLICIES, choose_thresholds, fit_centre, fit_temperature
+from unmask.stats.calibration import (
+    DEFAULT_POLICY,
+    POLICIES,
+    WORST_SOURCE,
+    choose_thresholds,
+    fit_centre,
+    fit_temperature,
+)
 from unmask.stats.metrics import roc_auc
 from unmask.verdict import probability
 
@@ -38,18 +45,21 @@ class Calibration:
     temperature: float = 1.0
     policies: dict[str, Policy] = field(default_factory=lambda: {DEFAULT_POLICY: UNCALIBRATED})
 
-    def scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(fake), 0..1, of raw logits (N,), to the last digit as the finished bundle gives it."""
-        centred = logits.astype(np.float32) - np.float32(self.centre)
-        return probability(centred, self.temperature)
+    def centred(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Raw logits (N,) as the finished bundle gives them, to the last digit."""
+        return (logits.astype(np.float32) - np.float32(self.centre)).astype(np.float64)
 
 
-def calibrate(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibration:
+def calibrate(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], sources: NDArray[np.str_], *, move_centre: bool = True
+) -> Calibration:
     """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
 
     Args:
         logits: (N,), of Validation, from the exported graph.
         labels: (N,), 0 real or 1 fake.
+        sources: (N,), where each picture comes from; no source may fare much worse than all together.
+        move_centre: Whether the centre is looked for; else it stays 0, and with it the graph as it is.
 
     Raises:
         UnmaskError: Real pictures are ranked above fake ones: the labels are the other way round.
@@ -61,9 +71,9 @@ def calibrate(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibra
             hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
             code="labels-swapped",
         )
-    centre = fit_centre(logits, labels)
+    centre = fit_centre(logits, labels) if move_centre else 0.0
     temperature = fit_temperature(logits - centre, labels)
-    scores = Calibration(centre, temperature).scores(logits)
+    scores = probability(Calibration(centre).centred(logits), temperature)
     real, fake = np.bincount(labels, minlength=2)
     policies: dict[str, Policy] = {}
     for name, limits in POLICIES.items():
@@ -72,11 +82,13 @@ def calibrate(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibra
             labels,
             max_false_accusation=limits.max_false_accusation,
             max_missed_fake=limits.max_missed_fake,
+            sources=sources,
         )
         policies[name] = Policy(
             real_below=thresholds.real_below,
             fake_above=thresholds.fake_above,
             chosen_by=f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of "
-            f"the real ones called fake, at most {limits.max_missed_fake:.1%} of the fake ones called real",
+            f"the real ones called fake, at most {limits.max_missed_fake:.1%} of the fake ones called real, and in no "
+            f"source more than {WORST_SOURCE:g} times as many",
         )
     return Calibration(centre, temperature, policies)

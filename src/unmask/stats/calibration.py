@@ -33,6 +33,9 @@ POLICIES: Final = MappingProxyType(
     }
 )
 
+# In no source may a kind of error be more than so many times as frequent as over all.
+WORST_SOURCE: Final = 2.0
+
 # A temperature beyond these says that the logits tell nothing or everything, not how sure the detector is.
 _TEMPERATURES: Final = (1e-3, 1e2)
 
@@ -116,13 +119,15 @@ def choose_thresholds(
     *,
     max_false_accusation: float = POLICIES[DEFAULT_POLICY].max_false_accusation,
     max_missed_fake: float = POLICIES[DEFAULT_POLICY].max_missed_fake,
+    sources: ArrayLike | None = None,
 ) -> Thresholds:
     """The two thresholds of the three answers: the widest use of *real* and *fake* that keeps both limits.
 
     `fake_above` is the smallest score that at most `max_false_accusation` of the real pictures exceed,
-    `real_below` the largest score that at most `max_missed_fake` of the fake ones stay under. Where a detector
-    is so good that the two cross, both become the point between them that is nearest to 0.5, which keeps both
-    limits too.
+    `real_below` the largest score that at most `max_missed_fake` of the fake ones stay under. With sources, at most
+    `WORST_SOURCE` times as many of any one source do: a mean may hide a kind of camera whose owners are all accused.
+    Where a detector is so good that the two cross, both become the point between them that is nearest to 0.5, which
+    keeps both limits too.
 
     Args:
         probabilities: (N,), calibrated P(fake), 0..1.
@@ -130,6 +135,7 @@ def choose_thresholds(
         max_false_accusation: Share of real pictures that may be called fake, 0 up to but not including 1. With
             fewer than 1 / share real pictures, none may.
         max_missed_fake: Share of fake pictures that may be called real, likewise.
+        sources: (N,) strings, where each picture comes from; None where that is not known.
 
     Returns:
         The two thresholds, 0..1.
@@ -150,6 +156,13 @@ def choose_thresholds(
     checked, scores = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
     fake_above = -_largest_with_few_under(-scores[checked == 0], max_false_accusation)
     real_below = _largest_with_few_under(scores[checked == 1], max_missed_fake)
+    origins = np.asarray([] if sources is None else sources)
+    for source in np.unique(origins):
+        real, fake = (scores[(origins == source) & (checked == label)] for label in (0, 1))
+        if len(real):
+            fake_above = max(fake_above, -_largest_with_few_under(-real, WORST_SOURCE * max_false_accusation))
+        if len(fake):
+            real_below = min(real_below, _largest_with_few_under(fake, WORST_SOURCE * max_missed_fake))
     if fake_above < real_below:
         fake_above = real_below = min(max(0.5, fake_above), real_below)
     return Thresholds(real_below=real_below, fake_above=fake_above)
