@@ -73,7 +73,8 @@ def _load(path: Path) -> Any:
     except Exception as error:
         raise UnmaskError(
             f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",
-            hint="It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
+            hint=getattr(error, "hint", None)
+            or "It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
             code="bad-model",
         ) from error
 

@@ -1,8 +1,8 @@
 """Model files of Keras 2, made readable by Keras 3.
 
-Keras 2 wrote into a layer's configuration what Keras 3 no longer takes, such as `groups` of a depthwise convolution. Only the
-description of the layers is changed, in a copy, and nothing of the file is run: a key that a layer does not know goes where its
-value asks for nothing, or has no effect on a trained model.
+Keras 2 wrote into a layer's configuration what Keras 3 no longer takes, such as `groups` of a depthwise convolution, and it
+counted the calls of a nested model from 1. Only the description of the layers is changed, in a copy, and nothing of the file
+is run: a key that a layer does not know goes where its value asks for nothing, or has no effect on a trained model.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import inspect
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unmask.errors import UnmaskError
 
@@ -24,6 +27,17 @@ _OF_NO_EFFECT = (
     *("fused", "implementation", "experimental_autocast", "rng_type"),
 )
 _RENAMED = {("InputLayer", "batch_input_shape"): "batch_shape", ("LeakyReLU", "alpha"): "negative_slope"}
+# Layers that are code, or operations of TensorFlow outside of any layer.
+_CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+# Arithmetic with a constant, as in a backbone's `preprocess_input`: what it multiplies by, and what it then adds.
+_ARITHMETIC: dict[str, Callable[[Any], tuple[Any, Any]]] = {
+    "math.truediv": lambda constant: (1 / constant, 0 * constant),
+    "math.multiply": lambda constant: (constant, 0 * constant),
+    "math.subtract": lambda constant: (constant**0, -constant),
+    "math.add": lambda constant: (constant**0, constant),
+    "__operators__.add": lambda constant: (constant**0, constant),
+    "nn.bias_add": lambda constant: (constant**0, constant),
+}
 # What every layer of Keras 3 takes besides its own arguments.
 _EVERY_LAYER = {
     *(
@@ -93,9 +107,72 @@ def cleaned(description: Any) -> Any:
         found["module"] = "keras.src.models.functional" if functional else found["module"].replace("tf_keras", "keras")
     if found.get("class_name") == "Sequential":
         found["config"] = _with_input(found["config"])
+    elif found.get("class_name") in _CODE:
+        return _as_rescaling(found)
     elif isinstance(found.get("config"), dict):
+        if "output_layers" in found["config"]:
+            _count_calls_from_0(found["config"])
         _drop_unknown(found["config"], found.get("class_name"))
+    if "class_name" in found and isinstance(found.get("config"), dict) and isinstance(found["config"].get("name"), str):
+        found["config"]["name"] = _allowed(found["config"]["name"])
     return found
+
+
+def _allowed(name: str) -> str:
+    """A layer's name without the slashes that Keras 3 refuses."""
+    return name.replace("/", "_")
+
+
+def _as_rescaling(layer: dict[str, Any]) -> dict[str, Any]:
+    """Arithmetic with a constant as a layer; any other code is refused."""
+    config, nodes = layer["config"], layer.get("inbound_nodes", [])
+    arithmetic = _ARITHMETIC.get(str(config.get("function"))) if layer["class_name"] == "TFOpLambda" else None
+    if arithmetic is not None and len(nodes) == 1:
+        *source, asked = nodes[0]
+        constant = np.asarray(asked.get("y", asked.get("bias")))
+        if constant.dtype.kind in "if" and asked.get("data_format") in (None, "NHWC"):
+            scale, offset = arithmetic(constant.astype(float))
+            settings = {name: config[name] for name in ("name", "trainable", "dtype") if name in config}
+            settings |= {"name": _allowed(config["name"]), "scale": scale.tolist(), "offset": offset.tolist()}
+            kind = {"module": "keras.layers", "class_name": "Rescaling", "registered_name": None}
+            return layer | kind | {"config": settings, "inbound_nodes": [[[*source, {}]]]}
+    if layer["class_name"] == "Lambda":
+        raise _refused(config, "Lambda", "is a Lambda: code, which is not run from a file")
+    raise _refused(config, layer["class_name"], "is a bare operation of TensorFlow, which Keras 3 cannot read")
+
+
+def _count_calls_from_0(config: dict[str, Any]) -> None:
+    """Names the calls of a functional model's layers as Keras 3 does; in Keras 2 a nested model's first was number 1."""
+    layers = config["layers"]
+    nodes = [node for layer in layers for node in layer["inbound_nodes"]]
+    if not any(isinstance(node, list) for node in nodes):
+        return
+    sources = [source for node in nodes for source in node]
+    inputs, outputs = (
+        [ends] if isinstance(ends[0], str) else ends for ends in (config["input_layers"], config["output_layers"])
+    )
+    for layer in layers:
+        used = [source for source in sources if source[0] == layer["name"]]
+        given = [source for source in outputs if source[0] == layer["name"]]
+        calls = len(layer["inbound_nodes"])
+        if "layers" in layer["config"] and max(source[1] for source in used + given) == calls:
+            # Keras 3 itself counts from 1 where a functional model gives the output.
+            for source in used + (given if layer["class_name"] == "Sequential" else []):
+                source[1] -= 1
+        layer["name"] = _allowed(layer["name"])
+    for source in (*sources, *inputs, *outputs):
+        source[0] = _allowed(source[0])
+    # A list of one tensor stays a list in Keras 3, and few layers take one.
+    config["input_layers"] = inputs[0] if len(inputs) == 1 else inputs
+    config["output_layers"] = outputs[0] if len(outputs) == 1 else outputs
+
+
+def _refused(config: dict[str, Any], class_name: Any, why: str) -> UnmaskError:
+    return UnmaskError(
+        f"Its layer {config.get('name', class_name)} {why}.",
+        hint="Build the model again from layers of Keras 3 alone, load the weights into it, and save it.",
+        code="bad-model",
+    )
 
 
 def _with_input(config: Any) -> Any:
@@ -122,11 +199,7 @@ def _drop_unknown(config: dict[str, Any], class_name: Any) -> None:
     if known is not None:
         for name in [name for name in config if name not in known | _EVERY_LAYER]:
             if config[name] not in _ASKS_NOTHING and not name.endswith(_OF_NO_EFFECT):
-                raise UnmaskError(
-                    f"Its layer {config.get('name', class_name)} asks for {name}={config[name]!r}, which Keras 3 cannot do.",
-                    hint="Build the model again with Keras 3, load the weights into it, and save it.",
-                    code="bad-model",
-                )
+                raise _refused(config, class_name, f"asks for {name}={config[name]!r}, which Keras 3 cannot do")
             del config[name]
     for room, kind in (
         (keras.initializers, keras.initializers.Initializer),
