@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from unmask.system.atomic import atomic_write
+from unmask.system.atomic import atomic_write, sweep
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -53,3 +53,12 @@ def test_a_long_name_is_no_trouble(tmp_path):
     with atomic_write(path) as file:
         file.write(b"x")
     assert path.read_bytes() == b"x"
+
+
+def test_what_a_kill_left_half_written_is_swept_away_and_nothing_else(tmp_path):
+    abandoned = atomic_write(tmp_path / "a.csv")
+    abandoned.__enter__().write(b"half")  # a kill comes here
+    for name in ("a.csv", ".b.csv.x1", ".a.csv", ".loss.png.x1"):
+        (tmp_path / name).write_text("")
+    sweep(tmp_path, "a.csv", "*.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".b.csv.x1", ".a.csv"}

@@ -265,6 +265,15 @@ def test_what_a_kill_left_half_written_is_swept_away(finished_run, tmp_path):
     assert {path.name for path in run.glob(".*")} == {".mine", ".unmask.lock"}
 
 
+def test_a_run_killed_while_it_wrote_its_settings_can_be_started_again(prepared, small, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".run.toml.x1").write_text("epo")
+    with pytest.raises(KilledError):
+        train_here(prepared, run, small, watcher=Watcher(1, kill))
+    assert {path.name for path in run.iterdir()} == {"run.toml", "last.npz", ".unmask.lock"}
+
+
 def test_pictures_that_are_left_out_are_not_learned_from(prepared, small, tmp_path):
     (tmp_path / "wrong.csv").write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(16)))
     watcher = Watcher()

@@ -267,3 +267,33 @@ def test_one_epoch_of_a_run_in_two_stages_can_be_mined_and_gone_on_with(
         mining.mine(tmp_path / "run", mined / "data", tmp_path / "out", epochs=1)
     config = read_config(tmp_path / "out" / "part-1" / "run.toml")
     assert (config.tune, config.learning_rate) == ("all", first.fine_tune_learning_rate)
+
+
+@pytest.mark.train
+def test_what_a_kill_left_half_written_keeps_nobody_from_mining_there(
+    mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unmask.train import mining
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".mining.json.x1", ".unmask.lock"):
+        (out / name).write_text("{")
+    monkeypatch.setattr(mining, "load_keras", stop)
+    with pytest.raises(KeyboardInterrupt):
+        mining.mine(mined / "run", mined / "data", out)
+    assert {path.name for path in out.iterdir()} == {"mining.json", ".unmask.lock"}
+
+
+@pytest.mark.train
+def test_mining_sweeps_its_folder(mined: Path, tmp_path: Path) -> None:
+    from unmask.train.mining import mine
+
+    out = shutil.copytree(mined / "mined", tmp_path / "mined")
+    for name in (".part-1.npy.x1", ".scores.csv.x1", ".hard.png.x1"):
+        (out / name).write_text("half")
+    mine(mined / "run", mined / "data", out, top=1)
+    assert {path.name for path in out.glob(".*")} == {".unmask.lock"}

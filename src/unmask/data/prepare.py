@@ -30,7 +30,7 @@ from unmask.data.reading import Crop, FileFacts, read_file
 from unmask.errors import UnmaskError
 from unmask.face.crop import CROP_MARGIN, SMALLEST_FACE
 from unmask.output.csv_table import RowWriter
-from unmask.system.atomic import atomic_write
+from unmask.system.atomic import atomic_write, sweep
 from unmask.system.cores import available_cores
 from unmask.system.lock import LOCK, locked
 
@@ -123,9 +123,7 @@ def _do(
 ) -> None:
     """What is left of the job, in a folder that nobody else writes to."""
     (out / PREPARED).unlink(missing_ok=True)
-    for name in (MANIFEST, FACTS, PREPARED):  # half-written, where the machine or the process was stopped
-        for stale in out.glob(f".{name}.*"):
-            stale.unlink()
+    sweep(out, MANIFEST, FACTS, PREPARED)
     counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in layout.splits}
     with Journal(out, fingerprint, recipe.size) as journal:
         if journal.done == 0:

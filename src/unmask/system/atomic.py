@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -53,6 +54,32 @@ def atomic_write(path: Path, mode: str = "wb", *, durable: bool = False, **optio
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def is_left_over(path: Path, *names: str) -> bool:
+    """Whether a file is what a kill left of `atomic_write`, half-written.
+
+    Args:
+        path: The file.
+        names: What was being written: names, or patterns of them such as "*.png".
+
+    Example:
+        >>> is_left_over(Path("run/.run.toml.x1_b3c"), "run.toml"), is_left_over(Path("run/run.toml"), "run.toml")
+        (True, False)
+    """
+    return any(fnmatchcase(path.name, f".{name}.*") for name in names)
+
+
+def sweep(folder: Path, *names: str) -> None:
+    """Take away what kills left half-written. For a folder that is locked: nobody else may be writing there.
+
+    Args:
+        folder: Where.
+        names: As for `is_left_over`.
+    """
+    for path in folder.glob(".*"):
+        if is_left_over(path, *names):
+            path.unlink()
 
 
 def _umask() -> int:

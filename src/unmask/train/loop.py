@@ -27,7 +27,7 @@ from unmask.data.batches import Batches
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
 from unmask.models import build
-from unmask.system.atomic import atomic_write
+from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.checkpoint import LAST, load_checkpoint, read_state, save_checkpoint
@@ -41,6 +41,9 @@ from unmask.train.stages import averaged_weights, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
+
+# What is written into a run folder, and may be left half-written by a kill.
+WRITTEN = (CONFIG_FILE, LAST, MODEL, HISTORY, "*.png")
 
 # Pictures at once when a model only judges.
 JUDGE_BATCH = 64
@@ -81,6 +84,7 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
         _refuse_another(folder)
     with locked(folder, "unmask train"):
         _refuse_another(folder)
+        sweep(folder, *WRITTEN)
         load_keras()
         resolved = config.model_copy(
             update={
@@ -113,7 +117,7 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
         config = config.model_copy(update={"data": str(Path(data).resolve())})
     opened = open_data(config)
     with locked(folder, "unmask train"):
-        _sweep(folder)
+        sweep(folder, *WRITTEN)
         begun = (folder / LAST).exists()
         state = read_state(folder / LAST) if begun else RunState(data=opened.digest)
         if state.data not in ("", opened.digest):
@@ -148,20 +152,16 @@ def judge(model: Any, source: Source) -> NDArray[np.float64]:
 
 
 def _refuse_another(folder: Path) -> None:
-    """A run that was refused before its first step leaves its settings behind, and may be started again."""
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {CONFIG_FILE, LOCK}):
+    """A run that was refused or killed before its first step leaves its settings behind, and may be started again."""
+    if folder.exists() and not (
+        folder.is_dir()
+        and all(path.name in (CONFIG_FILE, LOCK) or is_left_over(path, CONFIG_FILE) for path in folder.iterdir())
+    ):
         raise UnmaskError(
             f"{folder} is not empty.",
             hint=f"Name another folder, or go on with the run in it: unmask train --resume {folder}",
             code="run-exists",
         )
-
-
-def _sweep(folder: Path) -> None:
-    """Takes away what a kill left of files that were being written. The folder is locked: nobody else writes there."""
-    for name in (CONFIG_FILE, LAST, MODEL, HISTORY, "*.png"):
-        for left in folder.glob(f".{name}.*"):
-            left.unlink()
 
 
 def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, watcher: Watcher | None) -> Outcome:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from unmask.data.prepared import Prepared, load_prepared
 from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
-from unmask.system.atomic import atomic_write
+from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
@@ -29,6 +29,9 @@ from unmask.verdict import probability
 
 # Says that a folder was made here, and what its parts belong to.
 JOB = "mining.json"
+
+# What is written into the folder, and may be left half-written by a kill.
+WRITTEN = (JOB, "part-*", "hard.*", "mislabelled.*", "scores.csv")
 
 
 def mine(
@@ -87,6 +90,7 @@ def mine(
         _refuse_foreign(folder, job)
     with locked(folder, "unmask mine"):
         _refuse_foreign(folder, job)
+        sweep(folder, *WRITTEN)
         with atomic_write(folder / JOB, "w") as file:
             file.write(job)
         load_keras()
@@ -161,7 +165,9 @@ def _job(config: TrainConfig, prepared: Prepared, folds: int) -> dict[str, Any]:
 
 def _refuse_foreign(folder: Path, job: str) -> None:
     """Only a folder that mining made is gone on with, and only with the settings and the data that it has parts of."""
-    if not folder.exists() or (folder.is_dir() and not {path.name for path in folder.iterdir()} - {LOCK}):
+    if not folder.exists() or (
+        folder.is_dir() and all(path.name == LOCK or is_left_over(path, JOB) for path in folder.iterdir())
+    ):
         return
     note = folder / JOB
     if not note.is_file():
