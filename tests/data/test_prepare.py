@@ -11,12 +11,13 @@ import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.data.pictures import jpeg, picture, write_dataset
 
-from unmask.data.journal import JOURNAL
+from unmask.data.journal import JOURNAL, Journal
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
@@ -153,6 +154,40 @@ def test_a_killed_job_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
     prepare(dataset, tmp_path / "whole", size=64)
     assert starts[0] >= 200
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_a_job_killed_while_its_files_got_their_names_does_nothing_again(tmp_path: Path, monkeypatch: Any) -> None:
+    dataset = write_dataset(tmp_path / "data", 2)
+    finish = Journal.finish
+
+    def stop(journal: Journal, splits: tuple[str, ...]) -> None:
+        finish(journal, splits[:1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "finish", stop)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(dataset, tmp_path / "killed", size=64)
+    monkeypatch.undo()
+    assert (tmp_path / "killed" / "Train.npy").exists()
+    done: list[int] = []
+    prepare(dataset, tmp_path / "killed", size=64, progress=lambda seen, total: done.append(seen))
+    prepare(dataset, tmp_path / "whole", size=64)
+    assert done == [12]
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_a_journal_that_a_kill_left_goes_when_the_same_job_is_asked_for_again(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "data", 2)
+    prepare(dataset, tmp_path / "out", size=64)
+    (tmp_path / "out" / JOURNAL).write_text("")
+    prepare(dataset, tmp_path / "out", size=64)
+    assert not (tmp_path / "out" / JOURNAL).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux only")
+def test_a_worker_whose_parent_is_gone_does_not_stay() -> None:
+    program = "import os; from unmask.data.parallel import _start; _start(os.getpid())"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
 
 
 def test_pixels_that_do_not_match_the_journal_are_done_again(tmp_path: Path) -> None:

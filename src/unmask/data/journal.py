@@ -131,6 +131,11 @@ class Journal:
     def _part(self, split: str) -> Path:
         return self.folder / f"{split}.npy.part"
 
+    def _take_back(self, split: str) -> None:
+        """A job that was killed while it gave its files their names goes on with all of its pixels."""
+        if not self._part(split).exists() and (self.folder / f"{split}.npy").exists():
+            (self.folder / f"{split}.npy").replace(self._part(split))
+
     def _open(self, split: str) -> BinaryIO:
         """The pixel file of a split, at the end of what counts; anything after that is cut off."""
         path = self._part(split)
@@ -160,6 +165,7 @@ class Journal:
                         else:
                             block = Block(**entry)
                             if block.split not in files:
+                                self._take_back(block.split)
                                 files[block.split] = self._part(block.split).open("rb")
                                 files[block.split].seek(start)
                             pixels = files[block.split].read(block.accepted * picture)

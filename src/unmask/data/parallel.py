@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import multiprocessing
+import os
 import signal
 import sys
 from collections import deque
@@ -90,14 +91,17 @@ def in_order(
 def _pool(workers: int) -> Executor:
     if workers == 1 or sys.platform != "linux" or any(name in sys.modules for name in _NOT_TO_FORK):
         return ThreadPoolExecutor(workers, thread_name_prefix="pictures")
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"), initializer=_start)
+    fork = multiprocessing.get_context("fork")
+    return ProcessPoolExecutor(workers, mp_context=fork, initializer=_start, initargs=(os.getpid(),))
 
 
-def _start() -> None:
+def _start(parent: int) -> None:
     """In a new worker: Ctrl-C is the parent's business, and without the parent there is nothing left to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before it could be asked for; a worker left alone would hold the folder's lock
+        os._exit(1)
 
 
 def _call(task: Any, slot: int) -> Any:

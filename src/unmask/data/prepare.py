@@ -93,14 +93,18 @@ def prepare(
         raise UnmaskError(f"There is no crop {crop!r}.", hint="Use none or face.", code="bad-crop")
     layout = find_layout(dataset)
     tasks, fingerprint = _plan(layout, size, crop)
-    if _finished(out, fingerprint):
+    finished = _finished(out, fingerprint)
+    if finished and not (out / JOURNAL).exists():
         return load_prepared(out)
-    _require_usable(out, dataset, layout, overwrite)
+    if not finished:
+        _require_usable(out, dataset, layout, overwrite)
     recipe = _Recipe(size, crop, read_origins(layout.root))
     try:
         with locked(out, "unmask prepare"):
             # Another process may have been at work since.
-            if not _finished(out, fingerprint):
+            if _finished(out, fingerprint):
+                (out / JOURNAL).unlink(missing_ok=True)  # it was killed just before that
+            else:
                 _require_usable(out, dataset, layout, overwrite)
                 _do(tasks, recipe, layout, out, fingerprint, workers or available_cores(), progress)
     except OSError as error:
