@@ -256,6 +256,20 @@ def test_other_code_in_a_file_is_refused_by_the_name_of_its_layer(nested_file, t
     assert "layers of Keras 3 alone" in caught.value.hint
 
 
+def test_a_graph_is_made_of_a_model_that_augments_and_normalises(tmp_path):
+    import onnx
+    from keras import Sequential, layers
+
+    from unmask.export.graph import to_onnx
+
+    model = Sequential([layers.Input((8, 8, 3)), layers.RandomRotation(0.1), layers.Normalization()])
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(1))
+    model.save(tmp_path / "model.keras")
+    graph = onnx.load_from_string(to_onnx(adopted(tmp_path / "model.keras"))).graph
+    assert [value.name for value in graph.input] == ["image"]
+
+
 def test_the_file_itself_stays_as_it_is(model_file, tmp_path):
     path = described(model_file, tmp_path / "old.h5", layers_with(DepthwiseConv2D={"groups": 1}))
     before = path.read_bytes()

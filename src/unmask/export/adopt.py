@@ -69,7 +69,7 @@ def _load(path: Path) -> Any:
         )
     try:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            return keras.models.load_model(modernised(path, Path(folder)), compile=False, safe_mode=True)
+            model = keras.models.load_model(modernised(path, Path(folder)), compile=False, safe_mode=True)
     except Exception as error:
         raise UnmaskError(
             f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",
@@ -77,6 +77,12 @@ def _load(path: Path) -> Any:
             or "It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
             code="bad-model",
         ) from error
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            # As tensors they would become inputs of the graph.
+            layer.mean = keras.ops.convert_to_numpy(layer.mean)
+            layer.variance = keras.ops.convert_to_numpy(layer.variance)
+    return model
 
 
 def _side(model: Any, path: Path) -> int:

@@ -29,6 +29,8 @@ _OF_NO_EFFECT = (
 _RENAMED = {("InputLayer", "batch_input_shape"): "batch_shape", ("LeakyReLU", "alpha"): "negative_slope"}
 # Layers that are code, or operations of TensorFlow outside of any layer.
 _CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+# Layers that do nothing once a model has learned, and that no graph can hold.
+_AUGMENTATION = tuple(f"Random{what}" for what in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness"))
 # Arithmetic with a constant, as in a backbone's `preprocess_input`: what it multiplies by, and what it then adds.
 _ARITHMETIC: dict[str, Callable[[Any], tuple[Any, Any]]] = {
     "math.truediv": lambda constant: (1 / constant, 0 * constant),
@@ -107,6 +109,9 @@ def cleaned(description: Any) -> Any:
         found["module"] = "keras.src.models.functional" if functional else found["module"].replace("tf_keras", "keras")
     if found.get("class_name") == "Sequential":
         found["config"] = _with_input(found["config"])
+    elif found.get("class_name") in _AUGMENTATION:
+        kept = {name: value for name, value in found["config"].items() if name in _EVERY_LAYER}
+        found |= {"class_name": "Identity", "config": kept}
     elif found.get("class_name") in _CODE:
         return _as_rescaling(found)
     elif isinstance(found.get("config"), dict):
