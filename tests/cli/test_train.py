@@ -31,6 +31,14 @@ def test_a_run_goes_on_by_name_alone(finished_run):
     assert "done" in result.output
 
 
+@pytest.mark.parametrize("out", ["file", "file/run"])
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(prepared, tmp_path, out):
+    (tmp_path / "file").touch()
+    result = invoke("train", "--data", prepared, "--out", tmp_path / out)
+    assert result.exit_code == 2
+    assert "hint: Name a" in result.output
+
+
 @pytest.fixture
 def ctrl_c_at_the_first_step(monkeypatch):
     from unmask.cli import train

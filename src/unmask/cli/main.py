@@ -30,6 +30,10 @@ FAMILIES = {
     "Judge detectors": (evaluate, compare),
     "Try it out": (demo, doctor),
 }
+# What a person's choice of a folder or file leads to, wherever a verb comes upon it.
+_NO_PLACE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+}  # fmt: skip
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -56,6 +60,10 @@ class _Group(click.Group):
             _drop_output()
             sys.exit(EXIT_INTERRUPTED if isinstance(error.__context__, KeyboardInterrupt) else EXIT_NO_ANSWER)
         except OSError as error:
+            if error.errno in _NO_PLACE and error.filename is not None:
+                hint = "Name a place that is there, and that you may write to."
+                say_error(UnmaskError(f"{os.fsdecode(error.filename)}: {error.strerror}", hint=hint, code="no-place"))
+                sys.exit(EXIT_WRONG_USE)
             if error.errno not in _NO_ROOM:
                 raise
             _drop_output()

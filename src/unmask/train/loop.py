@@ -153,9 +153,10 @@ def judge(model: Any, source: Source) -> NDArray[np.float64]:
 
 def _refuse_another(folder: Path) -> None:
     """A run that was refused or killed before its first step leaves its settings behind, and may be started again."""
-    if folder.exists() and not (
-        folder.is_dir()
-        and all(path.name in (CONFIG_FILE, LOCK) or is_left_over(path, CONFIG_FILE) for path in folder.iterdir())
+    if folder.exists() and not folder.is_dir():
+        raise UnmaskError(f"{folder} is a file.", hint="Name a new folder for the run.", code="run-exists")
+    if folder.exists() and not all(
+        path.name in (CONFIG_FILE, LOCK) or is_left_over(path, CONFIG_FILE) for path in folder.iterdir()
     ):
         raise UnmaskError(
             f"{folder} is not empty.",
