@@ -42,6 +42,12 @@ def test_a_table_has_its_name_once_it_is_whole(tmp_path, examined):
     assert [file.name for file in tmp_path.iterdir()] == ["o.csv"]
 
 
+def test_a_table_may_have_any_name_that_the_file_system_takes(tmp_path, examined):
+    with CsvWriter(tmp_path / f"{'é' * 125}.csv") as table:
+        table.add(examined)
+    assert len(rows_of(table.place)) == 1
+
+
 def test_two_runs_with_one_table_do_not_mix(tmp_path, examined):
     with CsvWriter(tmp_path / "o.csv") as first:
         with CsvWriter(tmp_path / "o.csv") as second:

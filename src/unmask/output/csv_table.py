@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from unmask.finding import Status
-from unmask.output.files import report_place, writing
+from unmask.output.files import file_stem, report_place, writing
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
     def __init__(self, path: Path) -> None:
         path, is_device = report_place(path)
         self._path = path
-        self.place = path if is_device else path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
+        self.place = path if is_device else path.with_name(f"{file_stem(path.name)}.{os.urandom(4).hex()}.part")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # A file name that is no UTF-8 must not end a run of thousands.
