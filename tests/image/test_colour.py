@@ -276,7 +276,23 @@ def test_hlg_is_converted_and_noted() -> None:
     assert codes(image) == ["colour-uncertain"]
 
 
-@pytest.mark.parametrize("told", [cicp(1, 9), cicp(200, 13), png_chunk(b"cICP", b"\1\15\1\1"), gama(50)])
+def chrm(*numbers: int) -> bytes:
+    return png_chunk(b"cHRM", struct.pack(f">{len(numbers)}I", *numbers))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        cicp(1, 9),
+        cicp(200, 13),
+        png_chunk(b"cICP", b"\1\15\1\1"),
+        gama(50),
+        chrm(31270, 32900, 64000, 33000, 30000, 60000, 30001, 60001),  # nearly a line
+        chrm(90000, 90000, 64000, 33000, 30000, 60000, 15000, 6000),  # white outside of the triangle
+        chrm(*[0] * 8),
+        chrm(1, 2),
+    ],
+)
 def test_colours_that_nobody_can_follow_are_noted(told: bytes) -> None:
     assert codes(read_image(png_with(shades(), told))) == ["colour-uncertain"]
 

@@ -85,15 +85,25 @@ def of_png(chunks: dict[bytes, bytes], profile: bytes | None) -> Colour:
     gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000
     whole = chunks.get(b"cHRM", b"")
     numbers = tuple(int.from_bytes(whole[at : at + 4], "big") / 100_000 for at in range(0, 32, 4))
-    sensible = len(whole) == 32 and all(
-        0 < y < 1 and 0 <= x < 1 for x, y in zip(numbers[::2], numbers[1::2], strict=True)
-    )
     usual = np.allclose(numbers, _BT709, atol=0.002)
+    sensible = len(whole) == 32 and _has_white_inside(numbers)
     chromaticities: Chromaticities | None = numbers if sensible and not usual else None  # type: ignore[assignment]
     # 5 % is what libpng calls no difference; 0 and the far ends are mistakes.
     told = gamma and abs(gamma * 2.2 - 1) > 0.05
-    odd = bool(told and not 0.1 <= gamma <= 5)
-    return Colour(exponent=1 / gamma if told and not odd else None, chromaticities=chromaticities, odd=odd)
+    far = bool(told and not 0.1 <= gamma <= 5)
+    odd = far or (bool(whole) and not sensible)
+    return Colour(exponent=1 / gamma if told and not far else None, chromaticities=chromaticities, odd=odd)
+
+
+def _has_white_inside(numbers: tuple[float, ...]) -> bool:
+    """Whether chromaticities are those of some screen: each share of red, green and blue in white is at least a hundredth."""
+    if not all(0 < y < 1 and 0 <= x < 1 for x, y in zip(numbers[::2], numbers[1::2], strict=True)):
+        return False
+    xy = np.array(numbers).reshape(4, 2)
+    corners = np.vstack([xy[1:].T, np.ones(3)])
+    if abs(np.linalg.det(corners)) < 0.01:  # sRGB's triangle has 0.22
+        return False
+    return bool((np.linalg.solve(corners, np.array([*xy[0], 1])) > 0.01).all())
 
 
 @lru_cache(maxsize=16)
@@ -109,12 +119,8 @@ def converter(colour: Colour) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]
     if colour.is_srgb:
         return None
     light = _linear_light(colour)
-    matrix = np.eye(3, dtype=np.float32)
-    try:
-        own = _to_xyz(colour.chromaticities or _PRIMARIES.get(colour.primaries, _BT709))
-        matrix = (np.linalg.inv(_to_xyz(_BT709)) @ own).astype(np.float32)
-    except np.linalg.LinAlgError:
-        pass  # three points on a line: nobody's colours
+    own = _to_xyz(colour.chromaticities or _PRIMARIES.get(colour.primaries, _BT709))
+    matrix = (np.linalg.inv(_to_xyz(_BT709)) @ own).astype(np.float32)
     hlg = colour.exponent is None and colour.transfer == HLG
 
     def convert(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
