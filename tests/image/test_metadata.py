@@ -82,6 +82,13 @@ def test_orientation_is_read_beside_broken_entries(format_name: str, block: byte
     assert np.abs(image.pixels.astype(int) - np.asarray(upright())).mean() < 8
 
 
+@pytest.mark.parametrize("first", [b"", b"nothing of use"])
+def test_a_block_without_exif_hides_no_later_one(first: bytes) -> None:
+    whole = encode(upright(), "JPEG")
+    blocks = segment(0xE1, b"Exif\0\0" + first) + segment(0xE1, b"Exif\0\0" + exif_block(turned_right()))
+    assert read_image(whole[:2] + blocks + whole[2:]).pixels.shape == (96, 128, 3)
+
+
 @pytest.mark.parametrize("length", range(0, 60, 7))
 def test_a_block_cut_anywhere_raises_nothing(length: int) -> None:
     read_exif(exif_block(turned_right(), entry("<", 0x010F, 2, 9, 38))[:length])

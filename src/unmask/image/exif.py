@@ -12,6 +12,7 @@ from dataclasses import dataclass
 _MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131
 _ASCII = 2
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
+_ORDERS = {b"II": "<", b"MM": ">"}
 _LONGEST_TEXT = 400
 
 
@@ -44,9 +45,8 @@ def read_exif(block: bytes) -> Exif:
         >>> read_exif(b"II*\\0" + struct.pack("<IH", 8, 1) + entry).orientation
         6
     """
-    while block[:4] == b"Exif":
-        block = block[6:]
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    block = _bare(block)
+    order = _ORDERS.get(block[:2])
     if order is None or len(block) < 10:
         return Exif()
     at = struct.unpack_from(order + "I", block, 4)[0]
@@ -61,6 +61,17 @@ def read_exif(block: bytes) -> Exif:
             start = place + 8 if length <= 4 else offset
             texts.setdefault(tag, block[start : start + min(length, _LONGEST_TEXT)])
     return exif_of(orientation, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE)))
+
+
+def is_exif(block: bytes) -> bool:
+    """Whether a block begins as EXIF does, behind its name; some programs write an empty one before the good one."""
+    return _bare(block)[:2] in _ORDERS
+
+
+def _bare(block: bytes) -> bytes:
+    while block[:4] == b"Exif":
+        block = block[6:]
+    return block
 
 
 def exif_of(orientation: int, make: bytes, model: bytes, software: bytes) -> Exif:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.image.exif import is_exif
+
 EOI, SOS, DQT, DHT, DRI, DNL, DAC = 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC, 0xCC
 BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, ARITHMETIC, ARITHMETIC_PROGRESSIVE = 0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
@@ -150,7 +152,7 @@ def take_apart(data: bytes) -> Jpeg:
         elif segment.marker == _APP14 and payload[:5] == b"Adobe" and len(payload) >= 12:
             jpeg.pieces.append(segment)
             jpeg.adobe = True
-        elif segment.marker == _APP1 and payload[:4] == b"Exif" and not jpeg.exif:
+        elif segment.marker == _APP1 and payload[:4] == b"Exif" and not jpeg.exif and is_exif(payload):
             jpeg.exif = payload
         elif segment.marker == _APP2 and payload[:12] == b"ICC_PROFILE\0" and len(payload) > 14:
             parts_of_profile[payload[12]] = payload[14:]
