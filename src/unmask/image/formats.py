@@ -24,7 +24,15 @@ from unmask.image.colour import to_srgb
 from unmask.image.exif import Exif, one_line, read_exif
 from unmask.image.jpeg_scan import Rows, missing_rows
 from unmask.image.jpeg_tables import jpeg_quality
-from unmask.image.limits import CODED_ZERO_RUN, DECODING_PIXELS, Limits, check_size
+from unmask.image.limits import (
+    CODED_ZERO_RUN,
+    DECODING_PIXELS,
+    ERASED_RUN,
+    LOSSLESS_PIXELS_A_ZERO,
+    WEBP_PIXELS_A_ZERO,
+    Limits,
+    check_size,
+)
 from unmask.image.sniff import SAVE_AS, Kind
 from unmask.image.structure import count_parts, declared_size, looks_cut_off
 from unmask.image.transfer import Colour, of_png
@@ -151,7 +159,9 @@ def _webp(file: _File) -> Decoded:
         raise cut_off(file.kind, file.name)
     decoded = _by_pillow(file, parts.pixels_only, Colour(parts.profile))
     decoded.exif = read_exif(parts.exif)
-    return _without_holes(decoded, file.data, parts.coded)
+    pixels_a_zero = LOSSLESS_PIXELS_A_ZERO if parts.lossless else WEBP_PIXELS_A_ZERO
+    flat = decoded.pixels.shape[0] * decoded.pixels.shape[1] // pixels_a_zero
+    return _without_holes(decoded, file.data, parts.coded, flat)
 
 
 def _tiff(file: _File) -> Decoded:
@@ -211,10 +221,17 @@ _DECODERS = {
 }
 
 
-def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]]) -> Decoded:
-    """Notices an overwritten part of coded pixels whose decoder does not tell: all rows may depend on it."""
-    zeros = bytes(CODED_ZERO_RUN)
-    if any(data.find(zeros, start, end) >= 0 for start, end in coded):
+def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]], flat: int = 0) -> Decoded:
+    """Notices an overwritten part of coded pixels whose decoder does not tell: all rows may depend on it.
+
+    Args:
+        decoded: With the pixels.
+        data: The file.
+        coded: Where in it the coded pixels lie.
+        flat: So many zero bytes a flat picture of this size may become.
+    """
+    holes = bytes(max(CODED_ZERO_RUN, flat)), b"\xff" * max(ERASED_RUN, flat)
+    if any(data.find(hole, start, end) >= 0 for hole in holes for start, end in coded):
         decoded.missing = ((0, decoded.pixels.shape[0]),)
     return decoded
 

@@ -175,6 +175,10 @@ class _Scan:
                 # Restart markers count from 0 to 7 and over again; a gap in the numbers is as many intervals lost. Whether
                 # the one before the gap is itself or the last of the lost, nobody can tell.
                 lost = (self.data[begin - 1] - 0xD0 - interval) % 8
+                if (
+                    lost > 2
+                ):  # too far for the decoder, which goes on as if none were lost: all that follows is displaced
+                    return [*missing, self._rows(interval, intervals, restart_interval)]
                 missing += [self._rows(interval, interval + 1 + lost, restart_interval)] if lost else []
                 interval += 1 + lost
             if interval >= intervals:
@@ -184,9 +188,11 @@ class _Scan:
             if good < size or not sure:
                 missing.append(self._rows(interval, interval + 1, restart_interval))
         if interval + 1 < intervals:
-            # A whole turn of numbers lost in the middle looks like the end of the file lost: no row is sure.
-            whole_turns = (intervals - interval - 1) % 8 == 0 and not missing
-            missing.append((0, self.height) if whole_turns else self._rows(interval + 1, intervals, restart_interval))
+            # A whole turn of numbers lost in the middle looks like the end of the file lost, and displaces what follows.
+            if missing:
+                return [(min(first for first, _ in missing), self.height)]
+            whole_turns = (intervals - interval - 1) % 8 == 0
+            return [(0, self.height) if whole_turns else self._rows(interval + 1, intervals, restart_interval)]
         return missing
 
     def _rows(self, first: int, behind: int, each: int = 1) -> Rows:
@@ -197,8 +203,8 @@ class _Scan:
     def _whole_mcus(self, data: bytes, count: int) -> tuple[int, bool]:
         """How many of `count` MCUs come whole, and whether that is sure.
 
-        Where the data end just before the last MCU, or more than padding is left behind it, something slipped on the way,
-        and nobody knows where.
+        Where the data end just before the last MCU, or between two as only a whole scan does, or more than padding is left
+        behind the last, something slipped or was lost on the way, and nobody knows where.
         """
         data = data.replace(b"\xff\0", b"\xff")
         bits = 8 * len(data)
@@ -209,6 +215,7 @@ class _Scan:
         padded = data + bytes(4)
         at = 0
         for mcu in range(count):
+            begin = at
             for dc, ac in self.blocks:
                 code = dc.codes[int.from_bytes(padded[at >> 3 : (at >> 3) + 3], "big") >> 8 - (at & 7) & 0xFFFF]
                 place = 1 if code else 65
@@ -222,6 +229,8 @@ class _Scan:
                         place += 16
                     else:
                         place = 64 if code else 65
+                if zeros < 0 and (at > bad_from or place > 64) and _is_padding(data, begin):
+                    return mcu, False
                 if at > bad_from:
                     return mcu, zeros >= 0 or count - mcu >= count // 8
                 if (
@@ -230,3 +239,9 @@ class _Scan:
                     return max(0, mcu - 2 * self.across), True
         left = data[-(-at // 8) :]
         return count, len(set(left)) <= 1
+
+
+def _is_padding(data: bytes, at: int) -> bool:
+    """Whether only the ones that fill up a scan's last byte come behind a bit."""
+    left = 8 * len(data) - at
+    return left == 0 or (0 < left < 8 and data[-1] & (1 << left) - 1 == (1 << left) - 1)

@@ -46,6 +46,15 @@ ZERO_RUN = 32
 CODED_ZERO_RUN = 64
 """The same in arithmetic-coded pixels (WebP, AVIF, HEIC), whose bytes look like chance."""
 
+ERASED_RUN = 512
+"""As many bytes 255 in a row there are a hole, too: a sector of erased flash memory."""
+
+WEBP_PIXELS_A_ZERO = 5_000
+"""But in a WebP a flat wall becomes zeros: at most a byte for 10,000 pixels, by libwebp's encoder."""
+
+LOSSLESS_PIXELS_A_ZERO = 2
+"""The same in a lossless WebP, whose codes are no arithmetic ones: a wall of one colour takes up to a bit a channel."""
+
 MOST_SCAN_BYTES_WALKED = 1_000_000
 """In a damaged JPEG up to this size the rows that are missing are looked for, about 1 s; in a larger one all count as such."""
 

@@ -20,6 +20,7 @@ class WebP:
         exif: The EXIF block, or nothing.
         profile: The ICC profile, or nothing.
         cut: Whether the file ends inside of its pixels.
+        lossless: Whether any of its frames is lossless.
     """
 
     pixels_only: bytes
@@ -27,6 +28,7 @@ class WebP:
     exif: bytes = b""
     profile: bytes = b""
     cut: bool = False
+    lossless: bool = False
 
 
 def chunks(data: bytes, at: int, behind: int) -> Iterator[tuple[bytes, int, int]]:
@@ -53,12 +55,12 @@ def take_apart(data: bytes) -> WebP:
             webp.profile = webp.profile or body
         elif name in _FOR_PIXELS:
             webp.cut |= end - start < int.from_bytes(data[start - 4 : start], "little")
-            if name in (b"VP8 ", b"VP8L"):
-                webp.coded.append((start, end))
-            elif name == b"ANMF":
-                frames = chunks(data, start + 16, end)
-                webp.coded += [(first, behind) for kind, first, behind in frames if kind in (b"VP8 ", b"VP8L")]
-            elif name == b"VP8X" and body:
+            frames = chunks(data, start + 16, end) if name == b"ANMF" else [(name, start, end)]
+            for kind, first, behind in frames:
+                if kind in (b"VP8 ", b"VP8L"):
+                    webp.coded.append((first, behind))
+                    webp.lossless |= kind == b"VP8L"
+            if name == b"VP8X" and body:
                 body = bytes((body[0] & ~_HAS_METADATA,)) + body[1:]
             pieces.append(name + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) & 1))
     whole = b"".join(pieces)
