@@ -78,25 +78,26 @@ class JsonWriter(AbstractContextManager["JsonWriter"]):
     Args:
         stream: Text that can hold any letter; it is written to, and not closed.
         detector: The one that judges.
-        tally: Counted by the caller; what it holds at the end is the summary.
+        tally: Counted by the caller, who knows what was left out; the summary counts the findings that were written.
     """
 
     def __init__(self, stream: IO[str], detector: Detector, tally: Tally) -> None:
         self._stream = stream
-        self._tally = tally
-        self._first = True
+        self._caller = tally
+        self._tally = Tally()
         stream.write(
             f'{{\n  "unmask": "{__version__}",\n  "detector": {_json(detector_facts(detector), 2)},\n  "findings": ['
         )
 
     def add(self, examined: Examined) -> None:
         """Write one finding."""
-        self._stream.write(f"{'' if self._first else ','}\n    {_json(examined.finding.to_dict(), 4)}")
-        self._first = False
+        self._stream.write(f"{',' if self._tally.pictures else ''}\n    {_json(examined.finding.to_dict(), 4)}")
+        self._tally.add(examined.finding)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):  # the reader is gone, or the disk full
             return
+        self._tally.left_out = self._caller.left_out
         stopped = "" if error is None else '  "interrupted": true,\n'
         if isinstance(error, UnmaskError):
             reason = {"code": error.code, "message": error.message, "hint": error.hint}

@@ -68,16 +68,16 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     def add(self, examined: Examined) -> None:
         """Write one card."""
         finding, pixels = examined.finding, examined.pixels
-        self._tally.add(finding)
         card = self._card.render(
             finding=finding,
-            number=self._tally.pictures,
+            number=self._tally.pictures + 1,
             thumbnail=_jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
             faces=[_face_pictures(face, pixels) for face in finding.faces] if pixels is not None else [],
             thresholds=self._detector.thresholds,
         )
         with writing(self.place):
             self._cards.write(card)
+        self._tally.add(finding)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with self._cards, writing(self.place):
