@@ -53,6 +53,7 @@ def test_a_keras_file_without_pictures_is_exported_with_a_warning(tmp_path):
     assert result.exit_code == 0, result.output
     assert "NOT CALIBRATED" in result.output
     assert "flow_from_directory" in result.output
+    assert "\nhint: Export it again" in result.output
     assert "--data" in result.output
     assert "Try it" not in result.output
 

@@ -113,7 +113,10 @@ def _tell_detector(folder: Path) -> None:
     if not found:
         say(
             f"{folder}: a detector that is NOT CALIBRATED, and nothing shows that --label-order is right. Keras' "
-            "flow_from_directory sorts folders by letter: Fake 0, Real 1, which is --label-order fake-real.\n"
+            "flow_from_directory sorts folders by letter: Fake 0, Real 1, which is --label-order fake-real.",
+            err=True,
+        )
+        say(
             "hint: Export it again with pictures whose labels are known: --data FOLDER, with a Validation split.",
             err=True,
         )
