@@ -103,11 +103,11 @@ def test_every_flood_is_refused_quickly() -> None:
         b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 200_000) + struct.pack("<HHQQ", 256, 4, 1, 128) * 200_000,
     ]
     for data in floods:
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(UnmaskError) as caught:
             read_image(data)
         assert caught.value.code in ("too-many-parts", "truncated")
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
 
 
 def test_a_directory_that_names_the_same_megabyte_often_does_not_fill_memory() -> None:
