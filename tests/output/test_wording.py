@@ -35,10 +35,14 @@ def test_the_marks_of_verdicts_stand_in_one_file():
 
 
 def test_numbers_of_test_are_said_where_a_bundle_has_them_and_else_those_of_validation():
-    info = read_bundle().info
-    assert "real pictures that it had never seen, it called 0.9 %" in measured(info)[0]
-    exported = info.model_copy(update={"metrics": [metric for metric in info.metrics if metric.split == "Validation"]})
-    assert measured(exported)[0].startswith("Of 882 real pictures by which its thresholds were chosen, it called 0.9 %")
+    exported = read_bundle().info
+    count = next(metric.n for metric in exported.metrics if metric.name == "false_accusation_rate")
+    assert measured(exported)[0].startswith(
+        f"Of {count:,} real pictures by which its thresholds were chosen, it called"
+    )
+    seen = [metric.model_copy(update={"split": "Test", "value": 0.021}) for metric in exported.metrics]
+    both = exported.model_copy(update={"metrics": [*exported.metrics, *seen]})
+    assert f"Of {count:,} real pictures that it had never seen, it called 2.1 %" in measured(both)[0]
 
 
 def test_a_detector_that_nobody_measured_is_called_not_calibrated():
