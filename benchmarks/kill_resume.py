@@ -385,6 +385,7 @@ def main() -> None:
             process.start()
         for process in processes:
             process.join()
+        # Written above, by this program, in a folder of its own.
         found = {name: pickle.loads((work / f"{name}.pickle").read_bytes()) for name in verbs}
     write("kill_resume.md", page(found, verbs, arguments.kills))
 

@@ -136,9 +136,8 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
     try:
         try:
             decoded = decode(kind, data, name, limits)
-        except (
-            Warning
-        ):  # a program that makes errors of warnings: no remark of Pillow's decides whether pixels are read
+        except Warning:
+            # A program that makes errors of warnings; no remark of Pillow's decides whether pixels are read.
             with _QUIET, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 decoded = decode(kind, data, name, limits)
