@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.data.pictures import picture, write_dataset
 
 from unmask.data import landmarks as module
-from unmask.data.blend import AVERAGE_LANDMARKS, blend_batch, blending_mask, self_blend
+from unmask.data.blend import AVERAGE_LANDMARKS, blending_mask, self_blend
 from unmask.data.landmarks import landmarks
 from unmask.data.prepare import prepare
 
@@ -72,29 +72,6 @@ def test_unknown_landmarks_mean_the_average_face() -> None:
     unknown = np.full((5, 2), np.nan, np.float32)
     one, other = (self_blend(picture(1, 96), points, generator())[0] for points in (unknown, None))
     np.testing.assert_array_equal(one, other)
-
-
-@pytest.fixture
-def batch() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    return np.stack([picture(seed, 64) for seed in range(40)]), np.arange(40, dtype=np.int64) % 2
-
-
-def test_only_real_pictures_are_blended_and_become_fakes(batch: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> None:
-    images, labels = batch
-    blended, new = blend_batch(images, labels, 0.5, generator())
-    changed = (blended != images).any(axis=(1, 2, 3))
-    np.testing.assert_array_equal(changed, new != labels)
-    assert (new >= labels).all()
-    assert 4 <= changed.sum() <= 16
-
-
-def test_share_0_changes_nothing_and_share_1_everything_real(
-    batch: tuple[NDArray[np.uint8], NDArray[np.int64]],
-) -> None:
-    images, labels = batch
-    np.testing.assert_array_equal(blend_batch(images, labels, 0.0, generator())[1], labels)
-    assert blend_batch(images, labels, 1.0, generator())[1].all()
-    assert labels.sum() == 20
 
 
 def test_landmarks_are_found_once_and_kept(tmp_path: Path, face_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

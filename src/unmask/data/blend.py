@@ -66,33 +66,6 @@ def self_blend(image: Pixels, landmarks: Floats | None, rng: np.random.Generator
     return _uint8(cv2.blendLinear(source, target, mask, 1 - mask)), mask
 
 
-def blend_batch(
-    images: Pixels,
-    labels: NDArray[np.int64],
-    share: float,
-    rng: np.random.Generator,
-    landmarks: Floats | None = None,
-) -> tuple[Pixels, NDArray[np.int64]]:
-    """Turns some of a batch's real pictures into self-blended fakes.
-
-    Args:
-        images: uint8 (N, S, S, 3).
-        labels: (N,), 0 real, 1 fake.
-        share: Of the real pictures, 0..1; each is chosen by chance.
-        rng: Where chance comes from.
-        landmarks: float32 (N, 5, 2) in pixels; None for the average face.
-
-    Returns:
-        New pictures and labels; what came in is not changed.
-    """
-    chosen = np.flatnonzero((rng.random(len(labels)) < share) & (labels == 0))
-    new_images, new_labels = images.copy(), labels.copy()
-    for index in chosen.tolist():
-        new_images[index] = self_blend(images[index], None if landmarks is None else landmarks[index], rng)[0]
-        new_labels[index] = 1
-    return new_images, new_labels
-
-
 def blending_mask(landmarks: Floats | None, side: int, rng: np.random.Generator) -> Floats:
     """A soft mask over a face or a part of it: float32 (S, S), 0..1; without landmarks, over the average face."""
     full, side = side, min(side, _MASK_SIDE)
