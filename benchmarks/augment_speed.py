@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from machine import hardware, table, today, write
-from unmask.data.augment import AUGMENTATIONS, delivery, light, rough
-from unmask.data.blend import blend_batch
+from unmask.data.augment import AUGMENTATIONS, delivery, light
+from unmask.data.fakes import make_fakes
 from unmask.demo import draw_face
 
 Change = Callable[[NDArray[np.uint8], np.random.Generator], object]
 CHANGES: dict[str, Change] = {
     "light": light,
     "delivery": delivery,
-    "rough": rough,
-    "self-blending": lambda images, rng: blend_batch(images, np.zeros(len(images), np.int64), 1.0, rng),
+    "fakes made here": lambda images, rng: make_fakes(images, np.zeros(len(images), np.int64), 1.0, rng),
 }
 
 WINDOW = 160
@@ -45,7 +44,7 @@ def main() -> None:
             change(images[:8], np.random.default_rng(0))
             rows.append([name, f"{side}", *speeds(change, images, arguments.turns)])
     # As the shipped detector learned: `images` are now those of 256 px.
-    for name in ("delivery", "rough"):
+    for name in ("delivery",):
         rows.append(
             [f"{name}, a window of {WINDOW} px of each", f"{side}", *speeds(windowed(name), images, arguments.turns)]
         )

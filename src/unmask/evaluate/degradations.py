@@ -100,6 +100,12 @@ def _gamma(pixels: Pixels, _: int, *, gamma: float) -> Pixels:
     return np.asarray(_rounded(255.0 * (np.arange(256) / 255.0) ** gamma)[pixels])
 
 
+def _video(pixels: Pixels, _: int, *, crf: int) -> Pixels:
+    from unmask.data.film import filmed
+
+    return filmed(pixels, crf)
+
+
 def _shift(pixels: Pixels, index: int, *, share: float) -> Pixels:
     height, width = pixels.shape[:2]
     angle = 2 * np.pi * np.random.default_rng(index).random()
@@ -129,6 +135,7 @@ DEGRADATIONS: Final = (
     *(Degradation("saturation", f"{factor:g}x", partial(_saturation, factor=factor)) for factor in (0.5, 1.5)),
     *(Degradation("gamma", f"{gamma:g}", partial(_gamma, gamma=gamma)) for gamma in (0.7, 1.4)),
     Degradation("screenshot", "", _screenshot),
+    *(Degradation("video frame", f"CRF {crf}", partial(_video, crf=crf)) for crf in (23, 32, 40)),
     *(Degradation("crop shifted", f"{share:.0%}", partial(_shift, share=share)) for share in (0.05, 0.1)),
     *(Degradation("crop scaled", f"{factor:g}x", partial(_scale, factor=factor)) for factor in (0.9, 1.15)),
 )
