@@ -11,6 +11,7 @@ from unmask.export.adopt import adopt
 from unmask.export.assemble import Label, export_model
 from unmask.export.ensemble import ensemble
 from unmask.export.kernels import KernelBits
+from unmask.models import load
 from unmask.train.config import TrainConfig, changed_settings, read_run
 from unmask.train.loop import MODEL
 
@@ -112,15 +113,13 @@ def export_file(
 
 
 def _kept_model(run: Path) -> Any:
-    import keras
-
     if not (run / MODEL).is_file():
         raise UnmaskError(
             f"The run {run} has no model yet.",
             hint=f"Let it end its first epoch: unmask train --resume {run}",
             code="no-model",
         )
-    return keras.models.load_model(run / MODEL, compile=False)
+    return load(run / MODEL)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

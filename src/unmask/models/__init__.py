@@ -18,7 +18,10 @@ from unmask.system.private import keep_keras_out_of_home
 keep_keras_out_of_home()  # before any architecture imports Keras
 
 # Name -> smallest input side. Keras is imported only when a model is built.
-ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32}
+ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "clip_vit_b16": 224}
+
+# Where a backbone does not reach to the last spatial map, its last layer has this name.
+TOWER = "tower"
 
 # Weights that a person may ask for by name; anything else is a file.
 _NAMED_WEIGHTS = ("none", "imagenet")
@@ -30,6 +33,7 @@ def build(
     *,
     weights: str | os.PathLike[str] = "none",
     precision: str = "float32",
+    blocks: int | None = None,
 ) -> Any:
     """A detector to be trained: pictures in, logits out, scaling inside.
 
@@ -37,12 +41,13 @@ def build(
         architecture: A key of `ARCHITECTURES`.
         input_size: Side S of the square input in pixels.
         weights: Where a backbone starts: ``none`` (random), ``imagenet`` (Keras downloads them, if it has them) or a
-            ``.weights.h5`` file of that backbone without its classifier.
+            ``.weights.h5`` file of that backbone without its classifier; for `clip_vit_b16` a ``.npz``, see there.
         precision: ``float32`` or ``mixed_bfloat16`` (weights and logit stay float32).
+        blocks: Of a transformer, how many from the first on; None for as many as the architecture takes by itself.
 
     Returns:
         A `keras.Model` from uint8 (N, S, S, 3), RGB, to float32 logits (N, 1); positive is fake. The layers
-        of the backbone, all that come before the last spatial map, are named by `backbone_layers`.
+        of the backbone are named by `backbone_layers`.
 
     Raises:
         UnmaskError: An unknown architecture, a size that is too small, weights that do not fit.
@@ -55,18 +60,30 @@ def build(
     with _dtype_policy(precision):
         inputs = keras.Input((input_size, input_size, 3), dtype="uint8", name="image")
         try:
-            spatial_map = module.features(inputs, start)
+            spatial_map = module.features(inputs, start, **({} if blocks is None else {"blocks": blocks}))
         except (ValueError, OSError) as error:
             raise UnmaskError(
                 f"The weights {start} do not fit {architecture}: {str(error).splitlines()[0]}",
-                hint="Give a .weights.h5 file of the same backbone without its classifier, or none.",
+                hint="Give the weights of the same backbone without its classifier, or none.",
                 code="backbone-weights",
             ) from error
         return keras.Model(inputs, module.head(spatial_map), name=architecture)
 
 
+def load(path: Path) -> Any:
+    """A model that `build` made and Keras saved.
+
+    Args:
+        path: A ``.keras`` file.
+    """
+    import keras
+
+    importlib.import_module("unmask.models.clip_vit_b16")  # makes its layer known to Keras
+    return keras.models.load_model(path, compile=False)
+
+
 def backbone_layers(model: Any) -> list[Any]:
-    """The layers before the last spatial map: what `frozen` keeps still.
+    """What `frozen` keeps still: the layers up to the one named `TOWER`, or else up to the last spatial map.
 
     Args:
         model: One that `build` made.
@@ -75,7 +92,8 @@ def backbone_layers(model: Any) -> list[Any]:
 
     head, layers = find_head(model), list(model.layers)
     assert head is not None
-    return layers[: layers.index(made_by(head.spatial_map)[0]) + 1]
+    last = next((layer for layer in layers if layer.name == TOWER), made_by(head.spatial_map)[0])
+    return layers[: layers.index(last) + 1]
 
 
 def check_architecture(architecture: str, input_size: int, weights: str | os.PathLike[str] = "none") -> str:
@@ -102,11 +120,17 @@ def check_architecture(architecture: str, input_size: int, weights: str | os.Pat
             hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
             code="input-too-small",
         )
+    if architecture == "clip_vit_b16" and input_size != ARCHITECTURES[architecture]:
+        raise UnmaskError(
+            f"{architecture} cannot take pictures of {input_size} px.",
+            hint="It knows 14 x 14 places of 16 px: prepare pictures with --size 224.",
+            code="input-too-large",
+        )
     start = os.fspath(weights)
     if start not in _NAMED_WEIGHTS and not Path(start).is_file():
         raise UnmaskError(
             f"The backbone weights {start} are not there.",
-            hint="Give the path of a .weights.h5 file, imagenet, or none.",
+            hint="Give the path of a file of weights, imagenet, or none.",
             code="backbone-weights",
         )
     return start

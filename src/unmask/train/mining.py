@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unmask.data.prepared import Prepared, load_prepared
 from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
+from unmask.models import load
 from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
@@ -209,6 +210,4 @@ def _held_out(
 
 
 def _judge(run: Path, source: Source) -> NDArray[np.float64]:
-    import keras
-
-    return judge(keras.models.load_model(run / MODEL, compile=False), source)
+    return judge(load(run / MODEL), source)

@@ -1,0 +1,159 @@
+"""`clip_vit_b16`: the first blocks of CLIP's image tower under a head that asks every patch.
+
+The tower is the vision transformer with patches of 16 px (Dosovitskiy et al., ICLR 2021) of CLIP (Radford et al., "Learning
+Transferable Visual Models From Natural Language Supervision", ICML 2021). What it learned from 400 million pictures with their
+captions carries over to fakes of kinds that a detector never saw (Ojha et al., "Towards Universal Fake Image Detectors that
+Generalize Across Generative Models", CVPR 2023).
+
+The logit is the mean over the patches of a line through their hidden features, and each of these sees its own patch and the class
+token. So a map of the logit is exact: what the patches are worth, they add up to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from unmask.models import TOWER
+
+SIDE = 224
+PATCH, WIDTH, HEADS, MLP = 16, 768, 12, 3072
+EPSILON = 1e-5
+# Of the head: features of a patch.
+HIDDEN = 256
+# What CLIP's pictures were scaled by, for each channel of RGB in 0..1.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+SPREAD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@keras.saving.register_keras_serializable("unmask")
+class Positions(layers.Layer):  # type: ignore[misc]
+    """Puts a class token before the patches, and adds to each token what it is by its place."""
+
+    def build(self, shape: Any) -> None:
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="zeros", name="token")
+        self.places = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), initializer="random_normal", name="places")
+
+    def call(self, patches: Any) -> Any:
+        """(N, patches, C) -> (N, 1 + patches, C)."""
+        token = ops.broadcast_to(ops.cast(self.token, patches.dtype), (ops.shape(patches)[0], 1, patches.shape[-1]))
+        return ops.concatenate([token, patches], axis=1) + ops.cast(self.places, patches.dtype)
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        """One token more."""
+        return (shape[0], shape[1] + 1, shape[2])
+
+
+@keras.saving.register_keras_serializable("unmask")
+class Attention(layers.Layer):  # type: ignore[misc]
+    """What each token takes from the others, by scaled dot products in each head (Vaswani et al., NeurIPS 2017)."""
+
+    def call(self, queries: Any, keys: Any, values: Any) -> Any:
+        """Three times (N, tokens, C) -> (N, tokens, C)."""
+        queries, keys, values = (
+            ops.reshape(x, (-1, x.shape[1], HEADS, x.shape[2] // HEADS)) for x in (queries, keys, values)
+        )
+        weights = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", queries * queries.shape[-1] ** -0.5, keys))
+        return ops.reshape(ops.einsum("bhqk,bkhd->bqhd", weights, values), (-1, values.shape[1], WIDTH))
+
+
+@keras.saving.register_keras_serializable("unmask")
+def quick_gelu(x: Any) -> Any:
+    """CLIP's activation: x * sigmoid(1.702 x)."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+def features(inputs: Any, weights: str = "none", blocks: int = 9) -> Any:
+    """The last spatial map: what the head makes of each patch of the tower's last block.
+
+    Args:
+        inputs: uint8 tensor (N, 224, 224, 3), RGB.
+        weights: ``none``, or a ``.npz`` file of the tower's weights by their names in Hugging Face's CLIPVisionModel, with
+            the kernels of dense layers as (in, out).
+        blocks: How many of the tower's twelve blocks.
+
+    Returns:
+        Tensor (N, 14, 14, 256), not negative.
+
+    Raises:
+        ValueError: The weights are not those of this tower.
+    """
+    tokens, loads = _tower(inputs, blocks)
+    if weights != "none":
+        _load(weights, loads)
+    return _hidden(tokens)
+
+
+def head(spatial_map: Any) -> Any:
+    """Dropout 0.2, global average pooling, Dense 1: the logit."""
+    x = layers.SpatialDropout2D(0.2, name="dropout")(spatial_map)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return layers.Dense(1, dtype="float32", name="logit")(x)
+
+
+def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
+    """Tokens (N, 197, 768), and which layer takes which weights of an archive."""
+    scale, offset = 1 / (255 * np.array(SPREAD)), -np.array(MEAN) / np.array(SPREAD)
+    x = layers.Rescaling(scale.tolist(), offset.tolist(), name="scale")(inputs)
+    patches = layers.Conv2D(WIDTH, PATCH, PATCH, use_bias=False, name="patches")
+    positions = Positions(name="positions")
+    norm = layers.LayerNormalization(epsilon=EPSILON, name="norm")
+    x = patches(x)
+    x = norm(positions(layers.Reshape((-1, WIDTH), name="tokens")(x)))
+    loads: dict[str, tuple[Any, ...]] = {"embeddings": (patches, positions), "pre_layrnorm": (norm,)}
+    for number in range(blocks):
+        x = _block(x, number, loads, last=number == blocks - 1)
+    return x, loads
+
+
+def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]], *, last: bool) -> Any:
+    """Self-attention and two dense layers, each beside what came in."""
+    tag = f"block{number + 1}"
+
+    def add(layer: Any, name: str) -> Any:
+        loads[f"encoder.layers.{number}.{name}"] = (layer,)
+        return layer
+
+    def dense(units: int, name: str, where: str, activation: Any = None) -> Any:
+        return add(layers.Dense(units, activation, name=f"{tag}_{name}"), where)
+
+    norm = add(layers.LayerNormalization(epsilon=EPSILON, name=f"{tag}_norm1"), "layer_norm1")
+    inner = norm(x)
+    seen = Attention(name=f"{tag}_seen")(
+        *(dense(WIDTH, name, f"self_attn.{name[0]}_proj")(inner) for name in ("query", "key", "value"))
+    )
+    x = layers.Add(name=f"{tag}_add1")([x, dense(WIDTH, "attention", "self_attn.out_proj")(seen)])
+    norm = add(layers.LayerNormalization(epsilon=EPSILON, name=f"{tag}_norm2"), "layer_norm2")
+    inner = dense(MLP, "wide", "mlp.fc1", quick_gelu)(norm(x))
+    return layers.Add(name=TOWER if last else f"{tag}_add2")([x, dense(WIDTH, "narrow", "mlp.fc2")(inner)])
+
+
+def _hidden(tokens: Any) -> Any:
+    side = SIDE // PATCH
+    tokens = layers.LayerNormalization(epsilon=EPSILON, name="tower_norm")(tokens)
+    token = layers.Cropping1D((0, side * side), name="token")(tokens)
+    patches = layers.Cropping1D((1, 0), name="patch_tokens")(tokens)
+    whole = layers.Dense(HIDDEN, name="hidden_token")(token)
+    each = layers.Dense(HIDDEN, use_bias=False, name="hidden_patches")(patches)
+    hidden = layers.ReLU(name="hidden")(layers.Add(name="hidden_sum")([each, whole]))
+    return layers.Reshape((side, side, HIDDEN), name="map")(hidden)
+
+
+def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
+    with np.load(path) as archive:
+        try:
+            for name, found in loads.items():
+                if name == "embeddings":
+                    kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)
+                    token = archive["vision_model.embeddings.class_embedding"].reshape(1, 1, WIDTH)
+                    places = archive["vision_model.embeddings.position_embedding.weight"][None]
+                    found[0].set_weights([kernel])
+                    found[1].set_weights([token, places])
+                else:
+                    weights = [archive[f"vision_model.{name}.{part}"] for part in ("weight", "bias")]
+                    found[0].set_weights(weights)
+        except KeyError as error:
+            raise ValueError(f"{error.args[0]}") from error
