@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.prepared_faces import write_prepared
 
-from unmask.data.batches import Batches
+from unmask.data.batches import Batch, Batches
 from unmask.data.source import open_source
 from unmask.errors import UnmaskError
 
@@ -13,11 +13,11 @@ def source(prepared):
 
 
 def brighten(images, labels, indexes, generator):
-    return images + generator.integers(0, 9, dtype=np.uint8), labels
+    return Batch(images + generator.integers(0, 9, dtype=np.uint8), labels)
 
 
 def all_of(batches, epoch, first=0):
-    return [(images.copy(), labels.copy()) for images, labels in batches.of_epoch(epoch, first)]
+    return [(images.copy(), labels.copy()) for images, labels, _ in batches.of_epoch(epoch, first)]
 
 
 def test_every_picture_comes_once_an_epoch(source):
@@ -50,12 +50,12 @@ def test_the_number_of_workers_changes_nothing(source):
 
 def test_the_last_batch_has_what_is_left(source):
     batches = Batches(source, 32, seed=1)
-    assert [len(labels) for _, labels in batches.of_epoch(0)] == [32, 16]
+    assert [len(labels) for _, labels, _ in batches.of_epoch(0)] == [32, 16]
     assert batches.steps() == 2
 
 
 def test_labels_belong_to_their_pictures(source):
-    for images, labels in Batches(source, 8, seed=1).of_epoch(0):
+    for images, labels, _ in Batches(source, 8, seed=1).of_epoch(0):
         darker = images[:, 10:20, 10:20].mean(axis=(1, 2, 3)) < 96
         np.testing.assert_array_equal(darker.astype(int), labels)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unmask.train.run_state import Outcome, RunState
 
 # The keys of `unmask.models.ARCHITECTURES`, which no verb that answers may load: it makes ready for Keras.
-MODELS = ("cnn", "mobilenetv2", "efficientnetv2b0")
+MODELS = ("cnn", "mobilenetv2", "efficientnetv2b0", "clip_vit_b16")
 
 # Validation AUC under which a finished run is told what often helps.
 LEARNED = 0.6
@@ -45,14 +45,15 @@ _GROUPS = {
 @click.command(cls=_GroupedOptions)
 @click.option("--data", help="Folder written by `unmask prepare`, or a dataset folder. With --resume: where it is now.")
 @click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
-@click.option("--augment", type=click.Choice(["none", "light", "delivery", "rough", "blurred"]), help="[default: none]")
-@click.option("--blend", type=float, help="Share of the real pictures that become self-blended fakes. [default: 0]")
+@click.option("--augment", type=click.Choice(["none", "light", "delivery"]), help="[default: none]")
+@click.option("--blend", type=float, help="Share of the real pictures that become fakes made here. [default: 0]")
 @click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")
 @click.option("--model", type=click.Choice(MODELS), help="Architecture. [default: cnn]")
 @click.option(
     "--tune",
-    type=click.Choice(["all", "frozen", "fine-tune"]),
-    help="What learns: everything, the head on a still backbone, or the head first and then everything. [default: all]",
+    type=click.Choice(["all", "frozen", "norms", "fine-tune"]),
+    help="What learns: everything; the head on a still backbone; the head and the backbone's layer norms; or the head first "
+    "and then everything. [default: all]",
 )
 @click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
 @click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")
@@ -119,6 +120,9 @@ class _Display:
 
     def __init__(self, show: Progress) -> None:
         self._show = show
+
+    def on_features(self, done: int, pictures: int) -> None:
+        self._show("features", done, pictures)
 
     def on_step(self, state: RunState, steps: int) -> None:
         numbers = (

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,15 @@ from numpy.typing import NDArray
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+class Batch(NamedTuple):
+    """Pictures uint8 (n, S, S, 3), labels int64 (n,), and where it is known how much of each pixel is fake: uint8 (n, S, S)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.uint8] | None = None
+
+
 # Pictures (n, S, S, 3) and labels (n,), their places in the source (n,), a generator to draw from -> the same shapes.
 Transform = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], np.random.Generator], Batch]
 # Epoch, a generator to draw from -> places in the source, in the epoch's order.
@@ -60,7 +69,7 @@ class Batches:
         return -(-len(self.order(epoch)) // self.batch_size)
 
     def batch(self, epoch: int, step: int, order: NDArray[np.int64] | None = None) -> Batch:
-        """One batch: uint8 (n, S, S, 3) and int64 (n,).
+        """One batch.
 
         Args:
             epoch: Counted from 0.
@@ -71,7 +80,7 @@ class Batches:
         indexes = order[step * self.batch_size : (step + 1) * self.batch_size]
         images, labels = self.source.read(indexes), self.source.labels[indexes]
         if self.transform is None:
-            return images, labels
+            return Batch(images, labels)
         return self.transform(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
 
     def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:

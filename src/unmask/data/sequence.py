@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.batches import Batches
+from unmask.data.batches import Batch, Batches
 from unmask.data.source import open_source
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
@@ -71,7 +71,7 @@ class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]
             source,
             batch_size,
             seed,
-            None if augment is None else lambda images, labels, _, generator: (augment(images, generator), labels),
+            None if augment is None else lambda images, labels, _, generator: Batch(augment(images, generator), labels),
             choose=None if shuffle else lambda *_: in_order,
         )
         self.epoch = epoch
@@ -83,7 +83,7 @@ class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Batch `index` of the present epoch: uint8 (n, S, S, 3) and float32 (n,), 1 for fake."""
-        images, labels = self.batches.batch(self.epoch, index)
+        images, labels, _ = self.batches.batch(self.epoch, index)
         return images, labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:

@@ -16,6 +16,8 @@ from unmask.errors import UnmaskError
 from unmask.system.atomic import atomic_write
 
 CONFIG_FILE = "run.toml"
+# The one model whose backbone has layer normalisations and whose logit is a mean over places.
+_TRANSFORMER = "clip_vit_b16"
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
@@ -35,8 +37,14 @@ class TrainConfig(BaseModel):
 
     # Where a backbone starts: none (random), imagenet, or a .weights.h5 file.
     backbone_weights: str = "none"
-    # What learns: everything; the head on a still backbone; or the head first and then everything.
-    tune: Literal["all", "frozen", "fine-tune"] = "all"
+    # How many of a transformer's blocks there are, from the first on; None: as many as the architecture takes by itself.
+    blocks: Annotated[int, Field(ge=1, le=12)] | None = None
+    # What learns: everything; the head on a still backbone; the head and the backbone's layer normalisations; or the head first
+    # and then everything.
+    tune: Literal["all", "frozen", "norms", "fine-tune"] = "all"
+    # frozen only, of a transformer: the backbone is asked once about so many changed copies of every picture, and the head learns
+    # from what is kept; 0 asks it anew in each epoch. See unmask.train.kept_features.
+    feature_copies: Annotated[int, Field(ge=0)] = 0
     # fine-tune only: epochs of the first stage, and the learning rate of the second.
     frozen_epochs: Positive = 1
     fine_tune_learning_rate: Rate = 1e-4
@@ -55,9 +63,13 @@ class TrainConfig(BaseModel):
     # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond, where the smallest
     # source has most; see unmask.train.sampling.
     balance: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
-    augment: Literal["none", "light", "delivery", "rough", "blurred"] = "none"
-    # Share of each batch's real pictures that become self-blended fakes.
+    # Pictures of an epoch at most, drawn anew for each; None: all.
+    epoch_pictures: Positive | None = None
+    augment: Literal["none", "light", "delivery"] = "none"
+    # Share of each batch's real pictures that become fakes, blended or with a part pasted in; see unmask.data.fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    # Weight of the loss that asks where such a fake is fake; see unmask.train.localise.
+    localise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     # Learn from windows of this side, cut at random from the changed pictures; the model is judged on whole ones.
     crop: Annotated[int, Field(ge=16, le=1024)] | None = None
 
@@ -105,8 +117,16 @@ class TrainConfig(BaseModel):
             raise ValueError("balance chooses the pictures of an epoch, and so does hard: take one of them")
         if self.model == "cnn" and (self.tune != "all" or self.backbone_weights != "none"):
             raise ValueError("cnn has no backbone to freeze, to fine-tune or to load")
-        if self.model == "cnn" and self.crop is not None:
-            raise ValueError("crop needs a model that ends in global pooling; cnn has a fixed size")
+        if self.model in ("cnn", _TRANSFORMER) and self.crop is not None:
+            raise ValueError(
+                f"crop needs a model of any size that ends in global pooling; {self.model} has a fixed size"
+            )
+        if self.model != _TRANSFORMER and (self.tune == "norms" or self.blocks is not None or self.localise):
+            raise ValueError(f"tune norms, blocks and localise need the model {_TRANSFORMER}")
+        if self.feature_copies and (self.tune != "frozen" or self.model != _TRANSFORMER or self.hard is not None):
+            raise ValueError(f"feature_copies needs tune frozen and the model {_TRANSFORMER}, and no hard examples")
+        if self.localise and not self.blend:
+            raise ValueError("localise needs fakes whose masks are known: set blend")
         return self
 
 

@@ -15,7 +15,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,14 +26,16 @@ from numpy.typing import NDArray
 from unmask.data.batches import Batches
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
-from unmask.models import build
+from unmask.models import build, load
 from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.checkpoint import LAST, load_checkpoint, read_state, save_checkpoint
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, write_config
+from unmask.train.failures import memory_explained, no_number
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
+from unmask.train.kept_features import Kept, after_tower, keep_features
 from unmask.train.precision import choose_precision
 from unmask.train.run_data import MODEL, RunData, check, open_data
 from unmask.train.run_state import Outcome, RunState
@@ -43,7 +45,7 @@ from unmask.train.transform import transform_of
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
 
 # What is written into a run folder, and may be left half-written by a kill.
-WRITTEN = (CONFIG_FILE, LAST, MODEL, HISTORY, "*.png")
+WRITTEN = (CONFIG_FILE, LAST, MODEL, HISTORY, "*.png", "features-*.json")
 
 # Pictures at once when a model only judges.
 JUDGE_BATCH = 64
@@ -54,6 +56,9 @@ NORM_BATCHES = 64
 
 class Watcher(Protocol):
     """Is told how training goes; the command line's progress display is one."""
+
+    def on_features(self, done: int, pictures: int) -> None:
+        """While features are kept, of how many pictures."""
 
     def on_step(self, state: RunState, steps: int) -> None:
         """After each step, with how many the epoch has."""
@@ -166,10 +171,11 @@ def _refuse_another(folder: Path) -> None:
 
 
 def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, watcher: Watcher | None) -> Outcome:
-    with _memory_explained(config):
+    with memory_explained(config):
         import keras
 
         from unmask.train.fused_norm import with_fused_norm
+        from unmask.train.localise import targets_of
 
         checkpoint = folder / LAST
         begun = checkpoint.exists()
@@ -178,65 +184,72 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
 
         keras.utils.set_random_seed(config.seed)
         # What a resumed run starts from is in its checkpoint, or else in another run; the backbone's file may be gone by now.
-        weights = "none" if begun or config.start is not None else config.backbone_weights
-        model = with_fused_norm(build(config.model, config.crop or size, weights=weights, precision=config.precision))
+        # But a backbone whose features are kept does not learn, and is in no checkpoint.
+        in_checkpoint = begun and not config.feature_copies
+        weights = "none" if in_checkpoint or config.start is not None else config.backbone_weights
+        model = with_fused_norm(
+            build(config.model, config.crop or size, weights=weights, precision=config.precision, blocks=config.blocks)
+        )
         # What is judged and kept: for whole pictures, in float32, whatever the run learns from and computes in.
-        kept = build(config.model, size)
-        if config.start is not None and not begun:
+        kept = build(config.model, size, blocks=config.blocks)
+        if config.start is not None and not in_checkpoint:
             _start_from(model, Path(config.start))
+        given: Batches | Kept = batches
+        if config.feature_copies:
+            tell = watcher.on_features if watcher else lambda done, pictures: None
+            given, seen = keep_features(model, batches, data.validation, folder, config.feature_copies, tell)
 
         with interruptible() as interrupted:
             for number, stage in enumerate(stages_of(config)):
                 if number < state.stage:
                     continue
-                prepare_model(model, stage, config, batches.steps())
+                learner = prepare_model(model, stage, config, given.steps())
+                places = int(learner.output_shape[-1]) - 1
                 if begun and number == state.stage:
-                    load_checkpoint(checkpoint, model)
+                    load_checkpoint(checkpoint, learner)
                 state.stage = number
                 if not begun and number == 0:
-                    save_checkpoint(checkpoint, model, state)
+                    save_checkpoint(checkpoint, learner, state)
 
                 for epoch in range(state.epoch, stage.end):
-                    steps = batches.steps(epoch)
+                    steps = given.steps(epoch)
                     started = time.perf_counter() - state.seconds
-                    for images, labels in batches.of_epoch(epoch, state.step):
-                        logs = model.train_on_batch(images, labels.astype(np.float32)[:, None], return_dict=True)
+                    for batch in given.of_epoch(epoch, state.step):
+                        logs = learner.train_on_batch(batch.images, targets_of(batch, places), return_dict=True)
                         if not math.isfinite(logs["loss"]):
-                            raise _no_number(f"at step {state.step + 1} of epoch {epoch + 1}", config)
-                        state.end_step(len(labels), float(logs["loss"]), float(logs["accuracy"]))
+                            raise no_number(f"at step {state.step + 1} of epoch {epoch + 1}", config)
+                        state.end_step(len(batch.labels), float(logs["loss"]), float(logs["accuracy"]))
                         state.seconds = time.perf_counter() - started
                         if watcher:
                             watcher.on_step(state, steps)
                         if interrupted.is_set():
-                            save_checkpoint(checkpoint, model, state)
+                            save_checkpoint(checkpoint, learner, state)
                             if not state.history:  # there shall be a model, even before the end of an epoch
-                                _take_average(kept, model, config, batches, epoch)
+                                _take_average(kept, model, learner, config, batches, epoch)
                                 _keep(kept, folder)
                             return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
                         if state.step % config.checkpoint_every == 0 and state.step < steps:
-                            save_checkpoint(checkpoint, model, state)
+                            save_checkpoint(checkpoint, learner, state)
 
-                    _take_average(kept, model, config, batches, epoch)
-                    logits = judge(kept, data.validation)
+                    _take_average(kept, model, learner, config, batches, epoch)
+                    logits = seen.judge(after_tower(kept)) if config.feature_copies else judge(kept, data.validation)
                     if not np.isfinite(logits).all():
-                        raise _no_number(f"after the last step of epoch {epoch + 1}", config)
-                    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+                        raise no_number(f"after the last step of epoch {epoch + 1}", config)
+                    rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))
                     row = state.judged(data.validation.labels, logits, rate)
                     if row.validation_auc > state.best or config.keep == "last":
                         _keep(kept, folder)
                     state.end_epoch(row)
                     write_history(folder, config.model, state.history)
                     # Last of all: a run that is killed before this does the epoch's end once more.
-                    save_checkpoint(checkpoint, model, state)
+                    save_checkpoint(checkpoint, learner, state)
                     if watcher:
                         watcher.on_epoch(row)
         return Outcome(folder, tuple(state.history), finished=True, keep=config.keep)
 
 
 def _start_from(model: Any, run: Path) -> None:
-    import keras
-
-    known = keras.models.load_model(run / MODEL, compile=False)
+    known = load(run / MODEL)
     try:
         model.set_weights(known.get_weights())
     except ValueError as error:
@@ -248,15 +261,15 @@ def _start_from(model: Any, run: Path) -> None:
         ) from error
 
 
-def _take_average(kept: Any, model: Any, config: TrainConfig, batches: Batches, epoch: int) -> None:
+def _take_average(kept: Any, model: Any, learner: Any, config: TrainConfig, batches: Batches, epoch: int) -> None:
     """Gives `kept` the weights of the model in training, or their average where the run has one."""
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
         with closing(batches.of_epoch(epoch)) as made:
-            for images, _ in itertools.islice(made, NORM_BATCHES):
-                yield images
+            for batch in itertools.islice(made, NORM_BATCHES):
+                yield batch.images
 
-    with averaged_weights(model, config, pictures()):
+    with averaged_weights(learner, config, pictures()):
         kept.set_weights(model.get_weights())
 
 
@@ -267,27 +280,3 @@ def _keep(model: Any, folder: Path) -> None:
     with atomic_write(folder / MODEL, durable=True) as file:
         file.write(part.read_bytes())
     part.unlink()
-
-
-def _no_number(when: str, config: TrainConfig) -> UnmaskError:
-    return UnmaskError(
-        f"The loss is no number any more, {when}.",
-        hint=f"Start again with a lower --learning-rate than {config.learning_rate:g}, or with precision float32.",
-        code="loss-not-a-number",
-    )
-
-
-@contextmanager
-def _memory_explained(config: TrainConfig) -> Iterator[None]:
-    """TensorFlow, JAX, PyTorch and numpy each have an own kind of error for too little memory."""
-    try:
-        yield
-    except Exception as error:
-        known = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
-        if not (isinstance(error, MemoryError) or known or "RESOURCE_EXHAUSTED" in str(error)):
-            raise
-        raise UnmaskError(
-            f"The memory does not suffice for batches of {config.batch_size} pictures of {config.size} px.",
-            hint=f"Halve it: --batch-size {max(1, config.batch_size // 2)}, or use a smaller --size.",
-            code="out-of-memory",
-        ) from error

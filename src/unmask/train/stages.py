@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.models import backbone_layers
 from unmask.train.config import TrainConfig
+from unmask.train.kept_features import after_tower
 
 # Share of a stage's steps in which a cosine schedule rises to its learning rate.
 WARM_UP = 0.05
@@ -37,7 +38,7 @@ class Stage:
 def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
     """One stage, or two for fine-tuning: the head first, so that its random start does not spoil the backbone."""
     if config.tune != "fine-tune":
-        return (Stage(0, config.epochs, config.tune == "all", config.learning_rate),)
+        return (Stage(0, config.epochs, config.tune in ("all", "norms"), config.learning_rate),)
     turn = config.frozen_epochs
     return (
         Stage(0, turn, False, config.learning_rate),
@@ -45,7 +46,7 @@ def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
     )
 
 
-def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> None:
+def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> Any:
     """Compiles a model for a stage: sets what learns, a fresh optimizer and the loss.
 
     Args:
@@ -53,18 +54,33 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
         stage: Of `stages_of(config)`.
         config: All settings.
         steps_per_epoch: Batches an epoch.
+
+    Returns:
+        What is to be trained: the model, or one around it that says more (`unmask.train.localise.with_places`), or only
+        what comes after a backbone whose features are kept (`unmask.train.kept_features`).
     """
     import keras
 
     _set_trainable(model, stage, config)
-    model.compile(
+    loss: Any = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
+    metric: Any = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+    learner = model
+    if config.localise:
+        from unmask.train.localise import accuracy, localising_loss, with_places
+
+        learner = with_places(model)
+        loss, metric = localising_loss(loss, config.localise), keras.metrics.MeanMetricWrapper(accuracy, "accuracy")
+    if config.feature_copies:
+        learner = after_tower(learner)
+    learner.compile(
         optimizer=_optimizer(config, stage.learning_rate, (stage.end - stage.first) * steps_per_epoch),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+        loss=loss,
+        metrics=[metric],
         # On a CPU, TensorFlow's own kernels (oneDNN) are two to four times as fast as XLA's convolutions.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
-    model.optimizer.build(model.trainable_variables)
+    learner.optimizer.build(learner.trainable_variables)
+    return learner
 
 
 @contextmanager
@@ -118,7 +134,8 @@ def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:
     for layer in backbone_layers(model):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         # A BatchNormalization that does not learn runs in inference mode, on its stored statistics.
-        layer.trainable = stage.backbone and (moving or not is_norm)
+        learns = isinstance(layer, keras.layers.LayerNormalization) if config.tune == "norms" else moving or not is_norm
+        layer.trainable = stage.backbone and learns
         if is_norm:
             layer.momentum = config.batch_norm_momentum
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.data.augment import AUGMENTATIONS
 from unmask.data.batches import Batch, Transform
-from unmask.data.blend import blend_batch
+from unmask.data.fakes import make_fakes
 from unmask.data.source import Source
 from unmask.train.config import TrainConfig
 
@@ -22,7 +22,7 @@ def transform_of(config: TrainConfig, source: Source | None = None) -> Transform
 
     Args:
         config: Names the augmentation, the share of real pictures to make fakes of, and the side of the window.
-        source: Whose landmarks the blends follow; without it, or where it knows none, those of the average face.
+        source: Whose landmarks the fakes follow; without it, or where it knows none, those of the average face.
     """
     augment, share, side = AUGMENTATIONS[config.augment], config.blend, config.crop
     if augment is None and not share and side is None:
@@ -33,10 +33,15 @@ def transform_of(config: TrainConfig, source: Source | None = None) -> Transform
         images: NDArray[np.uint8], labels: NDArray[np.int64], indexes: NDArray[np.int64], generator: np.random.Generator
     ) -> Batch:
         if share:
-            images, labels = blend_batch(images, labels, share, generator, None if points is None else points[indexes])
+            found = None if points is None else points[indexes]
+            images, labels, masks = make_fakes(images, labels, share, generator, found)
+            if config.localise:  # a fourth channel moves along with the pixels
+                images = np.concatenate([images, np.rint(masks * 255).astype(np.uint8)[..., None]], axis=-1)
         if augment is not None:
-            return augment(images, generator, side), labels
-        return (images if side is None else windows(images, side, generator)), labels
+            images = augment(images, generator, side)
+        elif side is not None:
+            images = windows(images, side, generator)
+        return Batch(images, labels) if images.shape[-1] == 3 else Batch(images[..., :3], labels, images[..., 3])
 
     return transform
 
@@ -45,12 +50,12 @@ def windows(images: NDArray[np.uint8], side: int, generator: np.random.Generator
     """A square window of each picture, at a place drawn for each.
 
     Args:
-        images: uint8 (N, S, S, 3).
+        images: uint8 (N, S, S, C).
         side: Of the windows, pixels, at most S.
         generator: Where chance comes from.
 
     Returns:
-        uint8 (N, side, side, 3).
+        uint8 (N, side, side, C).
     """
     corners = generator.integers(0, images.shape[1] - side + 1, (len(images), 2)).tolist()
     cut = [image[top : top + side, left : left + side] for image, (top, left) in zip(images, corners, strict=True)]

@@ -1,0 +1,156 @@
+"""A frozen backbone says the same of a picture in every epoch: it is asked once, and the head learns from what was kept.
+
+So a head can learn for twenty epochs in the time of one. The pictures are changed as for any other run, but each only so many
+times as copies are wanted. What was kept lies in the run's folder, 0.3 MB a picture, and may be deleted after the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.data.batches import Batch, Batches
+from unmask.data.source import Source
+from unmask.models import TOWER
+from unmask.system.atomic import atomic_write
+
+# What is kept in a run's folder, by the name of the split.
+FEATURES, MASKS, LABELS, DONE = "features-{}.npy", "masks-{}.npy", "labels-{}.npy", "features-{}.json"
+# Pictures at once, of those that are not changed.
+BATCH = 32
+# Batches after which they are written down as done.
+EVERY = 50
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a backbone said of some pictures.
+
+    Attributes:
+        features: float16 (N, tokens, C).
+        labels: int64 (N,).
+        masks: uint8 (N, h, w): how much of each place is fake, where that is known.
+        batches: Of the run: seed and size of a batch.
+    """
+
+    features: NDArray[np.float16]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.uint8]
+    batches: Batches
+
+    def steps(self, _: int = 0) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.labels) // self.batches.batch_size)
+
+    def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from step `first` on, in an order of (seed, epoch)."""
+        order = np.random.default_rng((self.batches.seed, epoch)).permutation(len(self.labels))
+        for step in range(first, self.steps()):
+            rows = np.sort(order[step * self.batches.batch_size : (step + 1) * self.batches.batch_size])
+            yield Batch(self.features[rows].astype(np.float32), self.labels[rows], self.masks[rows])
+
+    def judge(self, head: Any) -> NDArray[np.float64]:
+        """Logits (N,) of a head, as `after_tower` makes it."""
+        parts = [
+            np.asarray(head.predict_on_batch(self.features[first : first + BATCH].astype(np.float32)))[:, 0]
+            for first in range(0, len(self.labels), BATCH)
+        ]
+        return np.concatenate(parts).astype(np.float64)
+
+
+def after_tower(model: Any) -> Any:
+    """What of a model comes after its backbone, as a model that shares its layers."""
+    import keras
+
+    return keras.Model(model.get_layer(TOWER).output, model.output, name=model.name)
+
+
+def keep_features(
+    model: Any, batches: Batches, validation: Source, folder: Path, copies: int, tell: Tell
+) -> tuple[Kept, Kept]:
+    """Asks a model's backbone about every picture, or goes on where that was interrupted.
+
+    Args:
+        model: One of `unmask.models.build` with a layer named `TOWER`.
+        batches: Of Train, with what is to be done to the pictures.
+        validation: Is not changed.
+        folder: Of the run.
+        copies: How often each picture of Train is changed, and asked about.
+        tell: Called with how many pictures are done, and of how many.
+
+    Returns:
+        Of Train, copy after copy, and of Validation.
+    """
+    import keras
+
+    tower = keras.Model(model.input, model.get_layer(TOWER).output)
+    steps = [batches.steps(copy) for copy in range(copies)]
+
+    def changed(first: int) -> Generator[Batch, None, None]:
+        for copy in range(copies):
+            before = sum(steps[:copy])
+            if first < before + steps[copy]:
+                yield from batches.of_epoch(copy, max(0, first - before))
+
+    def plain(first: int) -> Generator[Batch, None, None]:
+        for start in range(first * BATCH, len(validation), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(validation)))
+            yield Batch(validation.read(rows), validation.labels[rows])
+
+    count = sum(len(batches.order(copy)) for copy in range(copies))
+    whole = count + len(validation)
+
+    def tell_after(before: int) -> Callable[[int], None]:
+        return lambda done: tell(before + done, whole)
+
+    return (
+        _keep(tower, "Train", changed, count, folder, tell_after(0), batches),
+        _keep(tower, "Validation", plain, len(validation), folder, tell_after(count), batches),
+    )
+
+
+def _keep(
+    tower: Any,
+    name: str,
+    make: Callable[[int], Generator[Batch, None, None]],
+    count: int,
+    folder: Path,
+    tell: Callable[[int], None],
+    batches: Batches,
+) -> Kept:
+    """Of one split; every epoch's last batch may be smaller, so rows are counted and not computed from steps."""
+    done = folder / DONE.format(name)
+    state = json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0}
+    tokens, channels = tower.output_shape[1:]
+    side = round((tokens - 1) ** 0.5)
+    mode: Any = "r+" if state["steps"] else "w+"
+
+    def opened(file: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+        return np.lib.format.open_memmap(folder / file.format(name), mode, dtype, (count, *shape))
+
+    features, masks = opened(FEATURES, np.float16, (tokens, channels)), opened(MASKS, np.uint8, (side, side))
+    labels = opened(LABELS, np.int64, ())
+    if state["rows"] < count:
+        for batch in make(state["steps"]):
+            rows = slice(state["rows"], state["rows"] + len(batch.labels))
+            features[rows] = np.asarray(tower.predict_on_batch(batch.images), np.float32)
+            labels[rows] = batch.labels
+            if batch.masks is not None:
+                masks[rows] = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in batch.masks]
+            state = {"steps": state["steps"] + 1, "rows": rows.stop}
+            tell(rows.stop)
+            if state["steps"] % EVERY == 0 or rows.stop == count:
+                for array in (features, masks, labels):
+                    array.flush()
+                with atomic_write(done, "w", durable=True) as file:
+                    json.dump(state, file)
+    return Kept(features, labels, masks, batches)

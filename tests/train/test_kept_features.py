@@ -1,0 +1,86 @@
+"""A head that learns from what its backbone said once."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.data.pictures import picture
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("faces")
+    for split, count in (("Train", 6), ("Validation", 3)):
+        for label, name in enumerate(("Real", "Fake")):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                image = picture(10 * number + label, 224)
+                image[:80] = 220 * label
+                Image.fromarray(image).save(root / split / name / f"{number}.png")
+    return root
+
+
+def settings(dataset, **changes):
+    from unmask.train.config import make_config
+
+    given = {"tune": "frozen", "feature_copies": 2, "epochs": 2, "augment": "light", "blend": 0.4, "localise": 0.1}
+    return make_config(
+        data=str(dataset), model="clip_vit_b16", size=224, blocks=1, batch_size=5, **{**given, **changes}
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    from unmask.train.loop import train
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return train(settings(dataset), folder)
+
+
+def test_each_copy_of_each_picture_is_asked_about_once(finished):
+    kept = np.load(finished.folder / "features-Train.npy", mmap_mode="r")
+    assert kept.shape == (24, 197, 768)
+    assert len(np.unique(kept[:, 0, 0])) == 24
+    assert np.load(finished.folder / "features-Validation.npy", mmap_mode="r").shape == (6, 197, 768)
+    labels = np.load(finished.folder / "labels-Train.npy")
+    masks = np.load(finished.folder / "masks-Train.npy").any(axis=(1, 2))
+    assert labels.sum() == 12 + masks.sum()
+    assert masks.any()
+    assert labels[masks].all()
+
+
+def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):
+    from unmask.data.source import open_source
+    from unmask.models import load
+    from unmask.stats.metrics import roc_auc
+    from unmask.train.loop import judge
+    from unmask.verdict import probability
+
+    validation = open_source(dataset, "Validation", 224)
+    logits = judge(load(finished.folder / "model.keras"), validation)
+    assert finished.kept.validation_auc == roc_auc(validation.labels, probability(logits, 1.0))
+
+
+def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished, dataset, tmp_path, monkeypatch):
+    from unmask.train import kept_features
+    from unmask.train.loop import resume, train
+
+    class Stops:
+        def on_features(self, done, pictures):
+            if done == 10:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept_features, "EVERY", 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(dataset), tmp_path / "run", watcher=Stops())
+    assert json.loads((tmp_path / "run/features-Train.json").read_text()) == {"steps": 1, "rows": 5}
+    resume(tmp_path / "run")
+    for name in ("features-Train.npy", "features-Validation.npy", "labels-Train.npy", "masks-Train.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / "run" / name), np.load(finished.folder / name))
+    assert (tmp_path / "run/history.csv").read_text().splitlines()[-1].split(",")[1:5] == (
+        finished.folder / "history.csv"
+    ).read_text().splitlines()[-1].split(",")[1:5]
