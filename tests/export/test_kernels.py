@@ -11,6 +11,10 @@ from unmask.export.kernels import _in_eight, pack_kernels
 pytestmark = pytest.mark.train
 
 
+# Kernels of dense layers, (in, out).
+DENSE = {(64, 16), (16, 64)}
+
+
 @pytest.fixture(scope="module")
 def graph():
     from unmask.export.graph import to_onnx
@@ -62,13 +66,14 @@ def test_the_kept_kernels_are_those_of_the_graph(graph):
     for name, kernel in kept(pack_kernels(graph, 16), 16).items():
         np.testing.assert_allclose(kernel, exact[name], atol=1e-3)
     for name, kernel in kept(pack_kernels(graph, 8), 8).items():
-        largest = np.abs(exact[name]).max(axis=(1, 2, 3), keepdims=True)
+        inputs = (1, 2, 3) if kernel.ndim == 4 else 0
+        largest = np.abs(exact[name]).max(axis=inputs, keepdims=True)
         assert (np.abs(kernel - exact[name]) <= 0.51 / 127 * largest).all()
 
 
 def test_in_8_bits_depthwise_kernels_stay_in_16(graph):
     packed = pack_kernels(graph, 8)
-    assert {kernel.shape for kernel in kept(packed, 8).values()} == {(48, 3, 3, 3), (64, 48, 1, 1)}
+    assert {kernel.shape for kernel in kept(packed, 8).values()} == {(48, 3, 3, 3), (64, 48, 1, 1), *DENSE}
     assert {kernel.shape for kernel in kept(packed, 16).values()} == {(48, 1, 5, 5)}
 
 
@@ -85,10 +90,12 @@ def test_other_bits_are_refused(graph, bits):
 def test_a_kernel_in_8_bits_is_off_by_half_a_step_of_its_channel_and_then_by_nothing():
     spreads = np.array([0.01, 1, 100, 1e-38], np.float32)[:, None, None, None]
     kernel = np.random.default_rng(1).normal(0, 1, (4, 5, 3, 3)).astype(np.float32) * spreads
-    whole, factor = _in_eight(kernel)
+    whole, factor = _in_eight(kernel, 0)
     assert (np.abs(kernel - whole * factor) <= 0.5001 * factor).all()
     assert (np.abs(whole).max(axis=(1, 2, 3)) == [127, 127, 127, 0]).all()
-    np.testing.assert_array_equal(_in_eight(whole * factor)[0], whole)
+    np.testing.assert_array_equal(_in_eight(whole * factor, 0)[0], whole)
+    dense = kernel.reshape(4, -1).T
+    np.testing.assert_array_equal(_in_eight(dense, 1)[0], whole.reshape(4, -1).T)
 
 
 @pytest.mark.parametrize(("bits", "number"), [(8, np.nan), (16, np.nan), (16, 1e6)])

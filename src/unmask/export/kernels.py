@@ -1,6 +1,6 @@
-"""A smaller file: the kernels of a detector's convolutions in 16 bits or in 8, and everything computed in 32 as before.
+"""A smaller file: the kernels of a detector's convolutions and dense layers in 16 bits or in 8, and everything computed in 32.
 
-Nearly all of a backbone's numbers are kernels (of `cnn`'s they are not: its dense layer has them).
+Nearly all of a detector's numbers are kernels.
 
 In 16 bits (float16) each is off by 0.05 %, or by 3e-8 where it is tiny. In 8 bits a number is a whole one from -127 to 127, times
 a factor that each output channel has for itself, so it is off by 0.4 % of its channel's largest at most (symmetric quantisation
@@ -29,7 +29,7 @@ TINY = 1e-30
 
 
 def pack_kernels(graph: bytes, bits: KernelBits) -> bytes:
-    """Keeps the kernels of a graph's convolutions in fewer bits.
+    """Keeps the kernels of a graph's convolutions and dense layers in fewer bits.
 
     Args:
         graph: An ONNX model with kernels in float32.
@@ -49,18 +49,22 @@ def pack_kernels(graph: bytes, bits: KernelBits) -> bytes:
     if bits == 32:
         return graph
     model = onnx.load_from_string(graph)
-    groups = {
-        node.input[1]: next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-        for node in model.graph.node
-        if node.op_type == "Conv"
-    }
+    # Kernel -> its axis of output channels, or None for a depthwise one.
+    axes: dict[str, int | None] = {}
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+            axes[node.input[1]] = 0 if groups == 1 else None
+        elif node.op_type == "MatMul":
+            axes[node.input[1]] = 1
     nodes, factors = [], []
     for weight in model.graph.initializer:
         name, kernel = weight.name, numpy_helper.to_array(weight)
-        if name not in groups or kernel.size < WORTH_IT or not np.isfinite(kernel).all():
+        if name not in axes or kernel.ndim not in (2, 4) or kernel.size < WORTH_IT or not np.isfinite(kernel).all():
             continue
-        if bits == 8 and groups[name] == 1:
-            whole, factor = _in_eight(kernel)
+        axis = axes[name]
+        if bits == 8 and axis is not None:
+            whole, factor = _in_eight(kernel, axis)
             weight.CopyFrom(numpy_helper.from_array(whole, f"{name}_whole"))
             factors.append(numpy_helper.from_array(factor, f"{name}_factor"))
             nodes += [
@@ -77,9 +81,10 @@ def pack_kernels(graph: bytes, bits: KernelBits) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _in_eight(kernel: Any) -> tuple[Any, Any]:
-    """A kernel (out, in, rows, columns) as int8, and the float32 factors (out, 1, 1, 1) to multiply it with."""
-    largest = np.abs(kernel).max(axis=(1, 2, 3), keepdims=True)
+def _in_eight(kernel: Any, axis: int) -> tuple[Any, Any]:
+    """A kernel as int8, and the float32 factors to multiply it with, one for each place along the axis of output channels."""
+    others = tuple(place for place in range(kernel.ndim) if place != axis)
+    largest = np.abs(kernel).max(axis=others, keepdims=True)
     # A channel of numbers next to 0 becomes 0: the factor of its own would be none that float32 knows to all its digits.
     factor = (np.where(largest > TINY, largest, 1) / LARGEST).astype(np.float32)
     return np.rint(kernel / factor).astype(np.int8), factor
