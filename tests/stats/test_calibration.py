@@ -13,6 +13,7 @@ from unmask.stats.calibration import (
     choose_thresholds,
     fit_centre,
     fit_temperature,
+    safe_above,
 )
 
 
@@ -227,3 +228,25 @@ def test_no_source_s_fakes_are_missed_much_more_often_than_all_together():
     together = choose_thresholds(scores, labels, **limits)
     assert (scores[200:] < apart.real_below).mean() <= WORST_SOURCE * 0.1
     assert apart.real_below <= together.real_below
+
+
+def test_what_is_safe_is_held_by_the_upper_end_of_the_interval() -> None:
+    from unmask.stats.closed_form import wilson_interval
+
+    scores = np.random.default_rng(0).random(1000)
+    safe = safe_above(scores, None, 0.03)
+    exceeding = float((scores > safe).mean())
+    assert wilson_interval(exceeding, 1000)[1] <= 0.03 < wilson_interval(exceeding + 0.001, 1000)[1]
+
+
+def test_a_clip_counts_once_however_many_frames_it_has() -> None:
+    frames = np.concatenate([np.full(300, 0.9), np.linspace(0, 0.5, 400)])
+    groups = np.array(["clip"] * 300 + [""] * 400)
+    # One of 401 is little; 300 of 700 is not.
+    assert safe_above(frames, groups, 0.03) < 0.5
+    assert safe_above(frames, None, 0.03) == pytest.approx(0.9)
+
+
+def test_with_too_few_to_show_anything_nobody_is_accused() -> None:
+    assert safe_above([0.2, 0.95, 0.1], None, 0.02) == 0.95
+    assert safe_above(np.linspace(0, 0.9, 500), np.array(["one clip"] * 500), 0.02) == pytest.approx(0.9)

@@ -23,6 +23,7 @@ from unmask.export.model_card import model_card
 from unmask.export.outside import measure_features, outside_limit
 from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
 from unmask.export.unusual import unusual, unusual_row
+from unmask.export.worn import worn_reals
 from unmask.stats.calibration import DEFAULT_POLICY
 from unmask.stats.intervals import estimate
 from unmask.stats.metrics import Judged
@@ -129,8 +130,16 @@ def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = 
     """The calibration, and what the graph says of Validation once its logits are centred."""
     if validation is None:
         return Calibration(), {}
-    outputs = graph_runner(graph)(validation)
-    calibration = calibrate(outputs["logit"], validation.labels, validation.origins, move_centre=move_centre)
+    run = graph_runner(graph)
+    outputs = run(validation)
+    calibration = calibrate(
+        outputs["logit"],
+        validation.labels,
+        validation.origins,
+        groups=validation.groups,
+        worn={name: (run(source)["logit"], source.groups) for name, source in worn_reals(validation).items()},
+        move_centre=move_centre,
+    )
     return calibration, outputs | {"logit": calibration.centred(outputs["logit"])}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,17 @@ from unmask.stats.calibration import (
     choose_thresholds,
     fit_centre,
     fit_temperature,
+    safe_above,
 )
 from unmask.stats.metrics import roc_auc
 from unmask.verdict import probability
 
 # An AUC on Validation below this is no weak model but one with its classes swapped.
 WRONG_WAY_ROUND = 0.4
+
+# How many times as many as a policy allows may be called fake by the upper end of the interval; and of pictures that were worn on
+# their way.
+UPPER_END, WORN_UPPER_END = 2.0, 3.0
 
 # Where nobody gave pictures to choose by: only very sure answers, and the bundle says why.
 UNCALIBRATED = Policy(
@@ -51,7 +58,13 @@ class Calibration:
 
 
 def calibrate(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], sources: NDArray[np.str_], *, move_centre: bool = True
+    logits: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    sources: NDArray[np.str_],
+    *,
+    groups: NDArray[np.str_] | None = None,
+    worn: Mapping[str, tuple[NDArray[np.float64], NDArray[np.str_]]] = MappingProxyType({}),
+    move_centre: bool = True,
 ) -> Calibration:
     """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
 
@@ -59,6 +72,8 @@ def calibrate(
         logits: (N,), of Validation, from the exported graph.
         labels: (N,), 0 real or 1 fake.
         sources: (N,), where each picture comes from; no source may fare much worse than all together.
+        groups: (N,), pictures of one are not independent; see `safe_above`.
+        worn: By delivery, logits and groups of real pictures that came that way, (n,) each; see `unmask.export.worn`.
         move_centre: Whether the centre is looked for; else it stays 0, and with it the graph as it is.
 
     Raises:
@@ -84,11 +99,30 @@ def calibrate(
             max_missed_fake=limits.max_missed_fake,
             sources=sources,
         )
+        accusable = labels == 0
+        fake_above = max(
+            thresholds.fake_above,
+            safe_above(
+                scores[accusable],
+                None if groups is None else groups[accusable],
+                UPPER_END * limits.max_false_accusation,
+            ),
+            *(
+                safe_above(
+                    probability(Calibration(centre).centred(found), temperature),
+                    theirs,
+                    WORN_UPPER_END * limits.max_false_accusation,
+                )
+                for found, theirs in worn.values()
+            ),
+        )
         policies[name] = Policy(
             real_below=thresholds.real_below,
-            fake_above=thresholds.fake_above,
+            fake_above=fake_above,
             chosen_by=f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of "
-            f"the real ones called fake, at most {limits.max_missed_fake:.1%} of the fake ones called real, and in no "
-            f"source more than {WORST_SOURCE:g} times as many",
+            f"the real ones called fake, and {UPPER_END * limits.max_false_accusation:.1%} by the upper end of the interval over "
+            f"groups; at most {limits.max_missed_fake:.1%} of the fake ones called real; in no source more than {WORST_SOURCE:g} "
+            f"times as many"
+            + (f"; {WORN_UPPER_END * limits.max_false_accusation:.1%} after {', '.join(worn)}" if worn else ""),
         )
     return Calibration(centre, temperature, policies)

@@ -13,7 +13,7 @@ from unmask.errors import UnmaskError
 from unmask.system.private import import_onnxruntime
 
 # Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.
-PARITY, PICTURES = 1e-3, 500
+PARITY, PICTURES = 1e-3, 200
 # Pictures at once.
 BATCH = 64
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unmask.errors import UnmaskError
+from unmask.stats.closed_form import wilson_interval
 from unmask.stats.inputs import checked_pair
+from unmask.stats.resampling import group_index
 from unmask.verdict import Thresholds
 
 
@@ -166,6 +168,36 @@ def choose_thresholds(
     if fake_above < real_below:
         fake_above = real_below = min(max(0.5, fake_above), real_below)
     return Thresholds(real_below=real_below, fake_above=fake_above)
+
+
+def safe_above(scores: ArrayLike, groups: NDArray[np.str_] | None, limit: float) -> float:
+    """The smallest score that so few real pictures exceed that the true share of them, too, is hardly above a limit.
+
+    The share is held by the upper end of its 95 % interval (Wilson), and a group counts once, however many pictures it has: the
+    frames of three clips are three observations and not three hundred.
+
+    Args:
+        scores: (N,), calibrated P(fake) of real pictures, 0..1.
+        groups: (N,) strings, as of `unmask.stats.resampling.group_index`; None where every picture stands alone.
+        limit: Share, 0..1.
+
+    Returns:
+        A score; the highest of all where there are too few groups to show so little even if none is accused.
+
+    >>> safe_above([0.1] * 198 + [0.7, 0.9], None, 0.03)
+    0.7
+    """
+    values = np.asarray(scores, np.float64)
+    index = group_index(groups, len(values))
+    sizes = np.bincount(index)
+    order = np.argsort(values)[::-1]
+    exceeding = np.concatenate([[0.0], np.cumsum(1.0 / sizes[index][order])]) / len(sizes)
+    safe = 0
+    for place in range(1, len(values)):
+        if wilson_interval(min(exceeding[place], 1.0), len(sizes))[1] > limit:
+            break
+        safe = place
+    return float(values[order[safe]])
 
 
 def _largest_with_few_under(values: NDArray[np.float64], share: float) -> float:
