@@ -35,7 +35,15 @@ def write_prepared(
         images[labels == 1, size // 4 : size * 3 // 4, size // 4 : size * 3 // 4] //= 2
         np.save(folder / f"{split}.npy", images)
         rows += [
-            Row(f"{split}/{i}.jpg", split, int(label), i, group=f"{split}{i // 2}", source="ab"[i // 2 % 2])
+            Row(
+                f"{split}/{i}.jpg",
+                split,
+                int(label),
+                i,
+                group=f"{split}{i // 2}",
+                source="ab"[i // 2 % 2],
+                method="dark" * int(label),
+            )
             for i, label in enumerate(labels)
         ]
     write_manifest(folder / "manifest.csv", rows)

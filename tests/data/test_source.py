@@ -27,6 +27,8 @@ def test_a_prepared_folder_is_read_by_index(prepared):
     assert (images.shape, images.dtype, source.size) == ((2, SIZE, SIZE, 3), np.uint8, SIZE)
     np.testing.assert_array_equal(images[1], source.read(np.array([0]))[0])
     assert source.origins[0] == "a"
+    assert source.methods[:2].tolist() == ["", "dark"]
+    assert source.taken(np.array([1, 3])).methods.tolist() == ["dark", "dark"]
 
 
 def test_pictures_come_straight_from_folders_too(dataset):

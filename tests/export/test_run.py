@@ -73,6 +73,16 @@ def test_numbers_are_of_validation_and_come_with_intervals(bundle):
     assert metrics["false_accusation_rate"]["n"] == 8
 
 
+def test_it_says_which_fakes_it_learned_and_whom_it_accuses(bundle):
+    info = info_of(bundle)
+    assert info["training_data"]["methods"] == {"dark": 24}
+    assert "dark (24)." in (bundle / "MODEL_CARD.md").read_text()
+    assert {accusation["name"] for accusation in info["accusations"]} == {"a", "b"}
+    shares = [accusation["value"] for accusation in info["accusations"]]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(accusation["n"] for accusation in info["accusations"]) == 8
+
+
 def test_test_is_not_opened(bundle):
     # There was none in the folder that it was calibrated on.
     assert "Test was not opened" in (bundle / "MODEL_CARD.md").read_text()
@@ -89,7 +99,7 @@ def test_the_card_is_written_from_the_same_numbers(bundle):
     auc = next(m for m in info["metrics"] if m["name"] == "roc_auc")
     assert f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, n = 16)" in card
     assert "Only for tests." in card
-    assert "diffusion" in card
+    assert "other generators" in card
     assert "hint, not proof" in card
     assert card.index("real pictures called fake") < card.index("accuracy at 0.5")
     assert "{{" not in card

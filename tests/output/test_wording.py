@@ -6,7 +6,7 @@ import pytest
 import unmask
 from unmask.bundle import read_bundle
 from unmask.finding import Verdict
-from unmask.output.wording import MARKS, measured, printable, score_text, size_text
+from unmask.output.wording import MARKS, learned, measured, printable, score_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,13 @@ def test_numbers_of_test_are_said_where_a_bundle_has_them_and_else_those_of_vali
 def test_a_detector_that_nobody_measured_is_called_not_calibrated():
     info = read_bundle().info.model_copy(update={"metrics": []})
     assert "not calibrated" in measured(info)[0]
+
+
+def test_what_a_detector_learned_is_named_and_whom_it_accuses_most():
+    info = read_bundle().info
+    data = info.training_data.model_copy(update={"methods": {"FaceSwap": 30, "FLUX": 2}})
+    metric = info.metrics[0].model_copy(update={"name": "ffpp", "value": 0.031})
+    told = info.model_copy(update={"training_data": data, "accusations": [metric]})
+    assert learned(told) == "It learned 2 kinds of fakes: FaceSwap, FLUX. Others it may miss."
+    assert "worst with (ffpp) it called 3.1 % fake" in measured(told)[-1]
+    assert learned(info.model_copy(update={"training_data": data.model_copy(update={"methods": {}})})) == ""

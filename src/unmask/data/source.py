@@ -42,6 +42,7 @@ class Source:
         find_landmarks: () -> float32 (N, 5, 2), pixels, as `unmask.data.landmarks`; None where they are not kept.
         pixels: SHA-256 of the prepared pixels as they were written; empty where it is not known.
         verify: () -> nothing, or an `UnmaskError` where the prepared pixels are not those that were written.
+        methods: How each was made, as the dataset's manifest says, (N,) strings; None where there is none.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Source:
     find_landmarks: Callable[[], NDArray[np.float32]] | None = None
     pixels: str = ""
     verify: Callable[[], None] = lambda: None
+    methods: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,6 +78,7 @@ class Source:
             None if points is None else lambda: points()[indexes],
             self.pixels,
             self.verify,
+            None if self.methods is None else self.methods[indexes],
         )
 
     def listed(self, path: Path) -> Indexes:
@@ -169,6 +172,7 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
         lambda: landmarks(prepared, split),
         prepared.sha256.get(split, ""),
         lambda: verify_pixels(prepared, [split]),
+        np.array([entry.method for entry in entries], np.str_),
     )
 
 
@@ -213,6 +217,7 @@ def _from_folders(dataset: Path, split: str, size: int) -> Source:
         np.array([group for _, _, group in found], np.str_),
         np.array([source for source, _, _ in found], np.str_),
         read,
+        methods=np.array([method for _, method, _ in found], np.str_),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runn
 from unmask.export.unusual import unusual, unusual_row
 from unmask.export.worn import worn_reals
 from unmask.stats.calibration import DEFAULT_POLICY
-from unmask.stats.intervals import estimate
+from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.metrics import Judged
 from unmask.verdict import probability
+
+# Of the real pictures, the share called fake.
+RATE = "false_accusation_rate"
 
 UNSTATED_TERMS = (
     "Not stated by the person who trained it. The weights fall under the terms of the pictures they were made "
@@ -93,7 +97,7 @@ def export_model(
     graph = pack_kernels(exact, kernel_bits)
 
     calibration, outputs = _calibrated(graph, validation)
-    info = _info(label, calibration, architecture, size, data, _counts(train) | _counts(validation))
+    info = _info(label, calibration, architecture, size, data, _counts(train) | _counts(validation), _methods(train))
     return _write(out, info, lower_logit(graph, calibration.centre), outputs, validation, train, settings)
 
 
@@ -121,7 +125,8 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
     validation = open_source(data, "Validation", old.input_size)
     calibration, outputs = _calibrated(bundle.model, validation, move_centre=False)
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
-    info = _info(label, calibration, old.architecture, old.input_size, data, learned | _counts(validation))
+    counts = learned | _counts(validation)
+    info = _info(label, calibration, old.architecture, old.input_size, data, counts, old.training_data.methods)
     settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
     return _write(out, info, bundle.model, outputs, validation, None, settings)
 
@@ -144,7 +149,13 @@ def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = 
 
 
 def _info(
-    label: Label, calibration: Calibration, architecture: str, size: int, data: str | None, counts: dict[str, int]
+    label: Label,
+    calibration: Calibration,
+    architecture: str,
+    size: int,
+    data: str | None,
+    counts: dict[str, int],
+    methods: dict[str, int],
 ) -> BundleInfo:
     return BundleInfo(
         name=label.name or f"{architecture}-{size}",
@@ -159,6 +170,7 @@ def _info(
             name=label.data_name or (Path(data).resolve().name if data else "unknown"),
             terms=label.data_terms,
             counts=counts,
+            methods=methods,
         ),
         made_with=_versions(),
     )
@@ -187,7 +199,8 @@ def _write(
     judged = None if validation is None else judge(validation, outputs)
     strange = {} if validation is None else unusual(validation)
     metrics = [] if judged is None or validation is None else _metrics(judged, validation)
-    info = info.model_copy(update={"outside_above": outside_above, "metrics": metrics})
+    accusations = [] if judged is None or validation is None else _accusations(judged, validation)
+    info = info.model_copy(update={"outside_above": outside_above, "metrics": metrics, "accusations": accusations})
     run = graph_runner(graph)
     card = model_card(
         info,
@@ -212,17 +225,34 @@ def _train(data: str, size: int) -> Source | None:
 
 def _metrics(judged: Judged, source: Source) -> list[Metric]:
     return [
-        Metric(
-            name=found.name,
-            split=source.split,
-            value=round(found.value, 6),
-            low=None if found.low is None else round(found.low, 6),
-            high=None if found.high is None else round(found.high, 6),
-            n=found.n,
-        )
+        _metric(found, found.name, source.split)
         for found in estimate(judged, groups=source.groups).values()
         if found.value is not None
     ]
+
+
+def _metric(found: Estimate, name: str, split: str) -> Metric:
+    low, high = (None if end is None else round(end, 6) for end in (found.low, found.high))
+    return Metric(name=name, split=split, value=round(found.value or 0.0, 6), low=low, high=high, n=found.n)
+
+
+def _accusations(judged: Judged, source: Source) -> list[Metric]:
+    found = []
+    for name in sorted(set(source.origins.tolist()) - {""}):
+        inside = (source.origins == name) & (source.labels == 0)
+        outside = None if judged.outside is None else judged.outside[inside]
+        if inside.any():
+            part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
+            share = estimate(part, groups=source.groups[inside], names=(RATE,))[RATE]
+            found.append(_metric(share, name, source.split))
+    return sorted(found, key=lambda accusation: -accusation.value)
+
+
+def _methods(source: Source | None) -> dict[str, int]:
+    """Ways of making the fakes of a split, the most frequent first."""
+    if source is None or source.methods is None:
+        return {}
+    return dict(Counter(name for name in source.methods[source.labels == 1].tolist() if name).most_common())
 
 
 def _counts(source: Source | None) -> dict[str, int]:

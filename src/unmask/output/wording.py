@@ -70,7 +70,17 @@ def measured(info: BundleInfo) -> list[str]:
                 else ""
             )
             sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}", MEASURED_ON[split]))
+    if info.accusations and (worst := info.accusations[0]).value > 0:
+        sentences.append(
+            f"Of the kind of real pictures that it fares worst with ({worst.name}) it called {100 * worst.value:.1f} % fake."
+        )
     return sentences
+
+
+def learned(info: BundleInfo) -> str:
+    """Which kinds of fakes a detector learned to see, in a sentence; empty where its bundle does not say."""
+    names = list(info.training_data.methods)
+    return f"It learned {len(names)} kinds of fakes: {', '.join(names)}. Others it may miss." if names else ""
 
 
 def score_text(score: float) -> str:

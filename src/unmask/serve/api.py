@@ -52,6 +52,7 @@ def detector() -> Response:
             "detector": detector_facts(here.detector),
             "policies": {name: policy.model_dump() for name, policy in info.policies.items()},
             "metrics": [metric.model_dump() for metric in info.metrics],
+            "accusations": [accusation.model_dump() for accusation in info.accusations],
             "training_data": info.training_data.model_dump(),
             "limits": {
                 "request_bytes": here.settings.max_request_bytes,

@@ -116,6 +116,7 @@ class AboutReply(_Strict):
     detector: DetectorReply
     policies: dict[str, Policy]
     metrics: list[Metric]
+    accusations: list[Metric]
     training_data: TrainingData
     limits: LimitsReply
 
