@@ -24,7 +24,7 @@ from unmask.export.model_card import model_card
 from unmask.export.outside import measure_features, outside_limit
 from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
 from unmask.export.unusual import unusual, unusual_row
-from unmask.export.worn import worn_reals
+from unmask.export.worn import small_fakes, worn_reals
 from unmask.stats.calibration import DEFAULT_POLICY
 from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.metrics import Judged
@@ -143,6 +143,7 @@ def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = 
         validation.origins,
         groups=validation.groups,
         worn={name: (run(source)["logit"], source.groups) for name, source in worn_reals(validation).items()},
+        small={name: run(source)["logit"] for name, source in small_fakes(validation).items()},
         move_centre=move_centre,
     )
     return calibration, outputs | {"logit": calibration.centred(outputs["logit"])}

@@ -19,6 +19,7 @@ from unmask.stats.calibration import (
     fit_centre,
     fit_temperature,
     safe_above,
+    share_under,
 )
 from unmask.stats.metrics import roc_auc
 from unmask.verdict import probability
@@ -26,9 +27,9 @@ from unmask.verdict import probability
 # An AUC on Validation below this is no weak model but one with its classes swapped.
 WRONG_WAY_ROUND = 0.4
 
-# How many times as many as a policy allows may be called fake by the upper end of the interval; and of pictures that were worn on
-# their way.
-UPPER_END, WORN_UPPER_END = 2.0, 3.0
+# How many times as many as a policy allows may be called fake by the upper end of the interval, and of pictures that were worn on
+# their way; and how many times as many fakes that were once small may be called real.
+UPPER_END, WORN_UPPER_END, SMALL_MISSED = 2.0, 3.0, 2.0
 
 # Where nobody gave pictures to choose by: only very sure answers, and the bundle says why.
 UNCALIBRATED = Policy(
@@ -64,6 +65,7 @@ def calibrate(
     *,
     groups: NDArray[np.str_] | None = None,
     worn: Mapping[str, tuple[NDArray[np.float64], NDArray[np.str_]]] = MappingProxyType({}),
+    small: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
     move_centre: bool = True,
 ) -> Calibration:
     """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
@@ -74,6 +76,7 @@ def calibrate(
         sources: (N,), where each picture comes from; no source may fare much worse than all together.
         groups: (N,), pictures of one are not independent; see `safe_above`.
         worn: By delivery, logits and groups of real pictures that came that way, (n,) each; see `unmask.export.worn`.
+        small: By the side that they once had, logits of fake pictures, (n,) each; see there.
         move_centre: Whether the centre is looked for; else it stays 0, and with it the graph as it is.
 
     Raises:
@@ -88,7 +91,11 @@ def calibrate(
         )
     centre = fit_centre(logits, labels) if move_centre else 0.0
     temperature = fit_temperature(logits - centre, labels)
-    scores = probability(Calibration(centre).centred(logits), temperature)
+
+    def scored(found: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probability(Calibration(centre).centred(found), temperature)
+
+    scores = scored(logits)
     real, fake = np.bincount(labels, minlength=2)
     policies: dict[str, Policy] = {}
     for name, limits in POLICIES.items():
@@ -99,30 +106,28 @@ def calibrate(
             max_missed_fake=limits.max_missed_fake,
             sources=sources,
         )
-        accusable = labels == 0
+        upper, missed_small = UPPER_END * limits.max_false_accusation, SMALL_MISSED * limits.max_missed_fake
+        worn_upper = WORN_UPPER_END * limits.max_false_accusation
+        reals, theirs = scores[labels == 0], None if groups is None else groups[labels == 0]
         fake_above = max(
             thresholds.fake_above,
-            safe_above(
-                scores[accusable],
-                None if groups is None else groups[accusable],
-                UPPER_END * limits.max_false_accusation,
-            ),
-            *(
-                safe_above(
-                    probability(Calibration(centre).centred(found), temperature),
-                    theirs,
-                    WORN_UPPER_END * limits.max_false_accusation,
-                )
-                for found, theirs in worn.values()
-            ),
+            safe_above(reals, theirs, upper),
+            *(safe_above(scored(found), theirs, worn_upper) for found, theirs in worn.values()),
+        )
+        real_below = min(
+            thresholds.real_below, *(share_under(scored(found), missed_small) for found in small.values()), 1.0
         )
         policies[name] = Policy(
-            real_below=thresholds.real_below,
+            real_below=real_below,
             fake_above=fake_above,
             chosen_by=f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of "
-            f"the real ones called fake, and {UPPER_END * limits.max_false_accusation:.1%} by the upper end of the interval over "
-            f"groups; at most {limits.max_missed_fake:.1%} of the fake ones called real; in no source more than {WORST_SOURCE:g} "
-            f"times as many"
-            + (f"; {WORN_UPPER_END * limits.max_false_accusation:.1%} after {', '.join(worn)}" if worn else ""),
+            f"the real ones called fake, {upper:.1%} by the upper end of its interval over groups; at most "
+            f"{limits.max_missed_fake:.1%} of the fake ones called real; in no source more than {WORST_SOURCE:g} times as many"
+            + (f"; by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(worn)}" if worn else "")
+            + (
+                f"; {missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}"
+                if small
+                else ""
+            ),
         )
     return Calibration(centre, temperature, policies)

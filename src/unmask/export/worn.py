@@ -1,39 +1,53 @@
-"""Real pictures as they arrive: the thresholds of a bundle shall hold for them, and not only for pictures that nobody sent on."""
+"""Pictures as they arrive: the thresholds of a bundle shall hold for them too, and not only for pictures that nobody sent on.
+
+Real people must not be accused because their picture was compressed. And *real* needs evidence: of a face so small that it shows
+no trace, most fakes would be called real if only the untouched ones were looked at.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.data.source import Indexes, Source
 from unmask.evaluate.degradations import DEGRADATIONS
 from unmask.image.resize import resize
 
-# By the names of `DEGRADATIONS`.
+Pixels = NDArray[np.uint8]
+
+# Of real pictures, by the names of `DEGRADATIONS`.
 DELIVERIES = ("video frame CRF 32", "video frame CRF 40", "messenger", "blur 1 px")
-# At most so many pictures, from all over the split.
+# Of fake ones: sides that the crop of a face once had, pixels. A face of 40 px has a crop of 52.
+SMALL = (52, 64, 96)
+# At most so many pictures of a class, from all over the split.
 PICTURES = 400
 
 
 def worn_reals(source: Source) -> dict[str, Source]:
-    """Real pictures of a split after each of `DELIVERIES`.
-
-    Args:
-        source: The split; square pictures, uint8 RGB.
-
-    Returns:
-        By delivery, at most `PICTURES` changed pictures, of the same size.
-    """
-    real = np.flatnonzero(source.labels == 0)
-    few = source.taken(real[np.linspace(0, len(real) - 1, min(len(real), PICTURES)).astype(np.int64)])
+    """Real pictures of a split after each of `DELIVERIES`; at most `PICTURES`, of the same size."""
     changes = {degradation.name: degradation.change for degradation in DEGRADATIONS}
+    return {name: _changed(source, 0, changes[name]) for name in DELIVERIES}
 
-    def changed(name: str) -> Source:
-        def read(indexes: Indexes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-            pictures = zip(few.read(indexes), indexes.tolist(), strict=True)
-            return np.stack([resize(changes[name](image, index), few.size) for image, index in pictures])
 
-        return replace(few, read=read)
+def small_fakes(source: Source) -> dict[str, Source]:
+    """Fake pictures of a split made as small as each of `SMALL`, and enlarged again; at most `PICTURES`, of the same size."""
+    return {f"{side} px": _changed(source, 1, partial(_small, side=side)) for side in SMALL}
 
-    return {name: changed(name) for name in DELIVERIES}
+
+def _small(image: Pixels, _: int, *, side: int) -> Pixels:
+    return resize(image, side)
+
+
+def _changed(source: Source, label: int, change: Callable[[Pixels, int], Pixels]) -> Source:
+    places = np.flatnonzero(source.labels == label)
+    few = source.taken(places[np.linspace(0, len(places) - 1, min(len(places), PICTURES)).astype(np.int64)])
+
+    def read(indexes: Indexes) -> Pixels:
+        pictures = zip(few.read(indexes), indexes.tolist(), strict=True)
+        return np.stack([resize(change(image, index), few.size) for image, index in pictures])
+
+    return replace(few, read=read)

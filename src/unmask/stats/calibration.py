@@ -156,15 +156,15 @@ def choose_thresholds(
                 code="bad-share",
             )
     checked, scores = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
-    fake_above = -_largest_with_few_under(-scores[checked == 0], max_false_accusation)
-    real_below = _largest_with_few_under(scores[checked == 1], max_missed_fake)
+    fake_above = -share_under(-scores[checked == 0], max_false_accusation)
+    real_below = share_under(scores[checked == 1], max_missed_fake)
     origins = np.asarray([] if sources is None else sources)
     for source in np.unique(origins):
         real, fake = (scores[(origins == source) & (checked == label)] for label in (0, 1))
         if len(real):
-            fake_above = max(fake_above, -_largest_with_few_under(-real, WORST_SOURCE * max_false_accusation))
+            fake_above = max(fake_above, -share_under(-real, WORST_SOURCE * max_false_accusation))
         if len(fake):
-            real_below = min(real_below, _largest_with_few_under(fake, WORST_SOURCE * max_missed_fake))
+            real_below = min(real_below, share_under(fake, WORST_SOURCE * max_missed_fake))
     if fake_above < real_below:
         fake_above = real_below = min(max(0.5, fake_above), real_below)
     return Thresholds(real_below=real_below, fake_above=fake_above)
@@ -200,7 +200,8 @@ def safe_above(scores: ArrayLike, groups: NDArray[np.str_] | None, limit: float)
     return float(values[order[safe]])
 
 
-def _largest_with_few_under(values: NDArray[np.float64], share: float) -> float:
+def share_under(values: NDArray[np.float64], share: float) -> float:
+    """The largest of some numbers that at most a share of them stay under: (N,), 0..1."""
     # The small term undoes binary rounding: 0.29 * 100 is 28.999...
     allowed = math.floor(share * values.size + 1e-9)
     return float(np.partition(values, allowed)[allowed])

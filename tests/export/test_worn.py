@@ -1,0 +1,69 @@
+"""Thresholds hold for pictures as they arrive."""
+
+import numpy as np
+import pytest
+from tests.prepared_faces import write_prepared
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def validation(tmp_path_factory):
+    from unmask.data.source import open_source
+
+    return open_source(write_prepared(tmp_path_factory.mktemp("data") / "faces", size=112, repeat=2), "Validation")
+
+
+def test_reals_are_worn_and_fakes_made_small(validation):
+    from unmask.export.worn import DELIVERIES, SMALL, small_fakes, worn_reals
+
+    worn, small = worn_reals(validation), small_fakes(validation)
+    assert tuple(worn) == DELIVERIES
+    assert tuple(small) == tuple(f"{side} px" for side in SMALL)
+    for label, sources in ((0, worn), (1, small)):
+        for source in sources.values():
+            assert set(source.labels.tolist()) == {label}
+            changed = source.read(np.arange(4))
+            assert changed.shape == (4, 112, 112, 3)
+            places = np.flatnonzero(validation.labels == label)[:4]
+            assert (changed != validation.read(places)).mean() > 0.5
+
+
+def test_at_most_so_many_pictures_are_looked_at(validation, monkeypatch):
+    from unmask.export import worn
+
+    monkeypatch.setattr(worn, "PICTURES", 3)
+    assert {len(source) for source in worn.worn_reals(validation).values()} == {3}
+
+
+def calibrated(**more):
+    from unmask.export.calibrate import calibrate
+
+    draw = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 1000)
+    logits = draw.normal(np.where(labels == 1, 3, -3), 2)
+    return calibrate(logits, labels, np.full(2000, ""), move_centre=False, **more)
+
+
+def test_worn_reals_that_look_fake_raise_the_threshold():
+    plain = calibrated().policies["balanced"]
+    worn = np.random.default_rng(1).normal(0, 2, 1000)
+    raised = calibrated(worn={"clip": (worn, np.full(1000, ""))})
+    policy = raised.policies["balanced"]
+    accused = (1 / (1 + np.exp(-worn / raised.temperature)) > policy.fake_above).mean()
+    assert policy.fake_above > plain.fake_above
+    assert policy.real_below == plain.real_below
+    assert 0.01 < accused < 0.03
+    assert "after: clip" in policy.chosen_by
+
+
+def test_small_fakes_that_look_real_lower_the_threshold():
+    plain = calibrated().policies["balanced"]
+    small = np.random.default_rng(1).normal(-3, 2, 1000)
+    lowered = calibrated(small={"52 px": small})
+    policy = lowered.policies["balanced"]
+    missed = (1 / (1 + np.exp(-small / lowered.temperature)) < policy.real_below).mean()
+    assert policy.real_below < plain.real_below
+    assert policy.fake_above == plain.fake_above
+    assert 0.09 < missed <= 0.1
+    assert "as small as 52 px" in policy.chosen_by
