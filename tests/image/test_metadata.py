@@ -82,6 +82,54 @@ def test_orientation_is_read_beside_broken_entries(format_name: str, block: byte
     assert np.abs(image.pixels.astype(int) - np.asarray(upright())).mean() < 8
 
 
+SIZES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
+FRACTIONS = (5, 10)
+
+
+def numbers(order: str, kind: int, values: list[int]) -> bytes:
+    return b"".join(struct.pack(order + SIZES[kind], value, *[1] * (kind in FRACTIONS)) for value in values)
+
+
+def exif_of_type(order: str, kind: int, values: list[int], count: int | None = None) -> bytes:
+    """An EXIF block with nothing but an orientation."""
+    raw, start = numbers(order, kind, values), 8 + 2 + 12 + 4
+    told = raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack(order + "I", start)
+    head = struct.pack(order + "HHI", 0x0112, kind, len(values) if count is None else count)
+    return exif_block(head + told, order=order) + bytes(4) + raw
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("values", [[6], [6, 1], [6, 1, 1]])
+@pytest.mark.parametrize("kind", SIZES)
+def test_the_first_of_any_whole_numbers_turns_as_in_imagemagick(kind: int, values: list[int], order: str) -> None:
+    """`convert -auto-orient` turns all of these but texts and floats; Firefox and Chrome turn by one SHORT only."""
+    assert read_exif(exif_of_type(order, kind, values)).orientation == (1 if kind in (2, 11, 12) else 6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "count"),
+    [
+        (3, [1, 6], None),
+        (3, [6], 0),
+        (3, [6], 100),  # said to lie where there is nothing
+        (5, [12], None),
+        (8, [-6], None),
+        (10, [-6], None),
+        (4, [65536 + 6], None),
+    ],
+)
+def test_an_orientation_that_imagemagick_does_not_follow_turns_nothing(
+    kind: int, values: list[int], count: int | None
+) -> None:
+    assert read_exif(exif_of_type("<", kind, values, count)).orientation == 1
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(6, 3, 6), (3, 6, 3), (1, 6, 1), (99, 6, 1)])
+def test_of_two_orientations_the_first_counts(first: int, second: int, expected: int) -> None:
+    block = exif_block(*(entry("<", 0x0112, 3, 1, value) for value in (first, second)))
+    assert read_exif(block).orientation == expected
+
+
 @pytest.mark.parametrize("first", [b"", b"nothing of use"])
 def test_a_block_without_exif_hides_no_later_one(first: bytes) -> None:
     whole = encode(upright(), "JPEG")
@@ -219,3 +267,17 @@ def test_a_tiff_is_turned_once(turn: int) -> None:
     plain.getexif()[0x0112] = turn
     expected = ImageOps.exif_transpose(plain)
     np.testing.assert_array_equal(read_image(encode(upright(), "TIFF", exif=exif)).pixels, np.asarray(expected))
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 7, 8, 9, 11])
+def test_a_tiff_is_turned_by_one_whole_number_as_in_libtiff(kind: int) -> None:
+    told = int.from_bytes(numbers("<", kind, [6]), "little")
+    turned = read_image(plain_tiff((0x0112, kind, 1, told))).pixels
+    grey = np.asarray(quarters().convert("L"))
+    expected = grey if kind in (7, 11) else np.rot90(grey, -1)
+    np.testing.assert_array_equal(turned[..., 0], expected)
+
+
+def test_a_tiff_with_two_orientations_in_one_entry_is_not_turned() -> None:
+    image = read_image(plain_tiff((0x0112, 3, 2, 6 | 1 << 16)))
+    np.testing.assert_array_equal(image.pixels[..., 0], np.asarray(quarters().convert("L")))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 _MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131
 _ASCII = 2
-_NUMBERS = {1: "B", 3: "H", 4: "I"}
+# Of RATIONAL and SRATIONAL (5 and 10), the numerator.
+_NUMBERS = {1: "B", 3: "H", 4: "I", 5: "I4x", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i4x"}
 _ORDERS = {b"II": "<", b"MM": ">"}
 _LONGEST_TEXT = 400
 
@@ -51,16 +52,19 @@ def read_exif(block: bytes) -> Exif:
         return Exif()
     at = struct.unpack_from(order + "I", block, 4)[0]
     count = struct.unpack_from(order + "H", block, at)[0] if at + 2 <= len(block) else 0
-    orientation, texts = 1, dict[int, bytes]()
+    orientation: int | None = None
+    texts = dict[int, bytes]()
     for place in range(at + 2, min(at + 2 + 12 * count, len(block) - 11), 12):
         tag, kind, length, offset = struct.unpack_from(order + "HHII", block, place)
-        if tag == _ORIENTATION and kind in _NUMBERS and orientation == 1:
-            value = struct.unpack_from(order + _NUMBERS[kind], block, place + 8)[0]
-            orientation = value if 1 <= value <= 8 else 1
+        if tag == _ORIENTATION and kind in _NUMBERS and orientation is None:
+            size = length * struct.calcsize(order + _NUMBERS[kind])
+            start = place + 8 if size <= 4 else offset
+            if size and start + size <= len(block):
+                orientation = struct.unpack_from(order + _NUMBERS[kind], block, start)[0]
         elif tag in (_MAKE, _MODEL, _SOFTWARE) and kind == _ASCII:
             start = place + 8 if length <= 4 else offset
             texts.setdefault(tag, block[start : start + min(length, _LONGEST_TEXT)])
-    return exif_of(orientation, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE)))
+    return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE)))
 
 
 def is_exif(block: bytes) -> bool:

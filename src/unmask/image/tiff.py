@@ -25,6 +25,7 @@ _FOR_PIXELS = frozenset({
 _MAKE, _MODEL, _SOFTWARE = 271, 272, 305
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}
+_SIGNED_LETTERS = {6: "b", 8: "h", 9: "i", 17: "q"}
 _LONG, _LONG_LONG = 4, (16, 18)
 _READABLE_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
 JPEG_COMPRESSION, YCBCR = 7, 6
@@ -69,9 +70,16 @@ class Tiff:
         return self.entries.get(tag, (0, b""))[1]
 
     @property
+    def orientation(self) -> int:
+        """One whole number of any type, as libtiff has it; 1 for anything else."""
+        kind, raw = self.entries.get(ORIENTATION, (0, b""))
+        letter = (_LETTERS | _SIGNED_LETTERS).get(kind)
+        return int(struct.unpack(self.order + letter, raw)[0]) if letter and len(raw) == _SIZES[kind] else 1
+
+    @property
     def facts(self) -> Exif:
         """How to turn the pixels upright, and who made them."""
-        return exif_of(self.number(ORIENTATION, 1), *(self.text(tag) for tag in (_MAKE, _MODEL, _SOFTWARE)))
+        return exif_of(self.orientation, *(self.text(tag) for tag in (_MAKE, _MODEL, _SOFTWARE)))
 
     @property
     def coded(self) -> list[tuple[int, int]]:
