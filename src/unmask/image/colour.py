@@ -32,6 +32,8 @@ Level = Callable[[NDArray[Any]], NDArray[np.uint8]]
 UNCERTAIN = Note("colour-uncertain", "The picture's colours were converted for the screen, and may be off.")
 UNUSABLE = Note("colour-profile", "The picture's colour profile could not be used; colours may be a little off.")
 
+TRANSPARENT = Note("transparent", "Transparent parts of the picture were laid on white.")
+
 
 def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8], tuple[Note, ...]]:
     """Converts a decoded picture of any mode to 8-bit sRGB.
@@ -77,7 +79,7 @@ def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8]
         rgb = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
         pixels[top:bottom] = convert(rgb) if convert else rgb
     if uncovered:
-        notes.append(Note("transparent", "Transparent parts of the picture were laid on white."))
+        notes.append(TRANSPARENT)
     return pixels, tuple(notes)
 
 

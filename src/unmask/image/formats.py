@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from PIL import ImageFile
 from unmask.errors import UnmaskError
 from unmask.finding import Note
 from unmask.image import heif, jpeg, png, tiff, webp
-from unmask.image.colour import to_srgb
+from unmask.image.colour import TRANSPARENT, to_srgb
 from unmask.image.exif import Exif, one_line, read_exif
 from unmask.image.jpeg_scan import Rows, missing_rows
 from unmask.image.jpeg_tables import jpeg_quality
@@ -33,6 +34,7 @@ from unmask.image.limits import (
     Limits,
     check_size,
 )
+from unmask.image.png_key import see_through
 from unmask.image.sniff import SAVE_AS, Kind
 from unmask.image.structure import count_parts, declared_size, looks_cut_off
 from unmask.image.transfer import Colour, of_png
@@ -146,7 +148,8 @@ def _png(file: _File) -> Decoded:
         raise _unsupported(file.name, "a PNG picture in Apple's own variant")
     if parts.broken:
         raise ValueError("a wrong checksum")
-    decoded = _by_pillow(file, parts.pixels_only, of_png(parts.colour, parts.profile))
+    colour = of_png(parts.colour, parts.profile)
+    decoded = _by_pillow(file, parts.pixels_only, colour, functools.partial(see_through, parts))
     exif = read_exif(parts.exif)
     decoded.exif = Exif(exif.orientation, exif.camera, exif.software or one_line(parts.software))
     decoded.notes += (ANIMATED,) * parts.moves + (NO_END,) * (not parts.ended)
@@ -236,7 +239,7 @@ def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]], 
     return decoded
 
 
-def _by_pillow(file: _File, data: bytes, colour: Colour) -> Decoded:
+def _by_pillow(file: _File, data: bytes, colour: Colour, on_white: Callable[[Any], Any] = lambda _: None) -> Decoded:
     reader = _reader(file.kind.format or "")
     try:
         # The plugin itself, not Image.open, which would warn or raise by a global setting of Pillow's.
@@ -252,7 +255,11 @@ def _by_pillow(file: _File, data: bytes, colour: Colour) -> Decoded:
             picture.load()
             if file.kind.format in ("AVIF", "HEIC") and (profile := picture.info.get("icc_profile")):
                 colour = Colour(profile)
+            hidden = on_white(picture)
             pixels, notes = to_srgb(picture, colour)
+            if hidden is not None and hidden.any():
+                pixels[hidden] = 255
+                notes = (*notes, TRANSPARENT)
         # Pillow tells of an AVIF's own transformations this way; pillow-heif has turned a HEIC already.
         turn = read_exif(picture.info.get("exif") or b"").orientation if file.kind.format == "AVIF" else 1
         return Decoded(pixels, Exif(turn), (*notes, ANIMATED) if _moves(picture) else notes)

@@ -1,7 +1,8 @@
 """A PNG file's chunks: those that pixels need, put together anew, and what the others say (ISO/IEC 15948, chapter 5).
 
 Text, time, EXIF and animation never reach the decoder, so that no length, checksum or flood of theirs matters. The checksum
-of a chunk that holds pixels is looked at: where it is wrong, pixels are.
+of a chunk that holds pixels is looked at: where it is wrong, pixels are. As in libpng, a chunk of colour or transparency
+whose checksum is wrong, or which comes too late, says nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from unmask.image.limits import MAX_PROFILE_BYTES, MAX_TEXT_BYTES
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_GREY, _RGB, _PALETTE = 0, 2, 3
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick wrote it before there was eXIf
 
@@ -34,6 +37,8 @@ class Png:
         software: The text of that name, or nothing.
         profile: The ICC profile, or nothing; None for one that cannot be unpacked.
         colour: The other chunks of colour by name: cICP, sRGB, gAMA, cHRM.
+        bits: Bits a sample.
+        see_through: The one value, or the red, green and blue, that are transparent (tRNS); empty for a palette.
     """
 
     pixels_only: bytes = b""
@@ -45,6 +50,8 @@ class Png:
     software: bytes = b""
     profile: bytes | None = b""
     colour: dict[bytes, bytes] = field(default_factory=dict)
+    bits: int = 8
+    see_through: tuple[int, ...] = ()
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -66,18 +73,25 @@ def take_apart(data: bytes) -> Png:
     """
     png = Png()
     pieces = [_SIGNATURE]
+    seen: set[bytes] = set()
     for name, start, end in chunks(data):
         body = data[start:end]
-        if name in _CRITICAL:
+        sound = True
+        if name in _CRITICAL or name in _COLOURS or name == b"tRNS":
             checksum = zlib.crc32(name + body).to_bytes(4, "big")
-            png.broken |= data[end : end + 4] not in (checksum, b"")
+            sound = data[end : end + 4] in (checksum, b"")
+        if name in _CRITICAL:
+            png.broken |= not sound
             png.ended |= name == b"IEND"
-        if name == b"tRNS" or (name in _CRITICAL and name != b"IEND"):
-            pieces.append(_chunk(name, body))
-        elif name in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
-            png.colour.setdefault(name, body)
-        elif name == b"iCCP" and png.profile == b"":
-            png.profile = _unpack(body.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
+            if name != b"IEND":
+                pieces.append(_chunk(name, body))
+        elif name in _COLOURS and sound and not seen & {name, b"PLTE", b"IDAT"}:
+            if name == b"iCCP":
+                png.profile = _unpack(body.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
+            else:
+                png.colour[name] = body
+        elif name == b"tRNS" and sound and not seen & {name, b"IDAT"}:
+            pieces += _take_transparency(png, pieces, body)
         elif name == b"eXIf":
             png.exif = png.exif or body
         elif name == b"acTL":
@@ -86,8 +100,23 @@ def take_apart(data: bytes) -> Png:
             png.by_apple = True
         elif name in _TEXTS:
             _take_text(png, name, body)
+        seen.add(name)
     png.pixels_only = b"".join([*pieces, _chunk(b"IEND", b"")])
     return png
+
+
+def _take_transparency(png: Png, pieces: list[bytes], body: bytes) -> list[bytes]:
+    """Takes down a transparent colour, for `png_key`; gives the chunk where it is a palette's, for the decoder."""
+    header = pieces[1][8:] if len(pieces) > 1 else b""
+    if len(header) < 10:
+        return []
+    png.bits, colour_type = header[8], header[9]
+    if len(body) == {_GREY: 2, _RGB: 6}.get(colour_type):
+        png.see_through = tuple(value & (1 << png.bits) - 1 for value in struct.unpack(f">{len(body) // 2}H", body))
+    colours = (len(pieces[-1]) - 12) // 3  # of the palette, which comes right before
+    if colour_type == _PALETTE and pieces[-1][4:8] == b"PLTE" and 0 < len(body) <= colours:
+        return [_chunk(b"tRNS", body)]
+    return []
 
 
 def _take_text(png: Png, name: bytes, body: bytes) -> None:

@@ -82,17 +82,19 @@ def of_png(chunks: dict[bytes, bytes], profile: bytes | None) -> Colour:
         return Colour(primaries=cicp[0], transfer=cicp[1], odd=cicp[2] != 0 or cicp[3] != 1)
     if profile != b"" or b"sRGB" in chunks:
         return Colour(profile)
-    gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000
+    gama = chunks.get(b"gAMA")
+    gamma = int.from_bytes(gama or b"", "big") / 100_000
     whole = chunks.get(b"cHRM", b"")
     numbers = tuple(int.from_bytes(whole[at : at + 4], "big") / 100_000 for at in range(0, 32, 4))
     usual = np.allclose(numbers, _BT709, atol=0.002)
     sensible = len(whole) == 32 and _has_white_inside(numbers)
     chromaticities: Chromaticities | None = numbers if sensible and not usual else None  # type: ignore[assignment]
-    # 5 % is what libpng calls no difference; 0 and the far ends are mistakes.
-    told = gamma and abs(gamma * 2.2 - 1) > 0.05
-    far = bool(told and not 0.1 <= gamma <= 5)
-    odd = far or (bool(whole) and not sensible)
-    return Colour(exponent=1 / gamma if told and not far else None, chromaticities=chromaticities, odd=odd)
+    # Pictures are meant for screens, 0.38 to 0.56, or hold linear light, 1; far from there it is a mistake, though browsers
+    # follow nearly all. 5 % is what libpng calls no difference.
+    followed = 0.2 <= gamma <= 3
+    odd = (gama is not None and not followed) or (bool(whole) and not sensible)
+    exponent = 1 / gamma if followed and abs(gamma * 2.2 - 1) > 0.05 else None
+    return Colour(exponent=exponent, chromaticities=chromaticities, odd=odd)
 
 
 def _has_white_inside(numbers: tuple[float, ...]) -> bool:
