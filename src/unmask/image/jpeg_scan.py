@@ -4,6 +4,9 @@ libjpeg fills up with grey, or goes on with what comes next, where entropy-coded
 files that give cause are looked at: the decoder warned, a long run of zero bytes stands in a scan, or scans are absent.
 A sequential picture is then walked through Huffman code by Huffman code (ITU-T T.81, annex F.2), which tells the rows; of a
 progressive or arithmetic-coded one, all rows lack something.
+
+Bytes that decode without a warning to as many blocks as those whose place they took are not found: only the picture itself
+could tell them, and it may have walls.
 """
 
 from __future__ import annotations
