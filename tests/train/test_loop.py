@@ -214,8 +214,9 @@ def test_a_run_whose_data_has_moved_goes_on_where_it_is_now(tmp_path, small):
     data, run = write_prepared(tmp_path / "data"), tmp_path / "run"
     assert not train_here(data, run, small, watcher=Watcher(2, interrupt)).finished
     moved = data.rename(tmp_path / "moved")
-    with pytest.raises(UnmaskError):
+    with pytest.raises(UnmaskError) as caught:
         resume(run)
+    assert f"--resume {run} --data" in caught.value.hint
     assert resume(run, data=moved).finished
     assert read_run(run).data == str(moved)
 
@@ -231,7 +232,8 @@ def test_a_run_does_not_go_on_with_other_data(finished_run, tmp_path):
     assert (run / "run.toml").read_bytes() == before
 
 
-def test_a_run_does_not_go_on_with_pixels_that_changed_on_the_disk(small, tmp_path):
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_does_not_go_on_with_pixels_that_changed_on_the_disk(finished, small, tmp_path):
     from unmask.train.loop import resume
 
     data, run = write_prepared(tmp_path / "data"), tmp_path / "run"
@@ -239,7 +241,10 @@ def test_a_run_does_not_go_on_with_pixels_that_changed_on_the_disk(small, tmp_pa
     about = json.loads((data / "prepared.json").read_text())
     about["sha256"] = {"Train": hashlib.sha256(pixels.tobytes()).hexdigest()}
     (data / "prepared.json").write_text(json.dumps(about))
-    first_weights(data, run, small)
+    if finished:
+        train_here(data, run, small)
+    else:
+        first_weights(data, run, small)
     pixels[5, 3, 3, 0] ^= 1
     np.save(data / "Train.npy", pixels)
     with pytest.raises(UnmaskError, match="not those that were written"):

@@ -120,7 +120,14 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
     config = read_run(folder)
     if data is not None:
         config = config.model_copy(update={"data": str(Path(data).resolve())})
-    opened = open_data(config)
+    try:
+        opened = open_data(config)
+    except UnmaskError as error:
+        if data is None:
+            error.hint = (
+                f"Where the data of the run has moved: unmask train --resume {folder} --data FOLDER. {error.hint}"
+            )
+        raise
     with locked(folder, "unmask train"):
         sweep(folder, *WRITTEN)
         begun = (folder / LAST).exists()
@@ -134,10 +141,10 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
             )
         if data is not None:
             write_config(folder / CONFIG_FILE, config)
-        if state.epoch == config.epochs:
-            return Outcome(folder, tuple(state.history), finished=True, keep=config.keep)
         for source in (opened.batches.source, opened.validation):
             source.verify()
+        if state.epoch == config.epochs:
+            return Outcome(folder, tuple(state.history), finished=True, keep=config.keep)
         load_keras()
         return _learn(config, opened, folder, state, watcher)
 
