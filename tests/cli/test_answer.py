@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from unmask import __version__
 from unmask.cli.main import main
+from unmask.system.lock import take_lock
 
 
 @pytest.fixture
@@ -306,6 +307,7 @@ class Witness:
             print(name, os.environ.get("OPENBLAS_NUM_THREADS"), file=sys.stderr)
 sys.meta_path.insert(0, Witness())
 from unmask.cli.main import main
+from unmask.system.lock import take_lock
 main({arguments!r})
 """
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
@@ -321,6 +323,7 @@ def test_nothing_is_searched_for_garbage_when_a_check_ends(toy_bundle, face_file
 import atexit, gc, sys
 atexit.register(lambda: print("frozen", gc.get_freeze_count() > 0, file=sys.stderr))
 from unmask.cli.main import main
+from unmask.system.lock import take_lock
 main({arguments!r})
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -523,6 +526,40 @@ def test_ctrl_c_says_how_many_of_how_many_and_where_they_are(run, pictures, tmp_
     (rows,) = tmp_path.glob("o.csv.*.part")
     assert str(rows) in result.stderr
     assert str(tmp_path / "o.html") in result.stderr
+
+
+def test_the_rows_of_a_run_that_was_killed_are_named_and_not_checked(run, face_file, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(face_file, folder / "face.png")
+    left, others, writing = (
+        folder / f"{name}.part" for name in ("o.csv.0a1b2c3d", "other.csv.0a1b2c3d", "o.csv.00000000")
+    )
+    for path in (left, others, writing):
+        path.write_text("path\n")
+    with writing.open("a") as file:
+        assert take_lock(file.fileno())  # as a run that is not over yet
+        result = run("check", folder, "--csv", folder / "o.csv")
+    assert str(left) in result.stderr
+    assert str(others) not in result.stderr
+    assert str(writing) not in result.stderr
+    assert left.read_text() == "path\n"
+    assert left.name not in (folder / "o.csv").read_text()
+    assert "face.png" in (folder / "o.csv").read_text()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no /dev/null here")
+def test_what_keeps_nothing_takes_any_number_of_reports(run, face_file):
+    assert run("check", face_file, "--csv", "/dev/null", "--html", "/dev/null").exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with a name")
+@pytest.mark.parametrize("option", ["--csv", "--html"])
+def test_a_pipe_with_a_name_gets_the_whole_report(run, face_file, tmp_path, option):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert run("check", face_file, option, pipe).exit_code == 0
+        assert "face.png" in reader.communicate()[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")

@@ -89,7 +89,9 @@ def check(
                 from unmask.output.csv_table import CsvWriter
 
                 reports.append(table := stack.enter_context(CsvWriter(csv_file)))
-                outputs.append(table.place)
+                outputs += [table.place, *table.left_over]
+                for part in table.left_over:
+                    say(f"An earlier run did not come to its end; its rows are in {part}", err=True)
             if html_file:
                 from unmask.output.html_page import HtmlWriter
 

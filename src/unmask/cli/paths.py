@@ -124,7 +124,10 @@ def refuse_overwriting(
     taken: set[str] = set()
     for file in files:
         place, name = os.path.realpath(file), os.fspath(file)
-        if place in taken:
+        is_device = os.path.exists(place) and not os.path.isfile(
+            place
+        )  # or a pipe: /dev/null takes any number of reports
+        if place in taken and not is_device:
             raise _bad_output(f"two reports cannot both be written to {name}")
         if place in named:
             raise _bad_output(f"{name} is to be checked, and would be overwritten by the report")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from unmask.finding import Status
 from unmask.output.files import file_stem, report_place, writing
+from unmask.system.lock import take_lock
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
 
     Attributes:
         place: Where the rows are; `path` once the table is whole.
+        left_over: Where the rows of earlier runs are that were killed or stopped before `path` was whole.
 
     Raises:
         UnmaskError: The file cannot be written.
@@ -63,10 +66,13 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
         path, is_device = report_place(path)
         self._path = path
         self.place = path if is_device else path.with_name(f"{file_stem(path.name)}.{os.urandom(4).hex()}.part")
+        self.left_over = () if is_device else _left_over(path)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # A file name that is no UTF-8 must not end a run of thousands.
             self._file = self.place.open("w" if is_device else "x", encoding="utf-8", errors="replace", newline="")
+        if not is_device:
+            take_lock(self._file.fileno())  # tells later runs that this one still writes
         self._rows = RowWriter(self._file)
         self._rows.writerow(CSV_COLUMNS)
         self._is_empty = True
@@ -105,6 +111,19 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
                     self.place = self.place.replace(self._path)
                 elif self._is_empty:
                     self.place.unlink()
+
+
+def _left_over(path: Path) -> tuple[Path, ...]:
+    parts = path.parent.glob(f"{glob.escape(file_stem(path.name))}.{'[0-9a-f]' * 8}.part")
+    return tuple(sorted(part for part in parts if _nobody_writes(part)))
+
+
+def _nobody_writes(part: Path) -> bool:
+    try:
+        with part.open("a") as file:
+            return take_lock(file.fileno())
+    except OSError:
+        return False
 
 
 def _safe_cell(text: str) -> str:

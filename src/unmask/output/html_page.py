@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -47,7 +47,8 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     def __init__(self, path: Path, detector: Detector) -> None:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
-        self.place, self._is_device = path, is_device = report_place(path)
+        path, is_device = report_place(path)
+        self.place = path
         self._detector = detector
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -56,9 +57,10 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._tally = Tally()
+        self._device: IO[str] | None = None
         with writing(path):  # refused now rather than after an hour
-            if is_device:
-                path.open("a").close()
+            if is_device:  # opened once: the reader of a pipe takes the first end for the end
+                self._device = path.open("w", encoding="utf-8", errors="replace")
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._cards = tempfile.TemporaryFile(  # noqa: SIM115  (closed in __exit__)
@@ -80,7 +82,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         self._tally.add(finding)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        with self._cards, writing(self.place):
+        with writing(self.place), self._device or nullcontext(), self._cards:
             if error is not None and not self._tally.pictures:
                 return
             self._cards.seek(0)
@@ -94,9 +96,8 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 what_it_is=WHAT_IT_IS,
                 interrupted=error is not None,
             )
-            if self._is_device:
-                with self.place.open("w", encoding="utf-8", errors="replace") as file:
-                    file.writelines(page)
+            if self._device:
+                self._device.writelines(page)
             else:
                 with atomic_write(self.place, "w", errors="replace") as file:
                     file.writelines(page)

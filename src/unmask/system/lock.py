@@ -33,7 +33,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "a+", encoding="utf-8") as file:
-        if not _take(file.fileno()):
+        if not take_lock(file.fileno()):
             file.seek(0)
             raise UnmaskError(
                 f"{folder} is in use: {file.read().strip() or 'by another program'}",
@@ -50,7 +50,8 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
 if os.name == "nt":
 
-    def _take(descriptor: int) -> bool:
+    def take_lock(descriptor: int) -> bool:
+        """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
         import msvcrt
 
         try:
@@ -63,7 +64,8 @@ if os.name == "nt":
 
 else:
 
-    def _take(descriptor: int) -> bool:
+    def take_lock(descriptor: int) -> bool:
+        """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
         import fcntl
 
         try:
