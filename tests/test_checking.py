@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import unmask
-from tests.toy_bundle import write_toy_bundle
+from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
+from unmask.bundle import Policy, write_bundle
 from unmask.checking import Detector, check_paths, examine_paths
 from unmask.errors import UnmaskError
 from unmask.face.finder import Face
@@ -279,6 +280,14 @@ def test_a_second_face_that_may_matter_is_no_bystander(toy_bundle, faces):
     finding, _ = scores_of_a_crop(toy_bundle, *faces)
     assert len(finding.faces) == 2
     assert "bystander" not in codes(finding)
+
+
+def test_every_verdict_of_a_detector_that_was_not_calibrated_says_so(tmp_path, drawn_face, two_halves):
+    by_hand = Policy(real_below=0.1, fake_above=0.9, chosen_by="not calibrated: no pictures were given")
+    info = toy_info(policies={"balanced": by_hand})
+    detector = Detector.load(write_bundle(tmp_path / "toy", info, toy_graph(64, weight=3.0, bias=0.1), "# toy\n"))
+    assert "not-calibrated" in codes(detector.check(drawn_face))
+    assert "not-calibrated" not in codes(detector.check(two_halves))  # shows no face
 
 
 def test_a_detector_that_gives_no_number_is_an_error_not_a_verdict(tmp_path, drawn_face):

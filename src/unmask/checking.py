@@ -17,7 +17,7 @@ from unmask.detector import Detector as CropDetector
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import normalise
 from unmask.face.crop import SMALLEST_FACE, Crop, crop_faces, cut_crops, whole_picture
-from unmask.finding import OUTSIDE_TRAINING, FaceFinding, Failure, Finding, Note, Status, Verdict
+from unmask.finding import NOT_CALIBRATED, OUTSIDE_TRAINING, FaceFinding, Failure, Finding, Note, Status, Verdict
 from unmask.image.read import Image, read_image
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
@@ -211,7 +211,7 @@ def _judge(
         crops = whole_picture(image.pixels)
     crops = crops.whole_in(image)
     faces = _judge_crops(detector, image.pixels, crops.kept, heatmap)
-    notes = [*image.notes, *crops.notes]
+    notes = [*image.notes, *crops.notes, *([NOT_CALIBRATED] if faces and not detector.is_calibrated else [])]
     decisive = deciding_face(faces)
     if {Verdict.REAL, Verdict.FAKE} <= {face.verdict for face in faces}:
         notes.append(Note("faces-disagree", "The faces in this picture get different verdicts; look at each."))

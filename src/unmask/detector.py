@@ -133,6 +133,11 @@ class Detector:
         return self.info.policies[self.policy].thresholds
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether those were chosen on pictures."""
+        return self.info.policies[self.policy].is_calibrated
+
+    @property
     def face_finder(self) -> FaceFinder:
         """The face finder that `check` uses; loaded when first asked for."""
         if self._face_finder is None:

@@ -44,6 +44,10 @@ OUTSIDE_TRAINING = Note(
     "outside-training",
     "This face is unlike those that the detector learned from: its score says little, and it is not called fake for it.",
 )
+NOT_CALIBRATED = Note(
+    "not-calibrated",
+    "This detector is not calibrated: how often it is wrong was not measured, nor whether it takes real for fake.",
+)
 
 
 @dataclass(frozen=True, slots=True)

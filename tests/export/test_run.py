@@ -181,7 +181,9 @@ def test_a_bundle_without_pictures_has_no_distance_and_says_that_it_is_not_calib
     assert info["policies"]["balanced"]["chosen_by"].startswith("not calibrated")
     assert "not calibrated" in card
     assert "unlike" not in card
-    assert not Detector.load(bundle).outputs(noise(1)).outside_training.any()
+    detector = Detector.load(bundle)
+    assert not detector.outputs(noise(1)).outside_training.any()
+    assert not detector.is_calibrated
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

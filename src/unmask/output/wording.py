@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unmask import __version__
-from unmask.finding import Verdict
+from unmask.finding import NOT_CALIBRATED, Verdict
 
 if TYPE_CHECKING:
     from unmask.bundle import BundleInfo
@@ -40,9 +40,6 @@ MEASURED = {
 }
 # Test where the bundle knows it; one that was just exported knows Validation only.
 MEASURED_ON = {"Test": "that it had never seen", "Validation": "by which its thresholds were chosen"}
-NOT_CALIBRATED = (
-    "This detector is not calibrated: how often it is wrong was not measured, nor whether it takes real for fake."
-)
 HINT_NOT_PROOF = "A verdict is a hint, not proof."
 EMPTY_HEATMAP = "Nothing in this face raised the score, so its heatmap is empty."
 # How the answers are counted, by the fields of a tally.
@@ -59,7 +56,7 @@ def measured(info: BundleInfo) -> list[str]:
     """What a reader should know first of how good the detector is, from its bundle."""
     split = next((name for name in MEASURED_ON if any(metric.split == name for metric in info.metrics)), None)
     if split is None:
-        return [NOT_CALIBRATED]
+        return [NOT_CALIBRATED.message]
     found = {metric.name: metric for metric in info.metrics if metric.split == split}
     sentences = []
     for name, words in MEASURED.items():
