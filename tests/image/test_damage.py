@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
+import time
+import zlib
 from collections.abc import Callable
 
 import cv2
@@ -16,6 +19,7 @@ from unmask.errors import UnmaskError
 from unmask.finding import Box
 from unmask.image.jpeg import SOS, segments
 from unmask.image.read import Image, read_image, read_whole_image
+from unmask.image.tiff import take_apart
 
 WIDTH, HEIGHT = 160, 192
 
@@ -286,3 +290,55 @@ def test_the_rest_of_a_damaged_picture_can_be_asked_for() -> None:
     assert not image.lacks(Box(0, 0, WIDTH, 64))
     assert image.lacks(Box(0, 64, WIDTH, 64))
     assert image.lacks(Box(-20, 150, 30, 80))
+
+
+def tiff_of(pixels: NDArray[np.uint8], compression: str, **options: object) -> bytes:
+    return encode(PillowImage.fromarray(pixels), "TIFF", compression=compression, **options)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_adobe_deflate", "tiff_deflate"])
+@pytest.mark.parametrize("seed", range(6))
+def test_other_bytes_in_a_tiff_are_noticed_or_refused(compression: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = tiff_of(cv2.resize(drawn(), (400, 300)), compression)
+    assert read_image(data).missing == ()
+    at = int(rng.integers(len(data) // 3, len(data) // 2))
+    for block in (bytes(3000), rng.bytes(3000), rng.bytes(3000).replace(b"\xff", b"\xfe")):
+        with pytest.raises(UnmaskError) as caught:
+            read_whole_image(data[:at] + block + data[at + 3000 :])
+        assert caught.value.code in ("damaged", "truncated")
+
+
+def test_a_wrong_checksum_alone_is_noticed_in_a_deflated_tiff() -> None:
+    data = bytearray(tiff_of(drawn(), "tiff_adobe_deflate"))
+    end = take_apart(bytes(data)).coded[0][1]
+    data[end - 1] ^= 1
+    with pytest.raises(UnmaskError):
+        read_whole_image(bytes(data))
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_adobe_deflate", "tiff_lzw", "packbits"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("rows", [None, 8, 48, 1000])
+def test_a_whole_tiff_lacks_nothing(compression: str, mode: str, rows: int | None) -> None:
+    picture = PillowImage.fromarray(drawn()).convert(mode)
+    options = {} if rows is None else {"tiffinfo": {278: rows}}
+    assert read_image(encode(picture, "TIFF", compression=compression, **options)).missing == ()
+    padded = encode(picture, "TIFF", compression=compression, **options) + bytes(9000)
+    assert read_image(padded).missing == ()
+
+
+def test_the_strips_of_a_tiff_are_looked_at_once_however_often_they_are_named() -> None:
+    rows = drawn()
+    packed = zlib.compress(rows.tobytes())
+    short, long, (height, width) = 3, 4, rows.shape[:2]
+    names = 100_000
+    start = 8 + 2 + 12 * 9 + 4
+    data = tiff(
+        (256, long, 1, width), (257, long, 1, height), (258, short, 3, start), (259, short, 1, 8), (262, short, 1, 2),
+        (273, long, names, start + 6), (277, short, 1, 3), (278, long, 1, height), (279, long, names, start + 6 + 4 * names),
+        data=b"\x08\0" * 3 + struct.pack("<I", start + 6 + 8 * names) * names + struct.pack("<I", len(packed)) * names + packed,
+    )  # fmt: skip
+    began = time.perf_counter()
+    np.testing.assert_array_equal(read_image(data).pixels, rows)
+    assert time.perf_counter() - began < 5

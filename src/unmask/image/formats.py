@@ -37,6 +37,7 @@ from unmask.image.limits import (
 from unmask.image.png_key import see_through
 from unmask.image.sniff import SAVE_AS, Kind
 from unmask.image.structure import count_parts, declared_size, looks_cut_off
+from unmask.image.tiff_damage import lacks_pixels
 from unmask.image.transfer import Colour, of_png
 from unmask.system.budget import Budget
 
@@ -179,8 +180,8 @@ def _tiff(file: _File) -> Decoded:
     if parts.cut:
         raise cut_off(file.kind, file.name)
     decoded = _by_pillow(file, parts.pixels_only(), Colour(parts.profile))
-    if parts.number(tiff.COMPRESSION) == tiff.JPEG_COMPRESSION:
-        decoded = _without_holes(decoded, file.data, parts.coded)
+    if lacks_pixels(parts):  # any row may depend on what is damaged
+        decoded.missing = ((0, decoded.pixels.shape[0]),)
     decoded.exif = parts.facts
     decoded.notes += (ANIMATED,) * parts.pages
     return decoded
