@@ -1,6 +1,6 @@
 """Is anything lost by a kill -9? Writes `docs/measurements/kill_resume.md`.
 
-    python benchmarks/kill_resume.py [--kills 20] [--seed 0] [--verbs prepare check train mine]
+    python benchmarks/kill_resume.py [--kills 20] [--minutes 12] [--seed 0]
 
 Each verb runs on generated pictures to the end, unbroken. Then it is started again in a new folder, killed with SIGKILL at a
 moment drawn by chance, looked at, started again, and what it leaves is compared with what the unbroken run left. Every other
