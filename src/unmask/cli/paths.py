@@ -124,10 +124,8 @@ def refuse_overwriting(
     taken: set[str] = set()
     for file in files:
         place, name = os.path.realpath(file), os.fspath(file)
-        is_device = os.path.exists(place) and not os.path.isfile(
-            place
-        )  # or a pipe: /dev/null takes any number of reports
-        if place in taken and not is_device:
+        # A device or a pipe takes any number of reports.
+        if place in taken and (os.path.isfile(place) or not os.path.exists(place)):
             raise _bad_output(f"two reports cannot both be written to {name}")
         if place in named:
             raise _bad_output(f"{name} is to be checked, and would be overwritten by the report")

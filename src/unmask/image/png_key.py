@@ -36,9 +36,8 @@ def see_through(png: Png, picture: PngImageFile) -> NDArray[np.bool_] | None:
     wide = png.bits == 16
     hidden = _is(values, [value >> 8 for value in png.see_through] if wide else png.see_through)
     if wide and hidden.any():
-        with type(picture)(
-            io.BytesIO(png.pixels_only)
-        ) as low:  # of each sample the second byte, Pillow gives the first
+        # Of each sample the second byte; Pillow gives the first.
+        with type(picture)(io.BytesIO(png.pixels_only)) as low:
             low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
             hidden &= _is(np.asarray(low), [value & 255 for value in png.see_through])
     return hidden
