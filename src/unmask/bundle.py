@@ -52,11 +52,6 @@ class Policy(_Strict):
     def thresholds(self) -> Thresholds:
         return Thresholds(self.real_below, self.fake_above)
 
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether they were chosen on pictures; `unmask.export.calibrate` says so where there were none."""
-        return not self.chosen_by.startswith("not calibrated")
-
 
 class Metric(_Strict):
     """One measured number, its 95 % interval and the number of pictures behind it."""

@@ -134,8 +134,8 @@ class Detector:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether those were chosen on pictures."""
-        return self.info.policies[self.policy].is_calibrated
+        """Whether those were chosen on pictures; `unmask.export.calibrate` writes where there were none."""
+        return not self.info.policies[self.policy].chosen_by.startswith("not calibrated")
 
     @property
     def face_finder(self) -> FaceFinder:
