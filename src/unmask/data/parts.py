@@ -46,11 +46,14 @@ def paste_part(
     side = image.shape[0]
     here, there = (_known(points, side) for points in (landmarks, donor_landmarks))
     mask = _part_mask(here, side, rng)
-    to_here, _ = cv2.estimateAffinePartial2D(there, here, method=cv2.LMEDS)
-    if to_here is None:
+    to_here = np.asarray(cv2.estimateAffinePartial2D(there, here, method=cv2.LMEDS)[0], np.float64)
+    if to_here.shape != (2, 3):  # points that no turn and scale takes there
         to_here = np.eye(2, 3)
-    to_here = to_here + np.array([[0.0, 0.0, 1.0]] * 2) * rng.normal(0.0, 0.006 * side, (2, 1))
-    moved = cv2.warpAffine(donor, to_here, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    to_here[:, 2] += rng.normal(0.0, 0.006 * side, 2)
+    moved = np.asarray(
+        cv2.warpAffine(donor, to_here, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101),
+        np.uint8,
+    )
     if rng.random() < MATCHED:
         moved = _with_colours_of(moved, image, mask)
     return np.asarray(cv2.blendLinear(moved, image, mask, 1 - mask), np.uint8), mask
@@ -91,4 +94,4 @@ def _with_colours_of(moved: Pixels, image: Pixels, mask: Floats) -> Pixels:
         found.append((mean, spread))
     (mean, spread), (wanted, wanted_spread) = found
     scale = np.clip(wanted_spread / np.maximum(spread, 1.0), 0.5, 2.0)
-    return np.clip((moved - mean) * scale + wanted, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((moved - mean) * scale + wanted, 0, 255), np.uint8)

@@ -60,7 +60,7 @@ class Attention(layers.Layer):  # type: ignore[misc]
         return ops.reshape(ops.einsum("bhqk,bkhd->bqhd", weights, values), (-1, values.shape[1], WIDTH))
 
 
-@keras.saving.register_keras_serializable("unmask")
+@keras.saving.register_keras_serializable("unmask")  # type: ignore[untyped-decorator]
 def quick_gelu(x: Any) -> Any:
     """CLIP's activation: x * sigmoid(1.702 x)."""
     return x * ops.sigmoid(1.702 * x)
