@@ -43,7 +43,7 @@ def test_lower_quality_is_further_from_the_picture() -> None:
 def test_the_issues_deliveries_are_all_there() -> None:
     assert {one.family for one in DEGRADATIONS} == {
         "JPEG", "WebP", "smaller and back", "messenger", "blur", "noise", "saturation", "gamma", "screenshot",
-        "crop shifted", "crop scaled",
+        "video frame", "crop shifted", "crop scaled",
     }  # fmt: skip
 
 

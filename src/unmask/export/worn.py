@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.data.source import Indexes, Source
 from unmask.evaluate.degradations import DEGRADATIONS
+from unmask.image.limits import LIMITS
 from unmask.image.resize import resize
 
 Pixels = NDArray[np.uint8]
@@ -29,6 +30,8 @@ PICTURES = 400
 
 def worn_reals(source: Source) -> dict[str, Source]:
     """Real pictures of a split after each of `DELIVERIES`; at most `PICTURES`, of the same size."""
+    if source.size < LIMITS.min_side:  # none is read, whatever way it came
+        return {}
     changes = {degradation.name: degradation.change for degradation in DEGRADATIONS}
     return {name: _changed(source, 0, changes[name]) for name in DELIVERIES}
 
