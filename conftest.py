@@ -22,6 +22,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import ONNX Ru
 ROOT = Path(__file__).resolve().parent
 FACES = Path(os.environ.get("UNMASK_FACES", ROOT.parent / "shared" / "faces"))
 CASES = Path(os.environ.get("UNMASK_CASES", ROOT.parent / "shared" / "cases"))
+VIDEOS = Path(os.environ.get("UNMASK_VIDEOS", ROOT.parent / "shared" / "videos"))
 CHROMIUM = os.environ.get("UNMASK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split(",") if name)
 
@@ -37,6 +38,7 @@ LEFT_OUT = frozenset(
 ONE_PACKAGE = {
     "heif": ("pillow_heif", "-e '.[heif]'"),
     "c2pa": ("c2pa", "-e '.[c2pa]'"),
+    "video": ("av", "-e '.[video]'"),
     "torch": ("torch", "-e '.[torch]'"),
     "jax": ("jax", "jax"),
     "openvino": ("openvino", "-e '.[openvino]'"),
@@ -55,6 +57,8 @@ def _missing(marker: str) -> str | None:
         return None if (FACES / "manifest.csv").exists() else f"no picture set at {FACES}: set UNMASK_FACES"
     if marker == "cases":
         return None if CASES.is_dir() else f"no folder of cases at {CASES}: set UNMASK_CASES"
+    if marker == "videos":
+        return None if VIDEOS.is_dir() else f"no folder of clips at {VIDEOS}: set UNMASK_VIDEOS"
     if marker == "openapi":
         absent = [n for n in ("schemathesis", "openapi_spec_validator") if importlib.util.find_spec(n) is None]
         return f"{', '.join(absent)} not installed: pip install -e '.[web-test]'" if absent else None
@@ -88,7 +92,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in ("train", "faces", "cases", "browser", "openapi", "strace", *ONE_PACKAGE):
+    for marker in ("train", "faces", "cases", "videos", "browser", "openapi", "strace", *ONE_PACKAGE):
         if item.get_closest_marker(marker) and (reason := _missing(marker)):
             if marker in REQUIRED:
                 pytest.fail(f"required here, but {reason}", pytrace=False)
@@ -113,6 +117,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def cases() -> Path:
     """The folder of files that were answered wrongly once; only for tests marked `cases`."""
     return CASES
+
+
+@pytest.fixture(scope="session")
+def videos() -> Path:
+    """The folder of clips; only for tests marked `videos`."""
+    return VIDEOS
 
 
 @pytest.fixture(scope="session")

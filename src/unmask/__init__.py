@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from unmask.image.limits import LIMITS, Limits
     from unmask.image.read import Image, read_image
     from unmask.verdict import Thresholds
+    from unmask.video.limits import CLIP_LIMITS, ClipLimits
+    from unmask.video.reader import Clip, Frame, read_clip
 
 # Where each public name lives. Loaded when first used, so that `import unmask` costs nothing and a program that only
 # reads pictures never loads a runtime.
@@ -45,16 +47,25 @@ _HOMES = {
     "Limits": "image.limits",
     "read_image": "image.read",
     "Thresholds": "verdict",
+    "CLIP_LIMITS": "video.limits",
+    "Clip": "video.reader",
+    "ClipLimits": "video.limits",
+    "Frame": "video.reader",
+    "read_clip": "video.reader",
 }
 
 __all__ = [
+    "CLIP_LIMITS",
     "LIMITS",
     "Box",
     "BundleInfo",
+    "Clip",
+    "ClipLimits",
     "Detector",
     "FaceFinding",
     "Failure",
     "Finding",
+    "Frame",
     "Image",
     "ImageFacts",
     "Limits",
@@ -67,6 +78,7 @@ __all__ = [
     "check",
     "check_paths",
     "read_bundle",
+    "read_clip",
     "read_image",
     "write_bundle",
 ]

@@ -157,6 +157,33 @@ class Finding:
         return asdict(self, dict_factory=_without_unstable)
 
 
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What is known of a clip itself. None of it goes into the score.
+
+    Attributes:
+        format: The container, such as "mp4", or GIF, PNG, WEBP.
+        codec: How its frames are packed, such as "h264".
+        width: Of a frame as it is shown, pixels.
+        height: Of a frame as it is shown, pixels.
+        frames: How many it has.
+        duration: From the first frame to the end of the last, in seconds.
+        frame_rate: Frames a second, on average.
+        file_bytes: Size of the file.
+        sha256: Of the file.
+    """
+
+    format: str
+    codec: str
+    width: int
+    height: int
+    frames: int
+    duration: float
+    frame_rate: float
+    file_bytes: int
+    sha256: str
+
+
 def _without_unstable(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in items if name not in _UNSTABLE}
 

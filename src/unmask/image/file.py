@@ -10,6 +10,9 @@ import glob
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from unmask.errors import UnmaskError
 
@@ -29,7 +32,25 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
             ``too-many-bytes`` or ``read-error``.
     """
     name = printable_name(path)
-    try:
+    with open_file(path, max_bytes) as file, _reading(path, name):
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1)
+        if len(data) > size:  # it grew meanwhile, or keeps no size, like the files in /proc
+            data += file.read(max_bytes + 1 - len(data))
+        if len(data) > max_bytes:
+            raise too_many_bytes(name, len(data), max_bytes)
+        return data
+
+
+def open_file(path: str | os.PathLike[str], max_bytes: int) -> BinaryIO:
+    """Opens a file to read from, and looks at its size first; `read_file` says what is refused.
+
+    Args:
+        path: A regular file, or a link to one.
+        max_bytes: Of the largest that is opened.
+    """
+    name = printable_name(path)
+    with _reading(path, name):
         if not os.fspath(path):
             raise FileNotFoundError(errno.ENOENT, "no name")
         mode = os.stat(path).st_mode
@@ -38,17 +59,22 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         _refuse_unless_regular(mode, name)
         # Looked at again once open: between the two, a name can come to mean something else. Without O_NONBLOCK,
         # opening a pipe would wait for a writer.
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115  (the caller closes it)
+        try:
             status = os.fstat(file.fileno())
             _refuse_unless_regular(status.st_mode, name)
             if status.st_size > max_bytes:
                 raise too_many_bytes(name, status.st_size, max_bytes)
-            data = file.read(status.st_size + 1)
-            if len(data) > status.st_size:  # it grew meanwhile, or keeps no size, like the files in /proc
-                data += file.read(max_bytes + 1 - len(data))
-            if len(data) > max_bytes:
-                raise too_many_bytes(name, len(data), max_bytes)
-            return data
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+@contextmanager
+def _reading(path: str | os.PathLike[str], name: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as failure:
         raise _cannot_read(path, name, failure) from failure
 

@@ -26,6 +26,11 @@ class Kind:
     code: str = "unsupported-format"
     hint: str = ""
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a video or may be one, so that `unmask.video` is to look at it."""
+        return self.hint == VIDEO_HINT
+
 
 SAVE_AS = "Open it in a picture editor, save it as PNG or JPEG, and check that."
 VIDEO_HINT = "Save a frame as PNG (most players can), and check that."
@@ -67,6 +72,9 @@ _OTHERS = (
     (b"\0\0\1\xba", "a video", VIDEO_HINT),
     (b"\0\0\1\xb3", "a video", VIDEO_HINT),
     (b"FLV\1", "a video", VIDEO_HINT),
+    (b"DKIF", "a video", VIDEO_HINT),
+    (b"YUV4MPEG2 ", "a video", VIDEO_HINT),
+    (b"\x06\x0e\x2b\x34\2\5\1\1\x0d\1\2\1", "a video", VIDEO_HINT),
     (b"OggS", "an Ogg recording", VIDEO_HINT),
     (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media recording", VIDEO_HINT),
     (b"PK\3\4", "a ZIP archive or an office document", "Unpack it and give the pictures or the folder."),
@@ -101,6 +109,8 @@ def sniff(data: bytes) -> Kind:
             return Kind(name, hint=hint)
     if data[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         return Kind("a QuickTime video", hint=VIDEO_HINT)
+    if len(data) > 188 and data[0] == data[188] == 0x47:  # packets of an MPEG transport stream
+        return Kind("a video", hint=VIDEO_HINT)
     if len(data) > 2 and data[0] == ord("P") and data[1] in b"1234567Ff" and data[2] in b" \t\r\n#":
         return Kind("a Netpbm picture", hint=SAVE_AS)
     return _text_kind(data)

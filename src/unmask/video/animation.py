@@ -1,0 +1,100 @@
+"""Frames out of a GIF, PNG or WebP that moves, with Pillow. Runs in the decoder's own process only."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from unmask.image.colour import to_srgb
+from unmask.image.transfer import Colour
+from unmask.video.messages import RefusedError, refuse_long, send
+from unmask.video.sampling import choose, part_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLUGINS = {
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+}
+SHORTEST = 0.011
+"""A frame that asks for less is shown for 0.1 s, as in browsers."""
+
+
+def decode(request: dict[str, Any]) -> Iterator[None]:
+    """Send the facts of the animation on standard input, then the frames that are asked for."""
+    data = sys.stdin.buffer.read()
+    limits = request["limits"]
+    lengths, broken = _lengths(request["kind"], data, limits)
+    if not lengths:
+        raise RefusedError("no-frames")
+    times = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+    refuse_long(part_seconds(times, request["start"], request["end"]), limits)
+    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames")})
+    notes = ["cut-off"] * broken
+    with _opened(request["kind"], data) as picture:
+        duration = float(sum(lengths))
+        send(
+            {
+                "type": "facts",
+                "format": request["kind"],
+                "codec": request["kind"].lower(),
+                "width": picture.width,
+                "height": picture.height,
+                "frames": len(lengths),
+                "duration": duration,
+                "frame_rate": len(lengths) / duration,
+                "wanted": len(chosen),
+            }
+        )
+        for number in chosen.tolist():
+            picture.seek(number)
+            pixels, remarks = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
+            notes += [remark.code for remark in remarks if remark.code not in notes]
+            size = {"height": pixels.shape[0], "width": pixels.shape[1]}
+            send({"type": "frame", "number": number, "time": float(times[number]), **size}, pixels)
+            yield
+    send({"type": "end", "notes": notes})
+
+
+def _opened(kind: str, data: bytes) -> Any:
+    module, name = PLUGINS[kind]
+    return getattr(importlib.import_module(module), name)(io.BytesIO(data))
+
+
+def _lengths(kind: str, data: bytes, limits: dict[str, Any]) -> tuple[list[float], bool]:
+    """How long each frame that can be decoded is shown, in seconds, and whether one cannot be."""
+    lengths: list[float] = []
+    with _opened(kind, data) as picture:
+        if picture.width * picture.height > limits["max_pixels"]:
+            raise RefusedError("too-many-pixels", f"{picture.width:,} x {picture.height:,}")
+        try:
+            for number in range(limits["max_frames"] + 1):
+                picture.seek(number)
+                picture.load()
+                length = (picture.info.get("duration") or 0) / 1000
+                lengths.append(length if length >= SHORTEST else 0.1)
+        except EOFError:
+            return lengths, False
+        except (OSError, SyntaxError, ValueError):
+            return lengths, True
+    raise RefusedError("too-many-frames")
+
+
+def _load_all() -> None:
+    """Loads what would be loaded later, before the process may open no further file."""
+    importlib.import_module("PIL.ImageCms")
+    for module, _ in PLUGINS.values():
+        importlib.import_module(module)
+    for mode in ("RGBA", "P", "L"):
+        to_srgb(PillowImage.new(mode, (8, 8)), Colour())
+    choose(np.arange(4.0), frames=2)
+
+
+_load_all()

@@ -1,0 +1,284 @@
+"""Frames out of a video, with FFmpeg's libraries (PyAV). Runs in the decoder's own process only.
+
+Two passes. The first reads packets and decodes nothing: it gives the time of every frame, whatever the header says. The
+second decodes from the last key frame before each frame that is wanted, and leaves out groups of pictures in which none is.
+No seeking is needed, so an index that is broken or missing does no harm.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+from unmask.image.transfer import PQ, Colour, converter
+from unmask.video.limits import CODECS, FORMATS
+from unmask.video.messages import RefusedError, refuse_long, send
+from unmask.video.sampling import choose, frame_times, part_seconds, usual_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+MOST_WAITING = 64_000_000
+"""Bytes of packets that are kept back in the hope of a key frame behind them."""
+STANDARD_HEIGHT = 576
+"""Frames of more lines are HD: their colours are BT.709 where the file does not say, as players take it."""
+ROWS_AT_ONCE = 1_000_000
+"""Pixels whose colours are converted at a time: a conversion holds a few copies, each 4 bytes a channel."""
+MOST_RATE = 1000
+"""Frames a second that are believed where frames have no times of their own."""
+SAME = 1e-7
+"""Seconds that two times may differ by and be the same; a ten-millionth of a second is no frame."""
+SQUARE = 0.02
+"""Pixels are square up to this."""
+
+
+def decode(request: dict[str, Any]) -> Iterator[None]:
+    """Send the facts of the clip on standard input, then the frames that are asked for."""
+    av.logging.set_level(None)
+    with _opened() as container:
+        stream, several = _stream(container)
+        format_name = _format(container)
+        stamps, keyless, tail = _stamps(container, stream, request["limits"]["max_frames"])
+        if not len(stamps):
+            raise RefusedError("no-frames")
+        rate = float(stream.average_rate or 0)
+        tail = tail or _is_short(container, stream, stamps)
+    times, odd = frame_times(stamps)
+    refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
+    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames")})
+    notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * tail
+    with _opened() as container:
+        stream, _ = _stream(container)
+        pictures = _Pictures(container, stream, request, np.sort(stamps), keyless)
+        yield from pictures.send(chosen, times, notes, _facts(stream, format_name, times, rate))
+
+
+def _opened() -> InputContainer:
+    def refuse(*_: object) -> None:
+        raise PermissionError("a clip names another file")
+
+    sys.stdin.buffer.seek(0)
+    whole = sys.stdin.buffer
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none", "enable_drefs": "0"}
+    try:
+        return av.open(whole, "r", container_options=options, io_open=refuse)
+    except (FFmpegError, ValueError, OSError) as error:
+        raise RefusedError("cannot-open", type(error).__name__) from error
+
+
+def _stream(container: InputContainer) -> tuple[VideoStream, bool]:
+    """The largest moving one, and whether there are others."""
+    moving = [stream for stream in container.streams.video if not stream.disposition & stream.disposition.attached_pic]
+    moving = [stream for stream in moving if stream.codec_context is not None]
+    if not moving:
+        raise RefusedError("no-video")
+    stream = max(moving, key=lambda each: (each.width or 0) * (each.height or 0))
+    if stream.codec_context.name not in CODECS:
+        raise RefusedError("unsupported-codec", stream.codec_context.name)
+    return stream, len(moving) > 1
+
+
+def _format(container: InputContainer) -> str:
+    name = container.format.name.split(",")[0]
+    return "mp4" if name == "mov" and container.metadata.get("major_brand", "qt").strip() != "qt" else name
+
+
+def _stamps(container: InputContainer, stream: VideoStream, most: int) -> tuple[NDArray[np.float64], bool, bool]:
+    """The time of each frame in seconds, whether the file has none of use, and whether reading ended in an error."""
+    stamps: list[int | None] = []
+    broken = False
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                stamps.append(_stamp(packet))
+            if len(stamps) > most:
+                raise RefusedError("too-many-frames")
+    except FFmpegError:
+        broken = True
+    if any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps):
+        rate = float(stream.average_rate or 0)
+        return np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25), True, broken
+    return np.array(stamps, np.float64) * float(stream.time_base or 1), False, broken
+
+
+def _is_short(container: InputContainer, stream: VideoStream, stamps: NDArray[np.float64]) -> bool:
+    """Whether the file says that it holds more than it does."""
+    declared = (container.duration or 0) / av.time_base - 1.0
+    return len(stamps) < 0.98 * stream.frames or float(np.ptp(stamps)) < 0.9 * declared
+
+
+def _stamp(packet: Packet[Any]) -> int | None:
+    return packet.pts if packet.pts is not None else packet.dts
+
+
+def _facts(stream: VideoStream, format_name: str, times: NDArray[np.float64], rate: float) -> dict[str, Any]:
+    duration = float(times[-1] + usual_step(times)) if len(times) > 1 else 1 / rate if rate else 0.0
+    return {
+        "format": format_name,
+        "codec": stream.codec_context.codec.canonical_name,
+        "frames": len(times),
+        "duration": duration,
+        "frame_rate": len(times) / duration if duration > 0 else 0.0,
+    }
+
+
+class _Pictures:
+    """The second pass."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        request: dict[str, Any],
+        stamps: NDArray[np.float64],
+        keyless: bool,
+    ) -> None:
+        self.container, self.stream, self.keyless = container, stream, keyless
+        self.stamps = stamps  # sorted, as the file gives them
+        self.most_pixels = request["limits"]["max_pixels"]
+        context = stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", request["threads"]
+        # What is damaged shall be told, not painted over; and no header makes the decoder take more memory than 8K needs.
+        context.options = {"err_detect": "explode", "max_pixels": str(2 * self.most_pixels)}
+        if context.width * context.height > self.most_pixels:
+            raise RefusedError("too-many-pixels", f"{context.width:,} x {context.height:,}")
+        self.waited: list[float] = []  # times of the frames that are yet to be sent
+        self.seen = 0
+        self.blind = False
+        self.damaged = False  # whether a frame that was wanted is
+
+    def send(
+        self, chosen: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
+    ) -> Iterator[None]:
+        """Send the facts, the frames that are asked for, and what to keep in mind."""
+        self.waited = [float(self.stamps[number]) for number in chosen]
+        told = False
+        for frame in self._frames():
+            stamp = self._time(frame)
+            if stamp < self._wanted() - SAME:
+                continue
+            while self._wanted() <= stamp + SAME:
+                self.waited.pop(0)
+            pixels, remarks = _upright_srgb(frame, self.stream.sample_aspect_ratio, self.most_pixels)
+            notes += [remark for remark in remarks if remark not in notes]
+            size = {"height": pixels.shape[0], "width": pixels.shape[1]}
+            if not told:
+                told = True
+                send({"type": "facts", "wanted": len(chosen), **size, **facts})
+            number = min(int(np.searchsorted(self.stamps, stamp - SAME)), len(times) - 1)
+            send({"type": "frame", "number": number, "time": float(times[number]), **size}, pixels)
+            yield
+            if not self.waited:
+                break
+        if not told:
+            raise RefusedError("no-frames")
+        send({"type": "end", "notes": notes + ["damaged-frames"] * self.damaged})
+
+    def _wanted(self) -> float:
+        return self.waited[0] if self.waited else float("inf")
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        """Frames in the order of their showing, at least all whole ones from that which is wanted next."""
+        waiting: list[Packet[Any]] = []
+        size, fed = 0, False
+        try:
+            for packet in self.container.demux(self.stream):
+                if not packet.size:
+                    continue
+                seconds = None if self.keyless else float(_stamp(packet) or 0) * float(self.stream.time_base or 1)
+                if packet.is_keyframe and seconds is not None and seconds <= self._wanted() + SAME:
+                    if waiting and fed:
+                        self.stream.codec_context.flush_buffers()
+                    waiting, size, self.blind = [], 0, False
+                waiting.append(packet)
+                size += packet.size
+                if seconds is None or seconds >= self._wanted() - SAME or size > MOST_WAITING:
+                    for each in waiting:
+                        yield from self._whole(each)
+                    waiting, size, fed = [], 0, True
+        except FFmpegError:
+            pass  # the end is missing; the first pass has noted that
+        for last in [*waiting, None]:
+            yield from self._whole(last)
+
+    def _whole(self, packet: Packet[Any] | None) -> Iterator[VideoFrame]:
+        """The frames that come out of the decoder for a packet, without those that are damaged."""
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except EOFError:
+            return
+        except FFmpegError:
+            # What follows is predicted from what is missing, up to the next key frame.
+            self.blind = True
+            return
+        for frame in frames:
+            self.blind = bool(frame.is_corrupt) or (self.blind and not frame.key_frame)
+            if not self.blind:
+                yield frame
+            elif self._time(frame) >= self._wanted() - SAME:
+                self.damaged = True
+            self.seen += 1
+
+    def _time(self, frame: VideoFrame) -> float:
+        stamp = frame.pts if frame.pts is not None else frame.dts
+        if self.keyless or stamp is None:
+            return float(self.stamps[min(self.seen, len(self.stamps) - 1)])
+        return float(stamp * (frame.time_base or self.stream.time_base or 1))
+
+
+def _upright_srgb(frame: VideoFrame, ratio: Fraction | None, most_pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """A frame as a player shows it: 8-bit sRGB, square pixels, upright; and what to keep in mind."""
+    width, height = frame.width, frame.height
+    if width * height > most_pixels:
+        raise RefusedError("too-many-pixels", f"{width:,} x {height:,}")
+    wide = float(ratio or 1)
+    if 0.1 <= wide <= 10 and abs(wide - 1) > SQUARE:  # made square by shrinking: no pixels are made up
+        width, height = (round(width * wide), height) if wide < 1 else (width, round(height / wide))
+    matrix = {2: Colorspace.ITU709 if frame.height > STANDARD_HEIGHT else Colorspace.ITU601}.get(frame.colorspace)
+    rgb: NDArray[Any] = frame.reformat(
+        width=max(1, width),
+        height=max(1, height),
+        format="rgb24",
+        src_colorspace=matrix,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BICUBIC,
+        threads=1,
+    ).to_ndarray()
+    colour = Colour(transfer=int(frame.color_trc), primaries=int(frame.color_primaries))
+    convert = converter(colour)
+    if convert is not None:
+        rows = max(1, ROWS_AT_ONCE // rgb.shape[1])
+        for top in range(0, len(rgb), rows):
+            rgb[top : top + rows] = convert(rgb[top : top + rows])
+    turned = frame.rotation % 360
+    notes = ["colour-uncertain"] * (colour.uncertain or convert is not None)
+    notes += ["turned-oddly"] * (turned % 90 != 0) + ["interlaced"] * frame.interlaced_frame
+    return np.rot90(rgb, round(turned / 90)), notes
+
+
+def _load_all() -> None:
+    """Loads what would be loaded later, before the process may open no further file: modules, and what a frame needs."""
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    frame = av.VideoFrame(64, 64, "yuv420p10le")
+    frame.color_trc, frame.color_primaries = PQ, 9
+    _upright_srgb(frame, None, 64 * 64)
+    choose(frame_times(np.arange(4.0))[0], frames=2)
+
+
+_load_all()

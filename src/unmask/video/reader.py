@@ -1,0 +1,277 @@
+"""A clip -> its frames with their times. The decoder runs in a process of its own (`unmask.video.decoder`).
+
+A stranger's clip is the most dangerous file there is: FFmpeg has hundreds of decoders, written for speed. So none of it is loaded
+here. The decoder's process may use so much time and memory, opens no further file, and what it answers is checked before
+it is believed. If it crashes or hangs, that is a refusal of the clip.
+
+Why PyAV and not OpenCV's FFmpeg, both of which decode with the same libraries (tried with PyAV 18.1 and OpenCV 5.0): both
+give the times of uneven frames within 1 ms, both tell of rotation, both find a frame by seeking, and both take 0.09 s for
+500 frames of 320 x 240. But PyAV gives packets without decoding them, so that every frame's time and all key frames are known
+whatever the header says, and groups of pictures without a wanted frame are left out. It tells which packets are damaged and goes
+on behind them, where OpenCV ended at frame 264 of 500 without a word. It takes a list of the containers that may be
+opened. And it gives 10-bit and HDR frames with their primaries and transfer, which `unmask.image.transfer` turns to sRGB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import queue
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+from unmask.errors import UnmaskError
+from unmask.finding import ClipFacts, Note
+from unmask.image.file import open_file, printable_name, too_many_bytes
+from unmask.system.cores import available_cores
+from unmask.video.kinds import kind_of_file
+from unmask.video.limits import CLIP_LIMITS, ClipLimits
+from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+MOST_MESSAGE = 65_536
+"""Bytes of a message of the decoder without pixels."""
+AHEAD = 2
+"""Frames that the decoder is ahead of whoever looks at them."""
+MOST_THREADS = 8
+"""Threads of a decoder; each holds a frame of its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        number: From 0, in the order of showing.
+        time: In seconds from the first frame.
+        pixels: uint8 (height, width, 3), sRGB, upright.
+    """
+
+    number: int
+    time: float
+    pixels: NDArray[np.uint8]
+
+
+class Clip:
+    """A clip that is being read: iterate over it once, or close it.
+
+    Attributes:
+        facts: What is known of the file.
+        wanted: How many frames were chosen; some of them may turn out damaged.
+        notes: What to keep in mind; complete once all frames were given.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, request: dict[str, Any], limits: ClipLimits) -> None:
+        self.notes: list[Note] = []
+        self._limits, self._name = limits, name
+        self._messages: queue.Queue[tuple[dict[str, Any], bytearray | None] | None] = queue.Queue(AHEAD)
+        size = os.fstat(file.fileno()).st_size
+        sha256 = hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
+        file.seek(0)
+        self._closed = threading.Event()
+        self._process = subprocess.Popen(
+            [*COMMAND, json.dumps(request)],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._listener = threading.Thread(target=self._listen, name="clip", daemon=True)
+        self._listener.start()
+        try:
+            facts = self._next("facts")
+            self.wanted = int(facts.pop("wanted"))
+            self.facts = ClipFacts(
+                format=str(facts["format"]),
+                codec=str(facts["codec"]),
+                width=int(facts["width"]),
+                height=int(facts["height"]),
+                frames=int(facts["frames"]),
+                duration=round(float(facts["duration"]), 3),
+                frame_rate=round(float(facts["frame_rate"]), 3),
+                file_bytes=size,
+                sha256=sha256,
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The chosen frames, in the order of time.
+
+        Raises:
+            UnmaskError: If decoding fails, or takes more than the limits allow.
+        """
+        try:
+            while (message := self._next("frame", "end"))["type"] == "frame":
+                yield Frame(int(message["number"]), round(float(message["time"]), 6), message["pixels"])
+            self.notes += [NOTES[code] for code in message["notes"] if code in NOTES]
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the decoder, if it has not ended; nothing is left of it."""
+        self._closed.set()
+        self._process.kill()
+        with contextlib.suppress(queue.Empty):  # a listener that waits for room in the queue
+            while True:
+                self._messages.get_nowait()
+        self._listener.join()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process.wait()
+
+    def _next(self, *types: str) -> dict[str, Any]:
+        try:
+            found = self._messages.get(timeout=self._limits.stalled_seconds)
+        except queue.Empty:
+            raise refusal("decoder-hung", self._name, f"{self._limits.stalled_seconds:.0f}") from None
+        if found is None:
+            raise died(self._name, self._process.wait(), self._limits)
+        message, pixels = found
+        if message.get("type") == "refusal":
+            raise refusal(str(message.get("code")), self._name, str(message.get("detail", "")))
+        if message.get("type") not in types:
+            raise refusal("decoder-died", self._name)
+        if pixels is not None:
+            shape = (int(message["height"]), int(message["width"]), 3)
+            message["pixels"] = np.frombuffer(pixels, np.uint8).reshape(shape)
+        return message
+
+    def _listen(self) -> None:
+        """Takes messages from the decoder, a few ahead; None says that there will be no more."""
+        assert self._process.stdout is not None
+        stream = self._process.stdout
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, struct.error, AttributeError):
+            while not self._closed.is_set():
+                length = struct.unpack(">I", _exactly(stream, 4))[0]
+                if length > MOST_MESSAGE:
+                    break
+                message, pixels = json.loads(bytes(_exactly(stream, length))), None
+                if message["type"] == "frame":
+                    count = int(message["height"]) * int(message["width"])
+                    if not 0 < count <= self._limits.max_pixels:
+                        break
+                    pixels = _exactly(stream, 3 * count)
+                self._put((message, pixels))
+        self._put(None)
+
+    def _put(self, item: tuple[dict[str, Any], bytearray | None] | None) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._messages.put(item, timeout=0.1)
+                return
+
+
+COMMAND = [sys.executable, "-P", "-m", "unmask.video.decoder"]
+
+
+def read_clip(
+    source: str | Path | bytes,
+    *,
+    frames: int | None = None,
+    every: float | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    threads: int | None = None,
+    limits: ClipLimits = CLIP_LIMITS,
+) -> Clip:
+    """Read a clip's frames with their times: a video, or a GIF, PNG or WebP that moves.
+
+    Frames are turned upright as the file says, have square pixels and 8-bit sRGB colours. Frames that are damaged are left
+    out. Bytes go to the decoder through memory, or, where the system has no such files, through one without a name.
+
+    Args:
+        source: A path, or the bytes of a file.
+        frames: So many, spread evenly over the part that is looked at; None, without `every`, for all.
+        every: Seconds from one to the next, in place of `frames`.
+        start: First moment of the part, in seconds from the first frame.
+        end: Last moment of it; None for the end of the clip.
+        threads: Of the decoder; None for one a core, at most 8.
+        limits: What is accepted.
+
+    Returns:
+        The clip: its facts, and its frames by iterating over it. Close it, use it in a `with` block, or iterate to its end.
+
+    Raises:
+        UnmaskError: If it is no clip, cannot be decoded, goes beyond the limits, or videos need the extra `video`.
+
+    Example:
+        >>> for frame in read_clip("clip.mp4", every=1.0):  # doctest: +SKIP
+        ...     print(frame.time, frame.pixels.shape)
+    """
+    for name, value, least in (("frames", frames, 1), ("every", every, 1e-3), ("start", start, 0.0)):
+        if value is not None and not least <= value < float("inf"):
+            raise UnmaskError(f"{name} of {value} makes no sense", hint=f"Give {least:g} or more.", code="bad-part")
+    if end is not None and not end > start:
+        raise UnmaskError(
+            f"a part from {start:g} s to {end:g} s holds nothing", hint="Let it end after its start.", code="bad-part"
+        )
+    name = printable_name(source) if isinstance(source, str | os.PathLike) else "The clip"
+    with _opened(source, limits.max_bytes) as file:
+        kind = kind_of_file(file)
+        if kind is None:
+            raise refusal("not-a-clip", name)
+        if kind.format is None and importlib.util.find_spec("av") is None:
+            raise no_extra(name)
+        request = {
+            "kind": kind.format,
+            "start": start,
+            "end": end,
+            "every": every,
+            "frames": frames,
+            "threads": threads or min(MOST_THREADS, available_cores()),
+            "limits": asdict(limits),
+        }
+        return Clip(file, name, request, limits)
+
+
+def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:
+    if isinstance(source, str | os.PathLike):
+        try:
+            return open_file(source, max_bytes)
+        except UnmaskError as error:
+            if error.code == "too-many-bytes":
+                raise too_large(error) from None
+            raise
+    if len(source) > max_bytes:
+        raise too_large(too_many_bytes("The clip", len(source), max_bytes))
+    memory = hasattr(os, "memfd_create")
+    file = os.fdopen(os.memfd_create("clip"), "w+b") if memory else tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(source)
+    file.seek(0)
+    return cast("BinaryIO", file)
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytearray:
+    """So many bytes; raises ValueError where the stream ends before."""
+    data = bytearray(count)
+    view, at = memoryview(data), 0
+    while at < count:
+        read = stream.readinto(view[at:])  # type: ignore[attr-defined]
+        if not read:
+            raise ValueError("the decoder has ended")
+        at += read
+    return data

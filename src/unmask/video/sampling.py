@@ -1,0 +1,79 @@
+"""Which frames of a clip to look at: arithmetic on their times alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# A clip whose times span this many times what its usual step and number of frames make up has lost its clock somewhere.
+ODD_SPAN = 10.0
+# Frames this close behind a moment that is asked for, and at most a quarter of a step, are taken to be at it: times are rounded
+# to 1/1000 s in many files.
+NEAR = 0.002
+
+
+def frame_times(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """The times of a clip's frames as they are shown, from 0.
+
+    Args:
+        stamps: float64 (N,), in seconds, in any order.
+
+    Returns:
+        Sorted times, and whether they are made up of equal steps because the file's own make no sense.
+    """
+    times = np.sort(stamps) - (stamps.min() if len(stamps) else 0.0)
+    step = usual_step(times)
+    if len(times) > 2 and times[-1] > ODD_SPAN * max(step, 1e-6) * len(times):
+        return np.arange(len(times), dtype=np.float64) * (step or 1 / 25), True
+    return np.asarray(times, np.float64), False
+
+
+def part_seconds(times: NDArray[np.float64], start: float, end: float | None) -> float:
+    """How much of a clip with frames at these times lies between two moments, in seconds."""
+    last = float(times[-1]) if len(times) else 0.0
+    return max(0.0, (last if end is None else min(end, last)) - start)
+
+
+def usual_step(times: NDArray[np.float64]) -> float:
+    """The median time from one frame to the next, in seconds; 0 where there is one frame."""
+    return float(np.sort(np.diff(times))[(len(times) - 1) // 2]) if len(times) > 1 else 0.0
+
+
+def choose(
+    times: NDArray[np.float64],
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    every: float | None = None,
+    frames: int | None = None,
+) -> NDArray[np.int64]:
+    """The numbers of the frames to look at.
+
+    Args:
+        times: Sorted, from 0, in seconds.
+        start: First moment of the part to look at.
+        end: Last moment of it; None for the end of the clip.
+        every: Seconds from one frame that is looked at to the next; None for as many as `frames` says.
+        frames: So many, spread evenly over the part, each in the middle of its share; None, without `every`, for all.
+
+    Returns:
+        int64, rising, each once; empty where the part holds no frame.
+    """
+    last, near = np.inf if end is None else end, min(NEAR, usual_step(times) / 4)
+    inside = np.flatnonzero((times >= start - near) & (times <= last + near))
+    if not len(inside) or (every is None and (frames is None or frames >= len(inside))):
+        return inside
+    begin = max(start, times[inside[0]])
+    until = times[inside[-1]] + usual_step(times)
+    until = until if end is None else min(until, end)
+    if every is not None:
+        wanted = np.arange(begin, times[inside[-1]] + near, every)
+    else:
+        assert frames is not None
+        wanted = begin + (np.arange(frames) + 0.5) * max(until - begin, 0.0) / frames
+    shown = np.searchsorted(times, wanted + near, side="right") - 1
+    return np.unique(np.clip(shown, inside[0], inside[-1])).astype(np.int64)

@@ -1,0 +1,177 @@
+"""Small clips of every kind, made by PyAV and Pillow: a moving gradient with a red square in its upper left corner."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unmask.image.sniff import sniff
+
+VIDEO = sniff(b"\0\0\0\x20ftypmp42" + bytes(100))
+RATE = 25
+X265_QUIET = {"x265-params": "log-level=none"}
+
+
+def picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """One frame, uint8 (height, width, 3), RGB; no two of a clip are equal."""
+    y, x = np.mgrid[:height, :width]
+    pixels = np.stack([x * 255 // width, y * 255 // height, np.full_like(x, number * 7 % 256)], axis=-1).astype(
+        np.uint8
+    )
+    pixels[: height // 4, : width // 4] = (255, 0, 0)
+    return pixels
+
+
+def video(
+    container: str = "mp4",
+    codec: str = "libx264",
+    *,
+    frames: int = 24,
+    size: tuple[int, int] = (96, 80),
+    pixel_format: str = "yuv420p",
+    times: list[float] | None = None,
+    rate: int = RATE,
+    rotation: int | None = None,
+    options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
+    audio: bool = False,
+    subtitles: bool = False,
+    streams: int = 1,
+    draw: Any = picture,
+    **context: Any,
+) -> bytes:
+    """The bytes of a video file.
+
+    Args:
+        container: As FFmpeg calls it.
+        codec: The encoder.
+        frames: How many.
+        size: Width and height.
+        pixel_format: Of the encoded frames.
+        times: Of each frame in seconds; None for even steps.
+        rate: Frames a second.
+        rotation: By which a player turns it, in degrees.
+        options: For the encoder.
+        muxer: For the container.
+        audio: Whether there is a second of silence beside it.
+        subtitles: Whether there is a stream of text.
+        streams: Of video; each further one is half as large.
+        draw: From a frame's number, width and height to its pixels.
+        **context: Attributes of the encoder.
+    """
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=container, options=muxer or {}) as output:
+        clock = Fraction(1, max(1000, rate))
+        made = []
+        for number in range(streams):
+            stream = output.add_stream(
+                codec, rate=rate, options={**(X265_QUIET if codec == "libx265" else {}), **(options or {})}
+            )
+            stream.width, stream.height = (side >> number for side in size)
+            stream.pix_fmt = pixel_format
+            if times is not None or rate > 1000:
+                stream.codec_context.time_base = clock
+            if rotation is not None:
+                stream.set_display_rotation(rotation)
+            for name, value in context.items():
+                setattr(stream.codec_context, name, value)
+            made.append(stream)
+        sound = output.add_stream("aac", rate=16000, layout="mono") if audio else None
+        text = output.add_stream("srt") if subtitles else None
+        if text:
+            text.codec_context.subtitle_header = b"[Script Info]\nScriptType: v4.00+\n"
+        output.start_encoding()
+        for number in range(frames):
+            for stream in made:
+                frame = av.VideoFrame.from_ndarray(draw(number, stream.width, stream.height), format="rgb24")
+                frame.time_base = clock
+                frame.pts = round((times[number] if times is not None else number / rate) / clock)
+                output.mux(stream.encode(frame))
+        if sound:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = 16000, 0
+            output.mux(sound.encode(silence))
+            output.mux(sound.encode())
+        if text:
+            packet = av.Packet(b"a line of text")
+            packet.stream, packet.pts, packet.dts, packet.duration, packet.time_base = (
+                text,
+                0,
+                0,
+                500,
+                Fraction(1, 1000),
+            )
+            output.mux(packet)
+        for stream in made:
+            output.mux(stream.encode())
+    return file.getvalue()
+
+
+def animation(
+    kind: str, *, frames: int = 6, milliseconds: int = 200, size: tuple[int, int] = (96, 80), **options: Any
+) -> bytes:
+    """The bytes of a GIF, PNG or WebP that moves."""
+    pictures = [Image.fromarray(picture(number * 5, *size)) for number in range(frames)]
+    file = io.BytesIO()
+    options = {"lossless": True, **options} if kind == "WEBP" else options
+    pictures[0].save(file, kind, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **options)
+    return file.getvalue()
+
+
+def sound() -> bytes:
+    """An MP4 with sound only."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=16000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 16000, 0
+        output.mux(stream.encode(silence))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+def damaged(data: bytes, start: float, count: int) -> bytes:
+    """A file with random bytes from a share of its length on."""
+    at = int(start * len(data))
+    noise = np.random.default_rng(0).integers(0, 256, count, np.uint8).tobytes()
+    return data[:at] + noise + data[at + count :]
+
+
+def with_duration(mp4: bytes, units: int) -> bytes:
+    """An MP4 whose headers tell of another length, in units of their clocks (ISO/IEC 14496-12, 8.2.2 and 8.4.2)."""
+    data = bytearray(mp4)
+    for name, place in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
+        at = data.find(name)
+        data[at + place : at + place + 4] = units.to_bytes(4, "big")
+    return bytes(data)
+
+
+def covered() -> bytes:
+    """An MP4 with sound and the picture of a cover, which is stored as a video of one frame."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        sound_stream = output.add_stream("aac", rate=16000, layout="mono")
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 96, 80, "yuvj420p"
+        cover.disposition = cover.disposition.attached_pic
+        output.start_encoding()
+        frame = av.VideoFrame.from_ndarray(picture(0, 96, 80), format="rgb24").reformat(format="yuvj420p")
+        frame.pts = 0
+        output.mux(cover.encode(frame))
+        output.mux(cover.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 16000, 0
+        output.mux(sound_stream.encode(silence))
+        output.mux(sound_stream.encode())
+    return file.getvalue()
