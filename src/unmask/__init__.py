@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from unmask.bundle import BundleInfo, read_bundle, write_bundle
     from unmask.checking import Detector, check, check_paths
     from unmask.errors import UnmaskError
-    from unmask.finding import Box, FaceFinding, Failure, Finding, ImageFacts, Note, Status, Verdict
+    from unmask.finding import (
+        Box,
+        ClipFacts,
+        ClipFinding,
+        FaceFinding,
+        Failure,
+        Finding,
+        ImageFacts,
+        Moment,
+        Note,
+        PersonFinding,
+        Status,
+        Verdict,
+    )
     from unmask.image.limits import LIMITS, Limits
     from unmask.image.read import Image, read_image
     from unmask.verdict import Thresholds
@@ -35,11 +48,15 @@ _HOMES = {
     "Detector": "checking",
     "UnmaskError": "errors",
     "Box": "finding",
+    "ClipFacts": "finding",
+    "ClipFinding": "finding",
     "FaceFinding": "finding",
     "Failure": "finding",
     "Finding": "finding",
     "ImageFacts": "finding",
+    "Moment": "finding",
     "Note": "finding",
+    "PersonFinding": "finding",
     "Status": "finding",
     "Verdict": "finding",
     "LIMITS": "image.limits",
@@ -60,6 +77,8 @@ __all__ = [
     "Box",
     "BundleInfo",
     "Clip",
+    "ClipFacts",
+    "ClipFinding",
     "ClipLimits",
     "Detector",
     "FaceFinding",
@@ -69,7 +88,9 @@ __all__ = [
     "Image",
     "ImageFacts",
     "Limits",
+    "Moment",
     "Note",
+    "PersonFinding",
     "Status",
     "Thresholds",
     "UnmaskError",

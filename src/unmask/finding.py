@@ -184,6 +184,82 @@ class ClipFacts:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One person's face in one sampled frame.
+
+    Attributes:
+        time: Of the frame, in seconds from the first.
+        frame: Its number, from 0.
+        face: As in a picture.
+    """
+
+    time: float
+    frame: int
+    face: FaceFinding
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFinding:
+    """One person through a clip. A person is a run of faces that follow each other in place; nobody is recognised.
+
+    Attributes:
+        verdict: Over all moments that count.
+        score: Calibrated P(fake) of the clip's person, 0..1.
+        moments: In the order of time.
+        decisive: Positions in `moments` of those that raised the score most, the highest first; at most 3.
+        notes: What to keep in mind about this person.
+    """
+
+    verdict: Verdict
+    score: float
+    moments: tuple[Moment, ...]
+    decisive: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFinding:
+    """The answer for one clip.
+
+    Attributes:
+        path: The file as it was named; None for bytes.
+        status: Whether there is an answer.
+        verdict: That of the most suspicious person; None without an answer.
+        score: Calibrated P(fake) of the same person, 0..1; None without an answer.
+        people: All who were judged, the most suspicious first.
+        looked_at: Times of the frames that were looked at, in seconds from the first.
+        clip: Facts of the file; None where it could not be read.
+        notes: What to keep in mind about the clip as a whole.
+        failure: Why there is no answer; None where there is one.
+        detector: Name and version of the detector.
+        policy: Name of the thresholds in use.
+        seconds: Wall time for this clip.
+    """
+
+    path: str | None
+    status: Status
+    verdict: Verdict | None
+    score: float | None
+    people: tuple[PersonFinding, ...]
+    looked_at: tuple[float, ...]
+    clip: ClipFacts | None
+    notes: tuple[Note, ...]
+    failure: Failure | None
+    detector: str
+    policy: str
+    seconds: float
+
+    @property
+    def faces(self) -> tuple[FaceFinding, ...]:
+        """Every face of every person."""
+        return tuple(moment.face for person in self.people for moment in person.moments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, as of `Finding`."""
+        return asdict(self, dict_factory=_without_unstable)
+
+
 def _without_unstable(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in items if name not in _UNSTABLE}
 
