@@ -98,6 +98,7 @@ class BundleInfo(_Strict):
         temperature: Divides the logit before the sigmoid.
         policies: Thresholds by name.
         default_policy: The one in use unless told otherwise.
+        clip_policies: Thresholds for a person in a clip, by the same names; those for pictures where one is missing.
         outside_above: A crop whose `distance` (an output of the graph) is above this is unlike those that the detector
             learned from; None, as in bundles without that output, for no such warning.
         metrics: Measured numbers with intervals.
@@ -118,6 +119,7 @@ class BundleInfo(_Strict):
     temperature: Annotated[float, Field(gt=0.0)]
     policies: dict[str, Policy]
     default_policy: str
+    clip_policies: dict[str, Policy] = {}
     outside_above: Annotated[float, Field(ge=0.0)] | None = None
     metrics: list[Metric] = []
     accusations: list[Metric] = []
