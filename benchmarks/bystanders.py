@@ -3,7 +3,7 @@
     python benchmarks/bystanders.py [--faces ../shared/faces]
 
 Writes docs/measurements/bystanders.md. All of Validation and every second picture of Train; Test is left alone, since a
-rule was chosen by these numbers (`unmask.checking.BYSTANDER_AREA`).
+rule was chosen by these numbers (`unmask.face.crop.BYSTANDER_AREA`).
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _row(detector: Detector, picture: Picture, found: Raw | Failure) -> Score:
 
 
 def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None) -> list[Score]:
-    from unmask.checking import check_paths
+    from unmask.checking import examine_paths
 
     if pictures.files is None:
         raise UnmaskError(
@@ -156,8 +156,8 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
             hint="Leave out --face-search, or name the dataset's folder.",
             code="no-files",
         )
-    findings = check_paths(pictures.files, detector, workers=workers)
-    return [_row_of(finding, picture) for finding, picture in zip(findings, pictures.items, strict=True)]
+    examined = examine_paths(pictures.files, detector, workers=workers, heatmap=False)
+    return [_row_of(each.finding, picture) for each, picture in zip(examined, pictures.items, strict=True)]
 
 
 def _row_of(finding: Finding, picture: Picture) -> Score:

@@ -35,8 +35,9 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
     if not lengths:
         raise RefusedError("no-frames")
     times = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-    refuse_long(part_seconds(times, request["start"], request["end"]), limits)
-    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames")})
+    if request["numbers"] is None:
+        refuse_long(part_seconds(times, request["start"], request["end"]), limits)
+    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
     notes = ["cut-off"] * broken
     with _opened(request["kind"], data) as picture:
         duration = float(sum(lengths))

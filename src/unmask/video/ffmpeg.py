@@ -58,8 +58,9 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
         rate = float(stream.average_rate or 0)
         tail = tail or _is_short(container, stream, stamps)
     times, odd = frame_times(stamps)
-    refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
-    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames")})
+    if request["numbers"] is None:
+        refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
+    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * tail
     with _opened() as container:
         stream, _ = _stream(container)

@@ -39,7 +39,7 @@ from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -195,6 +195,7 @@ def read_clip(
     every: float | None = None,
     start: float = 0.0,
     end: float | None = None,
+    numbers: Sequence[int] | None = None,
     threads: int | None = None,
     limits: ClipLimits = CLIP_LIMITS,
 ) -> Clip:
@@ -206,9 +207,10 @@ def read_clip(
     Args:
         source: A path, or the bytes of a file.
         frames: So many, spread evenly over the part that is looked at; None, without `every`, for all.
-        every: Seconds from one to the next, in place of `frames`.
+        every: Seconds from one to the next, in place of `frames`; with both, `frames` is the least, and four times it the most.
         start: First moment of the part, in seconds from the first frame.
         end: Last moment of it; None for the end of the clip.
+        numbers: Of the frames, in place of all that.
         threads: Of the decoder; None for one a core, at most 8.
         limits: What is accepted.
 
@@ -242,6 +244,7 @@ def read_clip(
             "end": end,
             "every": every,
             "frames": frames,
+            "numbers": None if numbers is None else [int(number) for number in numbers],
             "threads": threads or min(MOST_THREADS, available_cores()),
             "limits": asdict(limits),
         }

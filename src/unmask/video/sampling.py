@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ ODD_SPAN = 10.0
 # Frames this close behind a moment that is asked for, and at most a quarter of a step, are taken to be at it: times are rounded
 # to 1/1000 s in many files.
 NEAR = 0.002
+# See `choose`.
+MOST_TIMES = 4
 
 
 def frame_times(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
@@ -50,6 +53,7 @@ def choose(
     end: float | None = None,
     every: float | None = None,
     frames: int | None = None,
+    numbers: list[int] | None = None,
 ) -> NDArray[np.int64]:
     """The numbers of the frames to look at.
 
@@ -58,11 +62,15 @@ def choose(
         start: First moment of the part to look at.
         end: Last moment of it; None for the end of the clip.
         every: Seconds from one frame that is looked at to the next; None for as many as `frames` says.
-        frames: So many, spread evenly over the part, each in the middle of its share; None, without `every`, for all.
+        frames: So many, spread evenly over the part, each in the middle of its share; None, without `every`, for all. With
+            both, as many as `every` makes, but at least `frames` and at most `MOST_TIMES` that.
+        numbers: Of the frames themselves, in place of all the rest.
 
     Returns:
         int64, rising, each once; empty where the part holds no frame.
     """
+    if numbers is not None:
+        return np.unique([number for number in numbers if 0 <= number < len(times)]).astype(np.int64)
     last, near = np.inf if end is None else end, min(NEAR, usual_step(times) / 4)
     inside = np.flatnonzero((times >= start - near) & (times <= last + near))
     if not len(inside) or (every is None and (frames is None or frames >= len(inside))):
@@ -70,6 +78,10 @@ def choose(
     begin = max(start, times[inside[0]])
     until = times[inside[-1]] + usual_step(times)
     until = until if end is None else min(until, end)
+    if every is not None and frames is not None:
+        frames, every = min(max(frames, math.ceil((until - begin) / every)), MOST_TIMES * frames), None
+        if frames >= len(inside):
+            return inside
     if every is not None:
         wanted = np.arange(begin, times[inside[-1]] + near, every)
     else:

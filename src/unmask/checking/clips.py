@@ -1,0 +1,241 @@
+"""Clips in, findings out: frames are sampled, their faces judged and followed as people, and each person gets one verdict."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unmask.checking.faces import no_face, refuse_max_faces
+from unmask.checking.looking import Looking
+from unmask.errors import UnmaskError
+from unmask.face.crop import SMALLEST_FACE
+from unmask.finding import NOT_CALIBRATED, ClipFacts, ClipFinding, Failure, Moment, Note, Status, Verdict
+from unmask.video.limits import CLIP_LIMITS, ClipLimits
+from unmask.video.reader import Frame, read_clip
+from unmask.video.timeline import clip_thresholds, deciding_person, judge, most_suspicious_first, without_heatmaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from unmask.detector import Detector
+
+# Under this share of the frames that were looked at with a face in them, a clip gets a note.
+FEW_FACES = 0.25
+# More cuts than this share of the samples: hardly anybody is seen twice in one view.
+FAST_CUTS = 0.5
+# Bits a pixel and frame, below which a clip is strongly compressed; those of H.264 at a constant rate factor of 32 or more, of
+# codecs that need half of that at 35 or more. A talking head of FaceForensics++ at 23 takes 0.036 to 0.044.
+LOW_BITS, THRIFTY_LOW_BITS = 0.015, 0.008
+THRIFTY = frozenset({"hevc", "av1", "vp9", "vvc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What is looked at in a clip.
+
+    Attributes:
+        frames: So many, spread evenly; with `every`, at least so many and at most four times that.
+        every: Seconds from one to the next.
+        start: First moment of the part to look at, in seconds from the first frame.
+        end: Last moment of it; None for the end of the clip.
+        max_people: Judge only so many, those who are seen most.
+    """
+
+    frames: int | None = 32
+    every: float | None = 2.0
+    start: float = 0.0
+    end: float | None = None
+    max_people: int = 8
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        frames: int | None = None,
+        every: float | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+        max_people: int | None = None,
+    ) -> Sampling:
+        """As asked for; with what `SAMPLING` says where nothing was asked.
+
+        Raises:
+            UnmaskError: Both `frames` and `every` were.
+        """
+        if frames is not None and every is not None:
+            raise UnmaskError("frames and every say the same twice", hint="Give one of them.", code="bad-part")
+        if max_people is not None and max_people < 1:
+            raise UnmaskError(f"{max_people} people make no sense", hint="Give 1 or more.", code="bad-part")
+        if frames is None and every is None:
+            frames, every = SAMPLING.frames, SAMPLING.every
+        return cls(frames, every, start, end, max_people or SAMPLING.max_people)
+
+
+# 32 frames a clip are what detectors are commonly tested with; a minute and more gets one in 2 s, up to 128.
+SAMPLING = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedClip:
+    """A finding with where its frames can be had again, for drawing; and whether Ctrl-C ended the looking."""
+
+    finding: ClipFinding
+    source: str | Path | bytes
+    interrupted: bool = False
+
+    def key_frames(self) -> Iterator[tuple[Frame, list[tuple[int, Moment]]]]:
+        """The frames of the decisive moments, read once more.
+
+        Yields:
+            A frame, with the position of each person of whom it is a decisive moment, and that moment.
+
+        Raises:
+            UnmaskError: The file has changed or cannot be read any more.
+        """
+        wanted: dict[int, list[tuple[int, Moment]]] = {}
+        for number, person in enumerate(self.finding.people):
+            for moment in (person.moments[at] for at in person.decisive):
+                wanted.setdefault(moment.frame, []).append((number, moment))
+        if not wanted:
+            return
+        with read_clip(self.source, numbers=sorted(wanted)) as clip:
+            if self.finding.clip is None or clip.facts.sha256 != self.finding.clip.sha256:
+                raise UnmaskError("the clip has changed meanwhile", hint="Check it again.", code="read-error")
+            for frame in clip:
+                if frame.number in wanted:
+                    yield frame, wanted[frame.number]
+
+
+def examine_clip(
+    detector: Detector,
+    source: str | Path | bytes,
+    sampling: Sampling = SAMPLING,
+    *,
+    face_search: bool = True,
+    max_faces: int | None = None,
+    heatmap: bool = True,
+    limits: ClipLimits = CLIP_LIMITS,
+    on_frame: Callable[[int, int], None] | None = None,
+) -> ExaminedClip:
+    """The answer for one clip. Ctrl-C ends the looking; what was seen until then is judged, and the finding says so.
+
+    Args:
+        detector: That judges.
+        source: A path, or the bytes of a file.
+        sampling: What is looked at.
+        face_search: False to take each whole frame as the face of one person.
+        max_faces: Judge only so many of the largest faces in a frame; None for `unmask.checking.looking.MOST_FACES`.
+        heatmap: Whether the faces of the decisive moments come with their Grad-CAM maps.
+        limits: What is accepted.
+        on_frame: Called with how many frames were looked at, and of how many.
+
+    Raises:
+        UnmaskError: The clip cannot be read, or an argument makes no sense.
+    """
+    refuse_max_faces(max_faces)
+    started = time.perf_counter()
+    looking = Looking(detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+    interrupted = False
+    with read_clip(
+        source,
+        frames=sampling.frames,
+        every=sampling.every,
+        start=sampling.start,
+        end=sampling.end,
+        limits=limits,
+    ) as clip:
+        if clip.wanted > limits.max_sampled:
+            raise UnmaskError(
+                f"{clip.wanted:,} frames are more than are judged: {limits.max_sampled:,}",
+                hint="Ask for fewer frames, or for a shorter part.",
+                code="bad-part",
+            )
+        try:
+            for frame in clip:
+                looking.take(frame)
+                if on_frame:
+                    on_frame(len(looking.times), clip.wanted)
+        except KeyboardInterrupt:
+            interrupted = True
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    notes = [*clip.notes, *_remarks(clip.facts, looking)]
+    if interrupted:
+        notes.append(Note("interrupted", f"Stopped after {len(looking.times)} of {clip.wanted} frames."))
+    finding = _finding(detector, path, clip.facts, looking, notes, sampling.max_people, started)
+    return ExaminedClip(finding, source, interrupted)
+
+
+def _finding(
+    detector: Detector,
+    path: str | None,
+    facts: ClipFacts,
+    looking: Looking,
+    notes: list[Note],
+    max_people: int,
+    started: float,
+) -> ClipFinding:
+    seen = looking.people()
+    thresholds = clip_thresholds(detector.info, detector.policy)
+    people = [without_heatmaps(judge(each, detector.info.temperature, thresholds)) for each in seen[:max_people]]
+    if len(seen) > max_people:
+        notes.append(Note("people-left-out", f"{len(seen) - max_people} more, seen less often, were not judged."))
+    if {Verdict.REAL, Verdict.FAKE} <= {person.verdict for person in people}:
+        notes.append(Note("people-disagree", "The people in this clip get different verdicts; look at each."))
+    if people and not detector.is_calibrated:
+        notes.append(NOT_CALIBRATED)
+    decisive = deciding_person(people)
+    return ClipFinding(
+        path=path,
+        status=Status.ANSWERED if decisive else Status.NO_FACE,
+        verdict=decisive.verdict if decisive else None,
+        score=decisive.score if decisive else None,
+        people=most_suspicious_first(people),
+        looked_at=tuple(looking.times),
+        clip=facts,
+        notes=tuple(notes),
+        failure=None if decisive else no_face(bool(looking.too_small), "clip"),
+        detector=detector.label,
+        policy=detector.policy,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _remarks(facts: ClipFacts, looking: Looking) -> list[Note]:
+    """What makes a clip worse evidence than others."""
+    looked, notes = len(looking.times), []
+    if 0 < looking.with_face < FEW_FACES * looked:
+        message = f"A face was found in only {looking.with_face} of the {looked} frames that were looked at."
+        notes.append(Note("few-faces", message))
+    if looking.too_small:
+        message = f"Faces under {SMALLEST_FACE} px were left out: too small to judge."
+        notes.append(Note("faces-too-small", message))
+    if looking.left_out:
+        notes.append(Note("faces-left-out", "Frames show more faces than were judged; the smallest were left out."))
+    if looking.tracker.cuts > FAST_CUTS * looked:
+        message = "The picture changes from nearly every sample to the next, so that few people can be followed."
+        notes.append(Note("fast-cuts", message))
+    bits = 8 * facts.file_bytes / max(1, facts.frames * facts.width * facts.height)
+    if bits < (THRIFTY_LOW_BITS if facts.codec in THRIFTY else LOW_BITS):
+        notes.append(Note("heavy-compression", "The clip is strongly compressed: fine traces may be lost."))
+    return notes
+
+
+def unreadable_clip(detector: Detector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> ClipFinding:
+    """The finding for a clip that could not be read: the error as its failure, and no score."""
+    return ClipFinding(
+        path=path,
+        status=Status.UNREADABLE,
+        verdict=None,
+        score=None,
+        people=(),
+        looked_at=(),
+        clip=None,
+        notes=(),
+        failure=Failure(error.code, error.message, error.hint),
+        detector=detector.label,
+        policy=detector.policy,
+        seconds=seconds,
+    )
