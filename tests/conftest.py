@@ -51,6 +51,21 @@ def face_file(drawn_face: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFa
     return path
 
 
+@pytest.fixture(scope="session")
+def clip_file(drawn_face: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PNG of six frames, 0.2 s each, in which the drawn face moves to the right."""
+    import numpy as np
+    from PIL import Image
+
+    face = Image.fromarray(drawn_face).resize((128, 128), Image.Resampling.BOX)
+    frames = [Image.fromarray(np.full((160, 240, 3), 90, np.uint8)) for _ in range(6)]
+    for number, frame in enumerate(frames):
+        frame.paste(face, (10 + 4 * number, 16))
+    path = tmp_path_factory.mktemp("clips") / "clip.png"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=200)
+    return path
+
+
 @pytest.fixture
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one."""

@@ -10,6 +10,7 @@ from PIL import Image
 import unmask
 from tests.video import clips
 from unmask.checking import Detector, Sampling, check_paths, examine_all, examine_clip
+from unmask.checking.clips import read_key_frames
 from unmask.errors import UnmaskError
 from unmask.finding import ClipFinding, Finding, Status, Verdict
 from unmask.video.limits import ClipLimits
@@ -146,13 +147,21 @@ def test_too_many_frames_are_refused(toy_detector, two_people):
 
 
 def test_key_frames_are_those_of_the_decisive_moments(toy_detector, scene, two_people):
-    examined = examine_clip(toy_detector, two_people)
-    frames = {frame.number: (frame, moments) for frame, moments in examined.key_frames()}
-    wanted = {person.moments[at].frame for person in examined.finding.people for at in person.decisive}
-    assert set(frames) == wanted
-    for number, (frame, moments) in frames.items():
-        assert np.array_equal(frame.pixels, scene(number))
-        assert all(moment.frame == number for _, moment in moments)
+    examined = examine_clip(toy_detector, two_people, key_frames=True)
+    people = examined.finding.people
+    wanted = [(number, person.moments[at]) for number, person in enumerate(people) for at in person.decisive]
+    assert {(frame.person, frame.moment.frame) for frame in examined.key_frames} == {(n, m.frame) for n, m in wanted}
+    for frame in examined.key_frames:
+        square = frame.moment.face.crop
+        assert frame.scale == 1.0
+        assert np.array_equal(frame.small, scene(frame.moment.frame))
+        assert frame.face.shape == (square.height, square.width, 3)
+
+
+def test_a_clip_that_has_changed_meanwhile_is_not_drawn(toy_detector, two_people):
+    finding = examine_clip(toy_detector, two_people).finding
+    with pytest.raises(UnmaskError):
+        list(read_key_frames(clips.animation("GIF"), finding))
 
 
 def test_ctrl_c_judges_what_was_seen_and_says_so(toy_detector, two_people, tmp_path):

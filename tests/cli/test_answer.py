@@ -142,18 +142,18 @@ def test_ctrl_c_has_an_exit_status_of_its_own(run, face_file, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    monkeypatch.setattr("unmask.checking.examine_all", interrupted)
     assert run("check", face_file).exit_code == 130
 
 
 def test_ctrl_c_leaves_a_json_document_of_what_was_checked(run, pictures, monkeypatch):
-    from unmask.checking import examine_paths
+    from unmask.checking import examine_all
 
     def interrupted(*arguments, **options):
-        yield next(examine_paths(*arguments, **options))
+        yield next(examine_all(*arguments, **options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    monkeypatch.setattr("unmask.checking.examine_all", interrupted)
     result = run("check", pictures, "--json")
     assert result.exit_code == 130
     document = json.loads(result.stdout)
@@ -169,7 +169,7 @@ def test_a_document_that_an_error_cut_off_says_so(run, pictures, monkeypatch):
         yield from ()
         raise UnmaskError("no", hint="none", code="no")
 
-    monkeypatch.setattr("unmask.checking.examine_paths", failing)
+    monkeypatch.setattr("unmask.checking.examine_all", failing)
     result = run("check", pictures, "--json")
     assert result.exit_code == 2
     document = json.loads(result.stdout)
@@ -184,7 +184,7 @@ def test_ctrl_c_in_a_pipe_whose_reader_is_gone_is_ctrl_c(run, face_file, monkeyp
         finally:
             raise BrokenPipeError
 
-    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    monkeypatch.setattr("unmask.checking.examine_all", interrupted)
     monkeypatch.setattr("unmask.cli.main._drop_output", lambda: None)
     assert run("check", face_file).exit_code == 130
 
@@ -513,13 +513,13 @@ def test_an_earlier_report_is_not_overwritten_in_silence(run, in_folder, face_fi
 
 
 def test_ctrl_c_says_how_many_of_how_many_and_where_they_are(run, pictures, tmp_path, monkeypatch):
-    from unmask.checking import examine_paths
+    from unmask.checking import examine_all
 
     def interrupted(*arguments, **options):
-        yield next(examine_paths(*arguments, **options))
+        yield next(examine_all(*arguments, **options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unmask.checking.examine_paths", interrupted)
+    monkeypatch.setattr("unmask.checking.examine_all", interrupted)
     result = run("check", pictures, "--csv", tmp_path / "o.csv", "--html", tmp_path / "o.html")
     assert result.exit_code == 130
     assert "1 of 3 pictures" in result.stderr

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from unmask.checking.clips import SAMPLING, ExaminedClip, Sampling, examine_clip, unreadable_clip
+from unmask.checking.clips import SAMPLING, ExaminedClip, KeyFrame, Sampling, examine_clip, unreadable_clip
 from unmask.checking.faces import refuse_max_faces
 from unmask.checking.pictures import MOST_WORKERS, Examined, Source, examine_image, examine_paths, unreadable
 from unmask.detector import Detector as CropDetector
@@ -26,6 +26,7 @@ __all__ = [
     "Detector",
     "Examined",
     "ExaminedClip",
+    "KeyFrame",
     "Sampling",
     "check",
     "check_paths",
@@ -179,7 +180,8 @@ def examine_all(
         sampling: What is looked at in clips.
         face_search: As for `check_paths`.
         max_faces: As for `check_paths`.
-        heatmap: Whether each face comes with its Grad-CAM map; in clips, those of the decisive moments.
+        heatmap: Whether each face comes with its Grad-CAM map; in clips, those of the decisive moments,
+                whose key frames then come along.
         workers: As for `check_paths`.
         on_frame: Called with the number of a clip's frames that were looked at, and of how many.
 
@@ -197,12 +199,19 @@ def examine_all(
         for path in run:
             started = time.perf_counter()
             try:
-                examined = examine_clip(detector, path, sampling, on_frame=on_frame, **how)  # type: ignore[arg-type]
+                examined = examine_clip(
+                    detector,
+                    path,
+                    sampling,
+                    key_frames=heatmap,
+                    on_frame=on_frame,
+                    **how,  # type: ignore[arg-type]
+                )
             except UnmaskError as error:
                 if error.code in ("no-score", "bad-part"):
                     raise
                 finding = unreadable_clip(detector, os.fspath(path), error, time.perf_counter() - started)
-                examined = ExaminedClip(finding, path)
+                examined = ExaminedClip(finding)
             yield examined
             if examined.interrupted:
                 raise KeyboardInterrupt

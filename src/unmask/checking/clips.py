@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING
 from unmask.checking.faces import no_face, refuse_max_faces
 from unmask.checking.looking import Looking
 from unmask.errors import UnmaskError
-from unmask.face.crop import SMALLEST_FACE
+from unmask.face.crop import SMALLEST_FACE, cut
 from unmask.finding import NOT_CALIBRATED, ClipFacts, ClipFinding, Failure, Moment, Note, Status, Verdict
+from unmask.image.resize import shrink
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
-from unmask.video.reader import Frame, read_clip
+from unmask.video.reader import read_clip
 from unmask.video.timeline import clip_thresholds, deciding_person, judge, most_suspicious_first, without_heatmaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from unmask.detector import Detector
 
+# Longer side of a key frame that is kept for looking at, pixels.
+SMALL_SIDE = 480
 # Under this share of the frames that were looked at with a face in them, a clip gets a note.
 FEW_FACES = 0.25
 # More cuts than this share of the samples: hardly anybody is seen twice in one view.
@@ -78,35 +84,61 @@ class Sampling:
 SAMPLING = Sampling()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyFrame:
+    """A decisive moment of one person, for looking at.
+
+    Attributes:
+        person: The position among the finding's people.
+        moment: What was found.
+        small: The frame, uint8 (H, W, 3), its longer side at most `SMALL_SIDE`.
+        scale: Of `small` over the frame.
+        face: What the detector was shown, at its own size, uint8 (S, S, 3).
+    """
+
+    person: int
+    moment: Moment
+    small: NDArray[np.uint8]
+    scale: float
+    face: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ExaminedClip:
-    """A finding with where its frames can be had again, for drawing; and whether Ctrl-C ended the looking."""
+    """A finding with what is needed to draw it, if that was asked for; and whether Ctrl-C ended the looking."""
 
     finding: ClipFinding
-    source: str | Path | bytes
+    key_frames: tuple[KeyFrame, ...] = ()
     interrupted: bool = False
 
-    def key_frames(self) -> Iterator[tuple[Frame, list[tuple[int, Moment]]]]:
-        """The frames of the decisive moments, read once more.
 
-        Yields:
-            A frame, with the position of each person of whom it is a decisive moment, and that moment.
+def read_key_frames(source: str | Path | bytes, finding: ClipFinding) -> Iterator[KeyFrame]:
+    """The decisive moments of each person, their frames read once more.
 
-        Raises:
-            UnmaskError: The file has changed or cannot be read any more.
-        """
-        wanted: dict[int, list[tuple[int, Moment]]] = {}
-        for number, person in enumerate(self.finding.people):
-            for moment in (person.moments[at] for at in person.decisive):
-                wanted.setdefault(moment.frame, []).append((number, moment))
-        if not wanted:
-            return
-        with read_clip(self.source, numbers=sorted(wanted)) as clip:
-            if self.finding.clip is None or clip.facts.sha256 != self.finding.clip.sha256:
-                raise UnmaskError("the clip has changed meanwhile", hint="Check it again.", code="read-error")
-            for frame in clip:
-                if frame.number in wanted:
-                    yield frame, wanted[frame.number]
+    Args:
+        source: The clip that the finding is about.
+        finding: Of `examine_clip`.
+
+    Yields:
+        In the order of time.
+
+    Raises:
+        UnmaskError: The file has changed or cannot be read any more.
+    """
+    wanted: dict[int, list[tuple[int, Moment]]] = {}
+    for number, person in enumerate(finding.people):
+        for moment in (person.moments[at] for at in person.decisive):
+            wanted.setdefault(moment.frame, []).append((number, moment))
+    if not wanted:
+        return
+    with read_clip(source, numbers=sorted(wanted)) as clip:
+        if finding.clip is None or clip.facts.sha256 != finding.clip.sha256:
+            raise UnmaskError("the clip has changed meanwhile", hint="Check it again.", code="read-error")
+        for frame in clip:
+            small = shrink(frame.pixels, SMALL_SIDE)
+            scale = small.shape[1] / frame.pixels.shape[1]
+            for number, moment in wanted.get(frame.number, []):
+                yield KeyFrame(number, moment, small, scale, cut(frame.pixels, moment.face.crop))
 
 
 def examine_clip(
@@ -117,6 +149,7 @@ def examine_clip(
     face_search: bool = True,
     max_faces: int | None = None,
     heatmap: bool = True,
+    key_frames: bool = False,
     limits: ClipLimits = CLIP_LIMITS,
     on_frame: Callable[[int, int], None] | None = None,
 ) -> ExaminedClip:
@@ -129,6 +162,7 @@ def examine_clip(
         face_search: False to take each whole frame as the face of one person.
         max_faces: Judge only so many of the largest faces in a frame; None for `unmask.checking.looking.MOST_FACES`.
         heatmap: Whether the faces of the decisive moments come with their Grad-CAM maps.
+        key_frames: Whether the frames of the decisive moments come along.
         limits: What is accepted.
         on_frame: Called with how many frames were looked at, and of how many.
 
@@ -165,7 +199,8 @@ def examine_clip(
     if interrupted:
         notes.append(Note("interrupted", f"Stopped after {len(looking.times)} of {clip.wanted} frames."))
     finding = _finding(detector, path, clip.facts, looking, notes, sampling.max_people, started)
-    return ExaminedClip(finding, source, interrupted)
+    frames = tuple(read_key_frames(source, finding)) if key_frames else ()
+    return ExaminedClip(finding, frames, interrupted)
 
 
 def _finding(

@@ -15,7 +15,8 @@ import warnings
 import click
 
 from unmask import __version__
-from unmask.cli.answer import check, demo, doctor, explain
+from unmask.cli.answer import demo, doctor, explain
+from unmask.cli.check import check
 from unmask.cli.data import audit, prepare
 from unmask.cli.export import export
 from unmask.cli.judge import compare, evaluate

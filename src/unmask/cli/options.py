@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from unmask.checking import Sampling
     from unmask.detector import Detector
 
 PATH = click.Path(path_type=Path)
@@ -37,6 +38,33 @@ def detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def clip_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what is looked at in clips; `sampling_of` takes them."""
+    seconds = click.FloatRange(min=0)
+    for option in (
+        click.option("--max-people", type=click.IntRange(1), help="In clips: judge only so many. [default: 8]"),
+        click.option("--to", "end", type=seconds, help="In clips: end at this second."),
+        click.option("--from", "start", type=seconds, default=0.0, help="In clips: begin at this second."),
+        click.option(
+            "--every", type=click.FloatRange(min=0.001), help="In clips: look at a frame every so many seconds."
+        ),
+        click.option(
+            "--frames",
+            type=click.IntRange(1),
+            help="In clips: look at so many frames. [default: 32; one in 2 s, up to 128, of clips over a minute]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def sampling_of(options: dict[str, Any]) -> Sampling:
+    """What is to be looked at in clips; takes the options of `clip_options` out."""
+    from unmask.checking import Sampling
+
+    return Sampling.of(**{name: options.pop(name) for name in ("frames", "every", "start", "end", "max_people")})
 
 
 def load(options: dict[str, Any], *, many: bool = False) -> tuple[Detector, dict[str, Any]]:

@@ -12,6 +12,9 @@ from unmask.image.sniff import sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from unmask.output.documents import Tally
 
 # Left behind in folders by desktops; nobody who names a folder means these.
 DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
@@ -107,6 +110,29 @@ def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
                 yield Candidate(match, _is_among(match, own))
 
 
+def files(names: Iterable[str], outputs: list[Path], tally: Tally) -> Iterator[str]:
+    """The files to look at; what is left out is counted in `tally`."""
+    for candidate in expand(names, outputs=outputs):
+        if candidate.left_out:
+            tally.left_out += 1
+        else:
+            yield candidate.path
+
+
+def count(names: Iterable[str], outputs: list[Path]) -> int:
+    """How many files there are to look at."""
+    from unmask.output.documents import Tally
+
+    return sum(1 for _ in files(names, outputs, Tally()))
+
+
+def nothing_to_do(what: str) -> UnmaskError:
+    """The error where no file is to be looked at."""
+    return UnmaskError(
+        f"there was nothing to {what}", hint="Give pictures or clips, or a folder with some in it.", code="no-pictures"
+    )
+
+
 def refuse_overwriting(
     names: Iterable[str], files: Iterable[str | os.PathLike[str]], *, overwrite: bool = False
 ) -> None:
@@ -130,7 +156,7 @@ def refuse_overwriting(
         if place in named:
             raise _bad_output(f"{name} is to be checked, and would be overwritten by the report")
         if _is_picture(place):
-            raise _bad_output(f"{name} is a picture, and would be overwritten by the report")
+            raise _bad_output(f"{name} is a picture or a clip, and would be overwritten by the report")
         if os.path.isdir(place):
             raise _bad_output(f"{name} is a folder")
         if os.path.isfile(place) and os.path.getsize(place) and not overwrite:
@@ -150,7 +176,7 @@ def _is_picture(path: str) -> bool:
             start = file.read(4096)
     except OSError:
         return False
-    return bool(start) and sniff(start).format is not None
+    return bool(start) and (sniff(start).format is not None or sniff(start).is_clip)
 
 
 def _bad_output(message: str) -> UnmaskError:

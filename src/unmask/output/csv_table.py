@@ -9,19 +9,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from unmask.finding import Status
+from unmask.finding import ClipFinding, Status
 from unmask.output.files import file_stem, report_place, writing
 from unmask.system.lock import take_lock
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from unmask.checking import Examined
+    from unmask.checking import Examined, ExaminedClip
+    from unmask.finding import ClipFacts, FaceFinding, Failure, Finding, ImageFacts, Note, Verdict
 
 CSV_COLUMNS = (
     "path", "status", "verdict", "score", "faces", "face_left", "face_top", "face_width", "face_height", "format",
     "width", "height", "file_bytes", "sha256", "notes", "failure", "message", "hint", "detector", "policy",
+    "person", "time", "frame", "person_verdict", "person_score", "clip_verdict", "clip_score",
 )  # fmt: skip
 
 
@@ -48,7 +50,7 @@ class RowWriter:
 
 
 class CsvWriter(AbstractContextManager["CsvWriter"]):
-    """Writes one row a picture; a picture without an answer is a row, too.
+    """Writes one row a picture and one a sampled face of a clip; what has no answer is a row, too.
 
     The rows go to a file of their own beside `path`, each as soon as it is known, and that takes the place of `path` when
     all are there. However a run ends, the rows that it found are kept, half a table is never taken for a whole one, and two
@@ -77,30 +79,13 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
         self._rows.writerow(CSV_COLUMNS)
         self._is_empty = True
 
-    def add(self, examined: Examined) -> None:
-        """Write one row. The face columns are those of the face that decided."""
+    def add(self, examined: Examined | ExaminedClip) -> None:
+        """Write one row for a picture, whose face columns are those of the face that decided; for a clip one a sampled face."""
         finding = examined.finding
-        face = deciding_face(finding.faces)
-        box = face.box if face else None
-        image, failure = finding.image, finding.failure
-        notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
+        rows = clip_rows(finding) if isinstance(finding, ClipFinding) else [picture_row(finding)]
         self._is_empty = False
         with writing(self._path):
-            self._rows.writerow(
-                [
-                    _safe_cell(finding.path or ""),
-                    finding.status.value,
-                    finding.verdict.value if finding.verdict else "",
-                    f"{finding.score:.6f}" if finding.score is not None else "",
-                    "" if finding.status is Status.UNREADABLE else len(finding.faces),
-                    *((box.left, box.top, box.width, box.height) if box else ("", "", "", "")),
-                    *((image.format, image.width, image.height, image.file_bytes, image.sha256) if image else [""] * 5),
-                    ";".join(dict.fromkeys(note.code for note in notes)),
-                    *((failure.code, _safe_cell(failure.message), failure.hint) if failure else ("", "", "")),
-                    finding.detector,
-                    finding.policy,
-                ]
-            )
+            self._rows.writerows(rows)
             self._file.flush()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -124,6 +109,69 @@ def _nobody_writes(part: Path) -> bool:
             return take_lock(file.fileno())
     except OSError:
         return False
+
+
+def picture_row(finding: Finding) -> list[object]:
+    """The cells of one picture."""
+    face = deciding_face(finding.faces)
+    notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
+    count = "" if finding.status is Status.UNREADABLE else len(finding.faces)
+    return [
+        *_answer(finding.path, finding.status, finding.verdict, finding.score),
+        count,
+        *_box(face),
+        *_file(finding.image),
+        *_end(notes, finding.failure, finding.detector, finding.policy),
+        *[""] * 7,
+    ]
+
+
+def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
+    """The cells of one clip: a row for each sampled face, or one that says why there is none."""
+    clip = [finding.verdict.value if finding.verdict else "", _number(finding.score)]
+    if not finding.people:
+        count = "" if finding.status is Status.UNREADABLE else 0
+        yield [
+            *_answer(finding.path, finding.status, finding.verdict, finding.score),
+            count,
+            *_box(None),
+            *_file(finding.clip),
+            *_end(finding.notes, finding.failure, finding.detector, finding.policy),
+            *[""] * 5,
+            *clip,
+        ]
+    for number, person in enumerate(finding.people, start=1):
+        for moment in person.moments:
+            yield [
+                *_answer(finding.path, finding.status, moment.face.verdict, moment.face.score),
+                1,
+                *_box(moment.face),
+                *_file(finding.clip),
+                *_end((*finding.notes, *person.notes, *moment.face.notes), None, finding.detector, finding.policy),
+                *(number, f"{moment.time:.3f}", moment.frame, person.verdict.value, _number(person.score)),
+                *clip,
+            ]
+
+
+def _answer(path: str | None, status: Status, verdict: Verdict | None, score: float | None) -> list[object]:
+    return [_safe_cell(path or ""), status.value, verdict.value if verdict else "", _number(score)]
+
+
+def _number(score: float | None) -> str:
+    return f"{score:.6f}" if score is not None else ""
+
+
+def _box(face: FaceFinding | None) -> list[object]:
+    return [face.box.left, face.box.top, face.box.width, face.box.height] if face else [""] * 4
+
+
+def _file(facts: ImageFacts | ClipFacts | None) -> list[object]:
+    return [facts.format, facts.width, facts.height, facts.file_bytes, facts.sha256] if facts else [""] * 5
+
+
+def _end(notes: Iterable[Note], failure: Failure | None, detector: str, policy: str) -> list[object]:
+    why = [failure.code, _safe_cell(failure.message), failure.hint] if failure else [""] * 3
+    return [";".join(dict.fromkeys(note.code for note in notes)), *why, detector, policy]
 
 
 def _safe_cell(text: str) -> str:

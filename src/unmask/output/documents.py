@@ -11,14 +11,16 @@ from unmask import __version__
 from unmask.errors import UnmaskError
 
 if TYPE_CHECKING:
-    from unmask.checking import Examined
+    from collections.abc import Sequence
+
+    from unmask.checking import Examined, ExaminedClip
     from unmask.detector import Detector
-    from unmask.finding import Finding
+    from unmask.finding import ClipFinding, Finding
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many pictures got which answer."""
+    """How many pictures and clips got which answer; `pictures` counts both."""
 
     pictures: int = 0
     real: int = 0
@@ -28,7 +30,7 @@ class Tally:
     unreadable: int = 0
     left_out: int = 0
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: Finding | ClipFinding) -> None:
         """Count one finding."""
         self.pictures += 1
         outcome = finding.verdict.value if finding.verdict else finding.status.value.replace("-", "_")
@@ -36,7 +38,7 @@ class Tally:
 
     @property
     def unanswered(self) -> int:
-        """Pictures without a verdict."""
+        """Pictures and clips without a verdict."""
         return self.no_face + self.unreadable
 
 
@@ -56,7 +58,7 @@ def detector_facts(detector: Detector) -> dict[str, Any]:
     }
 
 
-def document(findings: list[Finding], detector: Detector) -> dict[str, Any]:
+def document(findings: Sequence[Finding | ClipFinding], detector: Detector) -> dict[str, Any]:
     """The JSON document for a few findings, as a whole; `JsonWriter` writes the same for any number."""
     tally = Tally()
     for finding in findings:
@@ -89,7 +91,7 @@ class JsonWriter(AbstractContextManager["JsonWriter"]):
             f'{{\n  "unmask": "{__version__}",\n  "detector": {_json(detector_facts(detector), 2)},\n  "findings": ['
         )
 
-    def add(self, examined: Examined) -> None:
+    def add(self, examined: Examined | ExaminedClip) -> None:
         """Write one finding."""
         self._stream.write(f"{',' if self._tally.pictures else ''}\n    {_json(examined.finding.to_dict(), 4)}")
         self._tally.add(examined.finding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from unmask import __version__
 from unmask.explain.heatmap import WHAT_IT_IS
-from unmask.finding import Box, FaceFinding
-from unmask.image.encode import encode_jpeg
+from unmask.finding import Box, ClipFinding, FaceFinding
 from unmask.image.resize import shrink
 from unmask.output import wording
+from unmask.output.clip_html import clip_parts, jpeg_url
 from unmask.output.documents import Tally
 from unmask.output.files import report_place, writing
 from unmask.output.pictures import plain_and_heatmap
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from unmask.checking import Examined
+    from unmask.checking import Examined, ExaminedClip
     from unmask.detector import Detector
 
 THUMBNAIL = 360
@@ -56,7 +55,8 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         environment.globals["words"] = wording
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
-        self._tally = Tally()
+        self._clip_card = environment.get_template("clip.html")
+        self._tally, self._clips = Tally(), 0
         self._device: IO[str] | None = None
         with writing(path):  # refused now rather than after an hour
             if is_device:  # opened once: the reader of a pipe takes the first end for the end
@@ -67,19 +67,27 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 "w+", prefix=".", encoding="utf-8", errors="replace", dir=None if is_device else path.parent
             )
 
-    def add(self, examined: Examined) -> None:
+    def add(self, examined: Examined | ExaminedClip) -> None:
         """Write one card."""
+        number = self._tally.pictures + 1
+        if isinstance(examined.finding, ClipFinding):
+            self._clips += 1
+            card = self._clip_card.render(number=number, **clip_parts(examined, self._detector))
+        else:
+            card = self._picture_card(examined, number)
+        with writing(self.place):
+            self._cards.write(card)
+        self._tally.add(examined.finding)
+
+    def _picture_card(self, examined: Examined, number: int) -> str:
         finding, pixels = examined.finding, examined.pixels
-        card = self._card.render(
+        return self._card.render(
             finding=finding,
-            number=self._tally.pictures + 1,
-            thumbnail=_jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
+            number=number,
+            thumbnail=jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
             faces=[_face_pictures(face, pixels) for face in finding.faces] if pixels is not None else [],
             thresholds=self._detector.thresholds,
         )
-        with writing(self.place):
-            self._cards.write(card)
-        self._tally.add(finding)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with writing(self.place), self._device or nullcontext(), self._cards:
@@ -88,6 +96,8 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
             self._cards.seek(0)
             page = self._page.generate(
                 tally=self._tally,
+                counted=wording.counted(self._tally.pictures, self._clips),
+                clips=self._clips,
                 cards=_chunks(self._cards),
                 detector=self._detector.info,
                 policy=self._detector.policy,
@@ -107,8 +117,8 @@ def _face_pictures(face: FaceFinding, pixels: NDArray[np.uint8]) -> dict[str, An
     plain, over = plain_and_heatmap(face, pixels, FACE_SIDE)
     return {
         "face": face,
-        "plain": _jpeg_url(plain),
-        "heatmap": _jpeg_url(over),
+        "plain": jpeg_url(plain),
+        "heatmap": jpeg_url(over),
         "box": _percent(face.box, pixels),
     }
 
@@ -123,10 +133,6 @@ def _percent(box: Box, pixels: NDArray[np.uint8]) -> dict[str, float]:
         "width": 100 * (right - left) / width,
         "height": 100 * (bottom - top) / height,
     }
-
-
-def _jpeg_url(pixels: NDArray[np.uint8]) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")
 
 
 def _chunks(stream: IO[str]) -> Any:

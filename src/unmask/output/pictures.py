@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from unmask.checking import ExaminedClip
     from unmask.finding import FaceFinding, Finding
 
 PAIR_SIDE = 384
@@ -70,6 +71,28 @@ class FacePictures:
             for number, face in enumerate(finding.faces, start=1)
         ]
 
+    def add_clip(self, examined: ExaminedClip) -> list[Path]:
+        """Write `<number>-<name>-person<k>-<time>s.png` for each decisive moment: the face beside its heatmap.
+
+        Args:
+            examined: With key frames.
+
+        Returns:
+            The files, in the order of time.
+
+        Raises:
+            UnmaskError: One cannot be written.
+        """
+        self._count += 1
+        start = f"{self._count:04}-{file_stem(Path(examined.finding.path or 'clip').stem)}"
+        return [
+            write_file(
+                self.place / f"{start}-person{frame.person + 1}-{frame.moment.time:.2f}s{self._ending}.png",
+                encode_png(np.concatenate(face_and_heatmap(frame.face, frame.moment.face, PAIR_SIDE), axis=1)),
+            )
+            for frame in examined.key_frames
+        ]
+
 
 def plain_and_heatmap(
     face: FaceFinding, pixels: NDArray[np.uint8], side: int
@@ -84,7 +107,14 @@ def plain_and_heatmap(
     Returns:
         Two uint8 (side, side, 3), RGB.
     """
-    plain = resize(cut(pixels, face.crop), side)
+    return face_and_heatmap(cut(pixels, face.crop), face, side)
+
+
+def face_and_heatmap(
+    shown: NDArray[np.uint8], face: FaceFinding, side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """As `plain_and_heatmap`, from the face's crop, uint8 (S, S, 3), instead of the whole picture."""
+    plain = resize(shown, side)
     return plain, overlay(plain, face.heatmap) if face.heatmap is not None else plain
 
 

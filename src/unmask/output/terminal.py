@@ -9,31 +9,32 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from unmask.finding import FaceFinding, Finding, Status, Verdict
+from unmask.finding import ClipFinding, FaceFinding, Finding, Status
+from unmask.output.clip_card import clip_card, clip_codes
 from unmask.output.documents import Tally
+from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.wording import (
     EMPTY_HEATMAP,
     MARKS,
     MEANINGS,
     NO_MARK,
     OUTCOMES,
+    counted,
     printable,
     reason,
     remarks,
     score_text,
     size_text,
 )
+from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from unmask.checking import Examined
+    from unmask.checking import Examined, ExaminedClip
     from unmask.detector import Detector
     from unmask.verdict import Thresholds
 
-COLOURS = {Verdict.REAL: "green", Verdict.UNSURE: "yellow", Verdict.FAKE: "red"}
-GAUGE_WIDTH = 40
-TITLE_WIDTH = 70
 LEFT_OUT = "hidden files, links to folders or files that this run writes"
 
 
@@ -43,11 +44,16 @@ class Cards:
     def __init__(self, console: Console, detector: Detector) -> None:
         self._console, self._detector = console, detector
 
-    def add(self, examined: Examined) -> None:
-        """Show one picture's answer."""
+    def add(self, examined: Examined | ExaminedClip) -> None:
+        """Show one answer."""
         finding, detector = examined.finding, self._detector
-        details = f"{detector.label} · policy {detector.policy} · {finding.seconds * 1000:.0f} ms"
-        self._console.print(card(finding, detector.thresholds, details=details))
+        details = f"{detector.label} · policy {detector.policy} · "
+        if isinstance(finding, ClipFinding):
+            thresholds = clip_thresholds(detector.info, detector.policy)
+            self._console.print(clip_card(finding, thresholds, details=f"{details}{finding.seconds:.1f} s"))
+        else:
+            details = f"{details}{finding.seconds * 1000:.0f} ms"
+            self._console.print(card(finding, detector.thresholds, details=details))
 
 
 class Lines:
@@ -56,8 +62,8 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console, self._begun = console, False
 
-    def add(self, examined: Examined) -> None:
-        """Show one picture's answer; the header before the first."""
+    def add(self, examined: Examined | ExaminedClip) -> None:
+        """Show one answer; the header before the first."""
         if not self._begun:
             self._console.print(HEADER)
             self._begun = True
@@ -78,7 +84,7 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         lines.add_row(
             Text(f"{MARKS[finding.verdict]} {finding.verdict.upper()}", style=f"bold {COLOURS[finding.verdict]}")
         )
-        lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(_gauge(finding.score, thresholds)))
+        lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
         for sentence in MEANINGS[finding.verdict]:
             lines.add_row(Text(sentence))
         lines.add_row("")
@@ -100,21 +106,27 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         size = f", {size_text(image.file_bytes)}" if image.file_bytes else ""
         lines.add_row(Text(f"{image.format} {image.width} x {image.height}{size}", style="dim"))
     lines.add_row(Text(printable(details), style="dim"))
-    title = escape(_end_of(printable(finding.path or "picture")))
+    title = escape(end_of(printable(finding.path or "picture")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
 
 
-def line(finding: Finding) -> Text:
-    """One picture's answer on a line of a table: verdict, P(fake), faces, path, what to keep in mind."""
+def line(finding: Finding | ClipFinding) -> Text:
+    """One answer on a line of a table: verdict, P(fake), faces or people, path, what to keep in mind."""
     mark, style = (MARKS[finding.verdict], COLOURS[finding.verdict]) if finding.verdict else (NO_MARK, "dim")
     word = finding.verdict.value if finding.verdict else finding.status.value
     score = score_text(finding.score) if finding.score is not None else ""
-    faces = f"{len(finding.faces):>2}" if finding.status is not Status.UNREADABLE else "  "
+    moves = isinstance(finding, ClipFinding)
+    count = len(finding.people if isinstance(finding, ClipFinding) else finding.faces)
+    faces = f"{count:>2}" if finding.status is not Status.UNREADABLE else "  "
     text = Text(f"{mark} {word:<10}", style=style).append(f" {score:>10}  {faces}  ", style="default")
-    text.append(printable(finding.path or "picture"), style="bold")
-    notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
-    codes = list(dict.fromkeys(note.code for note in notes))
-    if finding.faces and all(face.nothing_raised for face in finding.faces):
+    text.append(printable(finding.path or ("clip" if moves else "picture")), style="bold")
+    if isinstance(finding, ClipFinding):
+        codes = clip_codes(finding)
+    else:
+        codes = list(
+            dict.fromkeys(note.code for note in [*finding.notes, *(n for f in finding.faces for n in f.notes)])
+        )
+    if not moves and finding.faces and all(face.nothing_raised for face in finding.faces):
         codes.append("nothing raised the score: empty heatmap")
     if finding.failure is not None:
         text.append(f"  {printable(reason(finding.failure, finding.path))} hint: {finding.failure.hint}", style="dim")
@@ -126,9 +138,9 @@ def line(finding: Finding) -> Text:
 HEADER = Text("  verdict        P(fake) faces  picture", style="dim")
 
 
-def summary(tally: Tally) -> Text:
-    """The line below a table."""
-    text = Text(f"{tally.pictures} picture{'' if tally.pictures == 1 else 's'}: ", style="bold")
+def summary(tally: Tally, clips: int = 0) -> Text:
+    """The line below a table; so many of those counted are clips."""
+    text = Text(f"{counted(tally.pictures, clips)}: ", style="bold")
     counts = [(getattr(tally, field), words) for field, words in OUTCOMES.items()]
     text.append(", ".join(f"{count} {words}" for count, words in counts if count or words in COLOURS))
     if tally.left_out:
@@ -143,24 +155,3 @@ def _face_line(number: int, face: FaceFinding, count: int) -> Text:
         return Text(f"1 face: {where}" if face.face_score is not None else "the whole picture taken as one face")
     answer = f"{MARKS[face.verdict]} {face.verdict} {score_text(face.score)}"
     return Text(f"face {number}: {where}  ").append(answer, style=COLOURS[face.verdict])
-
-
-def _gauge(score: float, thresholds: Thresholds) -> Text:
-    """A scale from 0 to 1, the three zones in their colours, the score as a bar across it."""
-    text = Text("0 ")
-    position = min(GAUGE_WIDTH - 1, int(score * GAUGE_WIDTH))
-    for cell in range(GAUGE_WIDTH):
-        middle = (cell + 0.5) / GAUGE_WIDTH
-        if middle < thresholds.real_below:
-            glyph, style = "─", COLOURS[Verdict.REAL]
-        elif middle > thresholds.fake_above:
-            glyph, style = "━", COLOURS[Verdict.FAKE]
-        else:
-            glyph, style = "┄", COLOURS[Verdict.UNSURE]
-        text.append("█" if cell == position else glyph, style="bold" if cell == position else style)
-    return text.append(" 1")
-
-
-def _end_of(name: str) -> str:
-    """What tells a long path from others: its end."""
-    return name if len(name) <= TITLE_WIDTH else "…" + name[1 - TITLE_WIDTH :]

@@ -12,7 +12,7 @@ from unmask.finding import NOT_CALIBRATED, Verdict
 if TYPE_CHECKING:
     from unmask.bundle import BundleInfo
     from unmask.detector import Detector
-    from unmask.finding import Failure, Finding, Note
+    from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
 
 # Word, shape and colour: none of them alone carries the verdict.
 MARKS = {Verdict.REAL: "●", Verdict.UNSURE: "◆", Verdict.FAKE: "▲"}
@@ -95,6 +95,46 @@ def score_text(score: float) -> str:
     return "above 0.99" if score >= 0.995 else f"{score:.2f}"
 
 
+def meanings(verdict: Verdict, what: str = "picture") -> tuple[str, ...]:
+    """What a verdict means and what it does not, about a picture or about a clip."""
+    return tuple(sentence.replace("picture", what) for sentence in MEANINGS[verdict])
+
+
+def counted(files: int, clips: int = 0) -> str:
+    """How many pictures and clips there are.
+
+    Args:
+        files: All of them.
+        clips: So many of these are clips.
+
+    Example:
+        >>> counted(1), counted(3, 1), counted(2, 2)
+        ('1 picture', '2 pictures and 1 clip', '2 clips')
+    """
+    numbers = ((files - clips, "picture"), (clips, "clip"))
+    shown = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in numbers
+        if count or (word == "picture" and not clips)
+    ]
+    return " and ".join(shown)
+
+
+def time_text(seconds: float) -> str:
+    """A moment of a clip.
+
+    Args:
+        seconds: From its first frame.
+
+    Example:
+        >>> time_text(7.94), time_text(3725.0)
+        ('0:07.9', '1:02:05.0')
+    """
+    tenths = round(10 * seconds)
+    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600 / 10
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
 def formats() -> str:
     """The kinds of pictures that this installation reads, as the page names them."""
     return "JPEG, PNG, WebP, TIFF, BMP, GIF" + (", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF")
@@ -122,6 +162,33 @@ def remarks(finding: Finding) -> list[str]:
     """What to keep in mind, each sentence once."""
     notes: list[Note] = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
     return list(dict.fromkeys(note.message for note in notes))
+
+
+def clip_remarks(finding: ClipFinding) -> list[str]:
+    """What to keep in mind about a clip, each kind of remark once; of faces, those that hold for half of a person's or more."""
+    messages = [note.message for note in finding.notes]
+    for number, person in enumerate(finding.people, start=1):
+        begin = f"Person {number}: " if len(finding.people) > 1 else ""
+        messages += [f"{begin}{note.message}" for note in person.notes]
+        of_faces: dict[str, list[Note]] = {}
+        for moment in person.moments:
+            for note in moment.face.notes:
+                of_faces.setdefault(note.code, []).append(note)
+        own = {note.code for note in person.notes}
+        for code, notes in of_faces.items():
+            if code not in own and 2 * len(notes) >= len(person.moments):
+                often = f"in {len(notes)} of {len(person.moments)} samples: " if len(person.moments) > 1 else ""
+                messages.append(f"{begin}{often}{notes[0].message}")
+    return list(dict.fromkeys(messages))
+
+
+def clip_text(facts: ClipFacts, looked_at: int) -> str:
+    """What is known of a clip's file, and how much of it was looked at."""
+    return (
+        f"{facts.format}, {facts.codec}, {facts.width} x {facts.height}, {time_text(facts.duration)}, "
+        f"{facts.frame_rate:.3g} frames a second, {size_text(facts.file_bytes)}; "
+        f"{looked_at:,} of {facts.frames:,} frames looked at"
+    )
 
 
 def reason(failure: Failure, path: str | None = None) -> str:

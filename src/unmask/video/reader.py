@@ -90,6 +90,7 @@ class Clip:
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is for the program, which then ends its decoder
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
         )
         self._listener = threading.Thread(target=self._listen, name="clip", daemon=True)

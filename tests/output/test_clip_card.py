@@ -1,0 +1,84 @@
+import pytest
+
+from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
+from unmask.output.clip_card import timeline
+from unmask.output.csv_table import CSV_COLUMNS, clip_rows
+from unmask.output.wording import clip_remarks, clip_text, counted, time_text
+from unmask.verdict import Thresholds, decide
+
+THRESHOLDS = Thresholds(0.2, 0.8)
+SQUARE = Box(0, 0, 90, 90)
+SMALL = Note("small-face", "This face is only 60 px high.")
+
+
+def person(scores, notes=()):
+    """Seen at those whole seconds at which the score is no None."""
+    moments = [
+        Moment(float(time), 25 * time, FaceFinding(SQUARE, SQUARE, 0.9, 0.0, score, decide(score, THRESHOLDS), notes))
+        for time, score in enumerate(scores)
+        if score is not None
+    ]
+    return PersonFinding(Verdict.UNSURE, 0.5, tuple(moments), (0,))
+
+
+def finding(people, looked_at=(0.0, 1.0)):
+    clip = ClipFacts("mp4", "h264", 640, 480, 1500, 60.0, 25.0, 2_000_000, "0" * 64)
+    return ClipFinding(
+        "a.mp4",
+        Status.ANSWERED,
+        Verdict.UNSURE,
+        0.5,
+        tuple(people),
+        tuple(looked_at),
+        clip,
+        (),
+        None,
+        "toy 1",
+        "balanced",
+        1.0,
+    )
+
+
+def test_a_timeline_tells_the_zones_by_height_and_who_is_not_seen():
+    seen = person([0.05, 0.19, 0.3, 0.7, 0.85, 0.95, None])
+    assert timeline(seen, [float(time) for time in range(7)], THRESHOLDS).plain == "▁▂▄▅▇█·"
+
+
+def test_a_long_timeline_is_drawn_by_the_mean_of_neighbours():
+    scores = [0.9, 0.1] * 40
+    assert timeline(person(scores), [float(time) for time in range(80)], THRESHOLDS).plain == "▅" * 40
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0:00.0"), (59.96, "1:00.0"), (3599.97, "1:00:00.0"), (61.25, "1:01.2")]
+)
+def test_moments_are_minutes_and_seconds(seconds, text):
+    assert time_text(seconds) == text
+
+
+def test_a_remark_of_half_of_the_samples_is_made_once_for_a_person():
+    many, few = person([0.5] * 4, (SMALL,)), person([0.5] * 4)
+    assert clip_remarks(finding([many])) == [f"in 4 of 4 samples: {SMALL.message}"]
+    assert clip_remarks(finding([few, many])) == [f"Person 2: in 4 of 4 samples: {SMALL.message}"]
+
+
+def test_the_facts_of_a_clip_in_words():
+    text = clip_text(finding([]).clip, 32)
+    assert text == "mp4, h264, 640 x 480, 1:00.0, 25 frames a second, 2.0 MB; 32 of 1,500 frames looked at"
+
+
+def test_pictures_and_clips_are_counted_apart():
+    assert [counted(*numbers) for numbers in ((0,), (2,), (3, 2), (1, 1))] == [
+        "0 pictures",
+        "2 pictures",
+        "1 picture and 2 clips",
+        "1 clip",
+    ]
+
+
+def test_every_row_of_a_clip_has_all_cells():
+    rows = list(clip_rows(finding([person([0.5, 0.6]), person([0.1])])))
+    assert {len(row) for row in rows} == {len(CSV_COLUMNS)}
+    assert [row[CSV_COLUMNS.index("person")] for row in rows] == [1, 1, 2]
+    (none,) = clip_rows(finding([]))
+    assert len(none) == len(CSV_COLUMNS)
