@@ -143,6 +143,18 @@ def check(folder, face_file, home):
     return finish(folder, start(folder, "unmask", "check", face_file, *reports, home=home))
 
 
+def check_clips(folder, face_file, home):
+    """Of a video and of an animation, which are decoded in a process of their own."""
+    from tests.video import clips
+
+    folder.mkdir(parents=True)
+    for name, data in (("a.mp4", clips.video()), ("b.gif", clips.animation("GIF"))):
+        (folder.parent / name).write_bytes(data)
+    reports = ["--html", "out/o.html", "--csv", "out/o.csv", "--heatmap", "out/maps", "--no-face-search"]
+    places = [folder.parent / "a.mp4", folder.parent / "b.gif"]
+    return finish(folder, start(folder, "unmask", "check", *places, *reports, home=home))
+
+
 def library(folder, face_file, home):
     program = folder.with_suffix(".py")
     program.write_text(LIBRARY)
@@ -173,6 +185,7 @@ def openvino(folder, face_file, home):
     params=[
         pytest.param((check, "home"), id="check"),
         pytest.param((check, "none"), id="check, no home"),
+        pytest.param((check_clips, "home"), id="check of clips", marks=pytest.mark.video),
         pytest.param((library, "none"), id="library, no home"),
         pytest.param((serve, "home"), id="serve"),
         pytest.param((openvino, "home"), id="check with OpenVINO", marks=pytest.mark.openvino),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 START = 4096
 """Bytes that tell what a file is."""
 
+MOST_READ = 32_000_000
+"""Bytes of a GIF or PNG in which a second frame begins, if there is one."""
+
 MOST_BLOCKS = 100_000
 """Blocks of a GIF or PNG that are walked in search of a second frame."""
 
@@ -27,7 +30,7 @@ def is_clip(source: object) -> bool:
         source: A path, or the bytes of a file; anything else, and a path that cannot be read, is no clip.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return kind_of(bytes(source[:START]), lambda: bytes(source)) is not None
+        return kind_of(bytes(source[:START]), lambda: bytes(source[:MOST_READ])) is not None
     if not isinstance(source, str | os.PathLike):
         return False
     return _path_is_clip(source)
@@ -38,7 +41,7 @@ def kind_of(start: bytes, rest: Callable[[], bytes]) -> Kind | None:
 
     Args:
         start: The first `START` bytes of a file.
-        rest: A function that gives the whole file; asked only where the first bytes do not tell.
+        rest: A function that gives the file, up to `MOST_READ`; asked only where the first bytes do not tell.
 
     Returns:
         Its kind: with a `format` for GIF, PNG and WEBP, without one for videos; None for what is no clip.
@@ -48,10 +51,13 @@ def kind_of(start: bytes, rest: Callable[[], bytes]) -> Kind | None:
     kind = sniff(start)
     if kind.is_clip:
         return kind
-    moves = {"GIF": _gif_moves, "PNG": _png_moves, "WEBP": _webp_moves}.get(kind.format or "")
-    if moves is None or (kind.format == "WEBP" and not _webp_moves(start)):
-        return None
-    return kind if moves(rest()) else None
+    if kind.format == "GIF":
+        moves = _gif_moves(rest())
+    elif kind.format == "PNG":
+        moves = _png_moves(start if b"IDAT" in start else rest())
+    else:
+        moves = kind.format == "WEBP" and _webp_moves(start)
+    return kind if moves else None
 
 
 def _path_is_clip(path: str | os.PathLike[str]) -> bool:
@@ -68,7 +74,7 @@ def kind_of_file(file: BinaryIO) -> Kind | None:
 
     def whole() -> bytes:
         file.seek(0)
-        return file.read()
+        return file.read(MOST_READ)
 
     found = kind_of(file.read(START), whole)
     file.seek(0)

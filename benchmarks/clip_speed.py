@@ -1,0 +1,150 @@
+"""How long does a clip take beside bare decoding and bare inference of the same frames, and how much memory does it hold?
+
+    python benchmarks/clip_speed.py [--detector FOLDER] [--runs 3] [--write]
+
+The clip is 30 s of 1280 x 720 H.264 at 25 frames a second: a drawn face that moves over noise. For memory it is shown again and
+again, without packing it anew. Prints a page; `--write` writes it to `docs/measurements/clip_speed.md`. Needs the extra `video`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+
+from machine import hardware, table, today, write
+from unmask import Detector
+from unmask.checking import examine_clip
+from unmask.demo import draw_face
+from unmask.image.resize import resize
+from unmask.system.cores import available_cores
+from unmask.video.limits import CLIP_LIMITS
+
+SECONDS, RATE, WIDTH, HEIGHT = 30, 25, 1280, 720
+LENGTHS = {"10 s": 1 / 3, "30 s": 1, "10 min": 20, "60 min": 120}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--detector", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    detector = Detector.load(options.detector)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        make(clip)
+        speed = [timed(detector, clip) for _ in range(options.runs + 1)][1:]  # the first one warms up
+        memory = []
+        for name, times in LENGTHS.items():
+            long = Path(folder) / f"{times}.mp4"
+            repeat(clip, long, times)
+            memory.append([name, *watched(detector, long)])
+    best = min(speed, key=lambda run: run[3])
+    rows = [
+        [f"{seconds:.2f} s" for seconds in (*run[:2], run[0] + run[1], run[2])] + [f"{run[3]:.2f}"] for run in speed
+    ]
+    page = (
+        "# Time and memory of a clip\n\n"
+        f"{SECONDS} s of {WIDTH} x {HEIGHT} H.264, {RATE} frames a second; default sampling: "
+        f"32 frames. Best ratio: {best[3]:.2f}.\n\n"
+        f"{table(['bare decoding', 'bare inference', 'sum', 'unmask check', 'ratio'], rows)}\n"
+        "The same clip shown again and again; the most that was held at a time:\n\n"
+        f"{table(['Length', 'frames looked at', 'program', 'its decoder', 'time'], memory)}\n"
+        f"{detector.label}, {hardware()}, {today()}; written by `benchmarks/clip_speed.py`.\n"
+    )
+    if options.write:
+        write("clip_speed.md", page)
+    else:
+        print(page)
+
+
+def make(path: Path) -> None:
+    """Pack the clip."""
+    face, noise = resize(draw_face(), 400), np.random.default_rng(0).integers(60, 160, (HEIGHT, WIDTH, 3), np.uint8)
+    with av.open(path, "w") as output:
+        stream = output.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(SECONDS * RATE):
+            pixels = noise.copy()
+            pixels[160:560, number : number + 400] = face
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        output.mux(stream.encode())
+
+
+def repeat(source: Path, path: Path, times: float) -> None:
+    """Write a clip that shows another so many times, or a part of it once."""
+    with av.open(path, "w") as output, av.open(source) as first:
+        stream, shift = output.add_stream_from_template(first.streams.video[0]), 0
+        for _ in range(max(1, round(times))):
+            with av.open(source) as again:
+                (video,) = again.streams.video
+                for number, packet in enumerate(again.demux(video)):
+                    if packet.dts is None or number > times * SECONDS * RATE:
+                        continue
+                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                    output.mux(packet)
+                shift += int(SECONDS / video.time_base)
+
+
+def timed(detector: Detector, clip: Path) -> tuple[float, float, float, float]:
+    """Seconds of bare decoding, of bare inference of the frames that a check looks at, and of the check; its ratio to both."""
+    begin = time.perf_counter()
+    looked_at = set(examine_clip(detector, clip, heatmap=False).finding.looked_at)
+    check = time.perf_counter() - begin
+    begin = time.perf_counter()
+    with av.open(clip) as container:
+        (stream,) = container.streams.video
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", available_cores()
+        for _ in container.decode(stream):
+            pass
+    decoding = time.perf_counter() - begin
+    with av.open(clip) as container:
+        frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0) if round(f.time, 6) in looked_at]
+    assert len(frames) == len(looked_at)
+    begin = time.perf_counter()
+    for frame in frames:
+        detector.check(frame, heatmap=False)
+    inference = time.perf_counter() - begin
+    return decoding, inference, check, check / (decoding + inference)
+
+
+def watched(detector: Detector, clip: Path) -> list[str]:
+    """Frames looked at, most memory of this process and of its decoder, and the time of one check."""
+    most, done = {"program": 0.0, "decoder": 0.0}, threading.Event()
+
+    def watch() -> None:
+        own = os.getpid()
+        while not done.wait(0.02):
+            most["program"] = max(most["program"], resident(own))
+            children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+            most["decoder"] = max([most["decoder"], *(resident(int(child)) for child in children)])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    begin = time.perf_counter()
+    found = examine_clip(detector, clip, limits=replace(CLIP_LIMITS, max_seconds=1e6)).finding
+    seconds = time.perf_counter() - begin
+    done.set()
+    watcher.join()
+    megabytes = [f"{most[name]:.0f} MB" for name in ("program", "decoder")]
+    return [f"{len(found.looked_at)} of {found.clip.frames:,}" if found.clip else "", *megabytes, f"{seconds:.1f} s"]
+
+
+def resident(process: int) -> float:
+    """Memory of a process, MB; 0 once it has ended."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        return 0.0
+
+
+if __name__ == "__main__":
+    main()
