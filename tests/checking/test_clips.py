@@ -99,6 +99,15 @@ def test_the_json_form_is_plain_and_the_same_again(toy_detector, two_people):
     assert "heatmap" not in plain["people"][0]["moments"][0]["face"]
 
 
+def test_the_json_form_has_the_shape_of_its_type(toy_detector, two_people):
+    from unmask.serve.schema import shape
+
+    plain = toy_detector.check_clip(two_people).to_dict()
+    assert shape(ClipFinding).model_validate(plain).model_dump(exclude_unset=True) == plain
+    with pytest.raises(ValueError, match="extra"):
+        shape(ClipFinding).model_validate({**plain, "more": 1})
+
+
 def test_a_clip_without_a_face_has_no_answer_and_no_score(toy_detector):
     found = toy_detector.check_clip(clips.animation("GIF"))
     assert (found.status, found.verdict, found.score, found.people) == (Status.NO_FACE, None, None, ())
