@@ -45,7 +45,7 @@ OPTIONAL = {
     "jax": "the same on JAX; in a clone of Unmask: pip install '.[gpu]'",
     "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
     "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
-    "av": "clips; in a clone of Unmask: pip install '.[video]'",
+    "av": "clips; in a clone of Unmask: pip install '.[video]'; it comes with '.[train]', too",
     "c2pa-python": "content credentials on the web page; in a clone of Unmask: pip install '.[c2pa]'",
 }
 
