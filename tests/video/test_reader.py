@@ -226,6 +226,13 @@ def test_a_decoder_that_fails_is_a_refusal_of_the_clip(name, monkeypatch):
     assert refused.value.code == expected
 
 
+def test_a_decoder_that_cannot_be_started_is_an_error_with_a_hint(monkeypatch):
+    monkeypatch.setattr(reader, "COMMAND", ["/no/such/python"])
+    with pytest.raises(UnmaskError) as refused:
+        read_clip(clips.animation("GIF"))
+    assert refused.value.code == "decoder-start"
+
+
 @pytest.mark.parametrize(
     ("limit", "value", "code"),
     [

@@ -101,8 +101,9 @@ class Detector(CropDetector):
             UnmaskError: If the clip cannot be read or an argument makes no sense.
         """
         sampling = Sampling.of(frames=frames, every=every, start=start, end=end, max_people=max_people)
-        how = {"face_search": face_search, "max_faces": max_faces, "heatmap": heatmap}
-        return examine_clip(self, source, sampling, **how).finding  # type: ignore[arg-type]
+        return examine_clip(
+            self, source, sampling, face_search=face_search, max_faces=max_faces, heatmap=heatmap
+        ).finding
 
 
 def check(source: Source) -> Finding | ClipFinding:
@@ -191,10 +192,11 @@ def examine_all(
     if isinstance(paths, str | os.PathLike):
         raise UnmaskError("paths are many", hint="Give a list of paths, or use Detector.check.", code="wrong-source")
     refuse_max_faces(max_faces)
-    how = {"face_search": face_search, "max_faces": max_faces, "heatmap": heatmap}
     for moves, run in groupby(paths, is_clip):
         if not moves:
-            yield from examine_paths(run, detector, workers=workers, **how)  # type: ignore[arg-type]
+            yield from examine_paths(
+                run, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
+            )
             continue
         for path in run:
             started = time.perf_counter()
@@ -203,9 +205,11 @@ def examine_all(
                     detector,
                     path,
                     sampling,
+                    face_search=face_search,
+                    max_faces=max_faces,
+                    heatmap=heatmap,
                     key_frames=heatmap,
                     on_frame=on_frame,
-                    **how,  # type: ignore[arg-type]
                 )
             except UnmaskError as error:
                 if error.code in ("no-score", "bad-part"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -76,7 +77,7 @@ def _opened() -> InputContainer:
     whole = sys.stdin.buffer
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none", "enable_drefs": "0"}
     try:
-        return av.open(whole, "r", container_options=options, io_open=refuse)
+        return av.open(whole, "r", container_options=options, metadata_errors="replace", io_open=refuse)
     except (FFmpegError, ValueError, OSError) as error:
         raise RefusedError("cannot-open", type(error).__name__) from error
 
@@ -157,7 +158,7 @@ class _Pictures:
         context.options = {"err_detect": "explode", "max_pixels": str(2 * self.most_pixels)}
         if context.width * context.height > self.most_pixels:
             raise RefusedError("too-many-pixels", f"{context.width:,} x {context.height:,}")
-        self.waited: list[float] = []  # times of the frames that are yet to be sent
+        self.waited: deque[float] = deque()  # times of the frames that are yet to be sent
         self.seen = 0
         self.blind = False
         self.damaged = False  # whether a frame that was wanted is
@@ -166,14 +167,14 @@ class _Pictures:
         self, chosen: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
     ) -> Iterator[None]:
         """Send the facts, the frames that are asked for, and what to keep in mind."""
-        self.waited = [float(self.stamps[number]) for number in chosen]
+        self.waited = deque(float(self.stamps[number]) for number in chosen)
         told = False
         for frame in self._frames():
             stamp = self._time(frame)
             if stamp < self._wanted() - SAME:
                 continue
             while self._wanted() <= stamp + SAME:
-                self.waited.pop(0)
+                self.waited.popleft()
             pixels, remarks = _upright_srgb(frame, self.stream.sample_aspect_ratio, self.most_pixels)
             notes += [remark for remark in remarks if remark not in notes]
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}

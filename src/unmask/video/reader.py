@@ -85,14 +85,7 @@ class Clip:
         sha256 = hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
         file.seek(0)
         self._closed = threading.Event()
-        self._process = subprocess.Popen(
-            [*COMMAND, json.dumps(request)],
-            stdin=file,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in a terminal is for the program, which then ends its decoder
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
-        )
+        self._process = _started(file, name, request)
         self._listener = threading.Thread(target=self._listen, name="clip", daemon=True)
         self._listener.start()
         try:
@@ -184,6 +177,20 @@ class Clip:
             with contextlib.suppress(queue.Full):
                 self._messages.put(item, timeout=0.1)
                 return
+
+
+def _started(file: BinaryIO, name: str, request: dict[str, Any]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [*COMMAND, json.dumps(request)],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is for the program, which then ends its decoder
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except OSError as error:
+        raise refusal("decoder-start", name, error.strerror or "") from error
 
 
 COMMAND = [sys.executable, "-P", "-m", "unmask.video.decoder"]

@@ -34,6 +34,7 @@ _REFUSALS = {
     "decoder-memory": ("{name} needs more memory than its decoder may use", _PART),
     "decoder-time": ("{name} takes its decoder more than {detail} s of processor time", _PART),
     "decoder-hung": ("the decoder of {name} gave no frame for {detail} s", _CONVERT),
+    "decoder-start": ("the decoder of {name} cannot be started: {detail}", "Free some memory, and check it again."),
     "decoder-died": ("the decoder of {name} crashed", _CONVERT),
 }
 _FRAMES = "Frames of this clip are damaged; they were left out."
