@@ -82,3 +82,13 @@ def test_every_row_of_a_clip_has_all_cells():
     assert [row[CSV_COLUMNS.index("person")] for row in rows] == [1, 1, 2]
     (none,) = clip_rows(finding([]))
     assert len(none) == len(CSV_COLUMNS)
+
+
+def test_the_line_in_a_page_breaks_where_the_person_is_not_seen():
+    from unmask.output.clip_html import HEIGHT, WIDTH, _points
+
+    seen = person([0.2, 0.4, None, 0.6])
+    lines = _points(seen, finding([seen], looked_at=(0.0, 1.0, 2.0, 3.0)))
+    assert [len(line) for line in lines] == [2, 1]
+    assert lines[0][0]["y"] == pytest.approx(0.8 * HEIGHT)
+    assert 0 < lines[0][0]["x"] < lines[1][0]["x"] < WIDTH

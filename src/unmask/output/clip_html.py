@@ -38,7 +38,7 @@ def clip_parts(examined: ExaminedClip, detector: Detector) -> dict[str, Any]:
         "people": [
             {
                 "person": person,
-                "points": _points(person, finding),
+                "lines": _points(person, finding),
                 "frames": [_pictures(frame) for frame in _most_suspicious(examined, number)],
             }
             for number, person in enumerate(finding.people)
@@ -51,19 +51,26 @@ def jpeg_url(pixels: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")
 
 
-def _points(person: PersonFinding, finding: ClipFinding) -> list[dict[str, Any]]:
-    """Where each sample lies in the drawing: time to the right, P(fake) up."""
+def _points(person: PersonFinding, finding: ClipFinding) -> list[list[dict[str, Any]]]:
+    """Where each sample lies in the drawing: time to the right, P(fake) up; a new list where the person was not seen between."""
     begin, end = finding.looked_at[0], finding.looked_at[-1]
     span = max(end - begin, 1e-3)
-    return [
-        {
-            "x": 8 + (WIDTH - 16) * (moment.time - begin) / span,
-            "y": HEIGHT * (1 - moment.face.score),
-            "moment": moment,
-            "decisive": at in person.decisive,
-        }
-        for at, moment in enumerate(person.moments)
-    ]
+    place = {time: number for number, time in enumerate(finding.looked_at)}
+    lines: list[list[dict[str, Any]]] = []
+    last = -2
+    for at, moment in enumerate(person.moments):
+        if place[moment.time] != last + 1:
+            lines.append([])
+        last = place[moment.time]
+        lines[-1].append(
+            {
+                "x": 8 + (WIDTH - 16) * (moment.time - begin) / span,
+                "y": HEIGHT * (1 - moment.face.score),
+                "moment": moment,
+                "decisive": at in person.decisive,
+            }
+        )
+    return lines
 
 
 def _most_suspicious(examined: ExaminedClip, person: int) -> list[KeyFrame]:
