@@ -223,3 +223,16 @@ def test_every_clip_of_the_set_is_answered_and_no_original_called_fake(videos):
         assert len(found.people[0].moments) == 5
         if path.name.startswith("original"):
             assert found.verdict is not Verdict.FAKE
+
+
+@pytest.mark.video
+@pytest.mark.parametrize(("factor", "noted"), [("10", False), ("45", True)])
+def test_strong_compression_is_noted(toy_detector, factor, noted):
+    noise = np.random.default_rng(0).integers(0, 256, (96, 80, 3), np.uint8)
+
+    def draw(number, width, height):
+        return np.roll(np.resize(noise, (height, width, 3)) // 4 + 90, number, axis=1).astype(np.uint8)
+
+    data = clips.video(frames=60, size=(320, 240), options={"crf": factor, "bf": "0"}, draw=draw)
+    found = toy_detector.check_clip(data, frames=2, face_search=False)
+    assert ("heavy-compression" in [note.code for note in found.notes]) is noted

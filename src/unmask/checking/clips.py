@@ -32,8 +32,8 @@ SMALL_SIDE = 480
 FEW_FACES = 0.25
 # More cuts than this share of the samples: hardly anybody is seen twice in one view.
 FAST_CUTS = 0.5
-# Bits a pixel and frame, below which a clip is strongly compressed; those of H.264 at a constant rate factor of 32 or more, of
-# codecs that need half of that at 35 or more. A talking head of FaceForensics++ at 23 takes 0.036 to 0.044.
+# Bits a pixel and frame, below which a clip counts as strongly compressed. Four talking heads of FaceForensics++ take 0.033 to
+# 0.059 as H.264 at a constant rate factor of 23, 0.011 to 0.022 at 32 and 0.007 to 0.015 at 36; as HEVC at 35 0.005 to 0.013.
 LOW_BITS, THRIFTY_LOW_BITS = 0.015, 0.008
 THRIFTY = frozenset({"hevc", "av1", "vp9", "vvc"})
 
@@ -253,7 +253,8 @@ def _remarks(facts: ClipFacts, looking: Looking) -> list[Note]:
         message = "The picture changes from nearly every sample to the next, so that few people can be followed."
         notes.append(Note("fast-cuts", message))
     bits = 8 * facts.file_bytes / max(1, facts.frames * facts.width * facts.height)
-    if bits < (THRIFTY_LOW_BITS if facts.codec in THRIFTY else LOW_BITS):
+    drawn = facts.format in ("GIF", "PNG", "WEBP")  # flat drawings take few bits without any loss
+    if not drawn and bits < (THRIFTY_LOW_BITS if facts.codec in THRIFTY else LOW_BITS):
         notes.append(Note("heavy-compression", "The clip is strongly compressed: fine traces may be lost."))
     return notes
 

@@ -147,9 +147,9 @@ def check(
         total = total or count(names, outputs)
         places = [os.fspath(report.place) for report in [*reports, pictures] if hasattr(report, "place")]
         kept = f"; what was found is in {', '.join(places)}" if places and tally.pictures else ""
-        part = ", the last of them, a clip, in part" if cut_short else ""
+        cut = ", the last of them, a clip, in part" if cut_short else ""
         what = "pictures and clips" if clips else "pictures"
-        say(f"interrupted: {tally.pictures:,} of {total:,} {what} were checked{part}{kept}", err=True)
+        say(f"interrupted: {tally.pictures:,} of {total:,} {what} were checked{cut}{kept}", err=True)
         say(f"The same command begins at the first {'one' if clips else 'picture'} again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if not as_json and not single:

@@ -9,7 +9,8 @@ give the times of uneven frames within 1 ms, both tell of rotation, both find a 
 500 frames of 320 x 240. But PyAV gives packets without decoding them, so that every frame's time and all key frames are known
 whatever the header says, and groups of pictures without a wanted frame are left out. It tells which packets are damaged and goes
 on behind them, where OpenCV ended at frame 264 of 500 without a word. It takes a list of the containers that may be
-opened. And it gives 10-bit and HDR frames with their primaries and transfer, which `unmask.image.transfer` turns to sRGB.
+opened. And it gives 10-bit and HDR frames with their primaries and transfer, which `unmask.image.transfer` turns to sRGB as
+it does for pictures; OpenCV converts them by rules of its own.
 """
 
 from __future__ import annotations
