@@ -152,7 +152,7 @@ def test_arguments_that_make_no_sense_are_refused(toy_detector, two_people, wron
 def test_too_many_frames_are_refused(toy_detector, two_people):
     with pytest.raises(UnmaskError) as refused:
         examine_clip(toy_detector, two_people, limits=ClipLimits(max_sampled=3))
-    assert refused.value.code == "bad-part"
+    assert refused.value.code == "too-many-samples"
 
 
 def test_key_frames_are_those_of_the_decisive_moments(toy_detector, scene, two_people):
@@ -171,6 +171,17 @@ def test_a_clip_that_has_changed_meanwhile_is_not_drawn(toy_detector, two_people
     finding = examine_clip(toy_detector, two_people).finding
     with pytest.raises(UnmaskError):
         list(read_key_frames(clips.animation("GIF"), finding))
+
+
+def test_a_clip_whose_frames_are_gone_keeps_its_answer(toy_detector, two_people, monkeypatch):
+    def gone(*_):
+        yield from ()
+        raise UnmaskError("gone", hint="none", code="read-error")
+
+    monkeypatch.setattr("unmask.checking.clips.read_key_frames", gone)
+    examined = examine_clip(toy_detector, two_people, key_frames=True)
+    assert examined.finding.verdict is not None
+    assert "key-frames-missing" in [note.code for note in examined.finding.notes]
 
 
 def test_ctrl_c_judges_what_was_seen_and_says_so(toy_detector, two_people, tmp_path):

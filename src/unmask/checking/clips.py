@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from unmask.checking.faces import no_face, refuse_max_faces
@@ -185,7 +185,7 @@ def examine_clip(
             raise UnmaskError(
                 f"{clip.wanted:,} frames are more than are judged: {limits.max_sampled:,}",
                 hint="Ask for fewer frames, or for a shorter part.",
-                code="bad-part",
+                code="too-many-samples",
             )
         try:
             for frame in clip:
@@ -199,7 +199,13 @@ def examine_clip(
     if interrupted:
         notes.append(Note("interrupted", f"Stopped after {len(looking.times)} of {clip.wanted} frames."))
     finding = _finding(detector, path, clip.facts, looking, notes, sampling.max_people, started)
-    frames = tuple(read_key_frames(source, finding)) if key_frames else ()
+    frames: tuple[KeyFrame, ...] = ()
+    if key_frames:
+        try:
+            frames = tuple(read_key_frames(source, finding))
+        except UnmaskError as error:  # the answer stands
+            note = Note("key-frames-missing", f"Its key frames are missing: {error.message}.")
+            finding = replace(finding, notes=(*finding.notes, note))
     return ExaminedClip(finding, frames, interrupted)
 
 
