@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.data.pictures import jpeg, picture, write_dataset
+from tests.video.clips import animation
 
 from unmask.cli.data import audit as verb
 from unmask.cli.data import prepare as prepare_verb
@@ -187,3 +188,14 @@ def test_the_verb_prints_warnings_and_writes_the_page(root: Path) -> None:
     assert "2 pictures have a copy in another split" in result.output
     assert "1 rows were taken out" in result.output
     assert (root / "out" / "audit.html").is_file()
+
+
+def test_frames_of_a_clip_may_look_alike_and_a_clip_in_two_splits_leaks(root: Path) -> None:
+    clip = animation("GIF", frames=12)
+    (root / "data/Train/Real/x.gif").write_bytes(clip)
+    (root / "data/Test/Real/y.gif").write_bytes(clip)
+    (root / "data/Test/Fake/z.gif").write_bytes(animation("GIF", frames=12, size=(80, 200)))
+    found = audited(root)
+    assert set(found.removals.values()) == {"copy-in-test"}
+    assert [path.split("#")[0] for path in found.removals] == ["Train/Real/x.gif"] * 12
+    assert found.one_sided == ()

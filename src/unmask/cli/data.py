@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="Take the whole picture, or the largest face in it.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Pictures at a time. [default: one a core]")
+@click.option(
+    "--frames-per-clip", "frames", type=int, default=16, show_default=True, help="Taken of each clip, evenly spread."
+)
+@click.option("--workers", type=click.IntRange(1), help="Pictures or clips at a time. [default: one a core]")
 @click.option("--overwrite", is_flag=True, help="Replace what another dataset or size left in --out.")
-def prepare(dataset: Path, out: Path, size: int, crop: str, workers: int | None, overwrite: bool) -> None:
+def prepare(dataset: Path, out: Path, size: int, crop: str, frames: int, workers: int | None, overwrite: bool) -> None:
     """Turn a dataset folder into arrays to train from, and a manifest.
 
-    DATASET holds Train, Validation and Test, each with Real and Fake. Every file is checked: by its content, at least
-    2,500 bytes, at least 64 x 64 pixels, decodable. One that fails is listed in the manifest with the reason. Stopped
-    half-way, the same command goes on where it was.
+    DATASET holds Train, Validation and Test, each with Real and Fake: pictures, clips or both. Every file is checked: by its
+    content, at least 2,500 bytes, at least 64 x 64 pixels, decodable. One that fails is listed in the manifest with the
+    reason. Of clips, frames are taken as pictures. Stopped half-way, the same command goes on where it was.
     """
     from unmask.data.layout import find_layout
     from unmask.data.prepare import prepare as run
@@ -48,6 +51,7 @@ def prepare(dataset: Path, out: Path, size: int, crop: str, workers: int | None,
                 out,
                 size=size,
                 crop="face" if crop == "face" else "none",
+                frames_per_clip=frames,
                 workers=workers,
                 progress=lambda done, total: show("preparing", done, total),
                 overwrite=overwrite,
@@ -108,7 +112,8 @@ def _show_counts(prepared: Prepared) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from unmask.data.manifest import REMOVED, read_manifest
+    from unmask.data.manifest import REMOVED, clip_of, read_manifest
+    from unmask.video.refusals import NO_EXTRA
 
     table = Table("split", "real", "fake", "rejected")
     for column in table.columns[1:]:
@@ -118,6 +123,11 @@ def _show_counts(prepared: Prepared) -> None:
     Console().print(table)
     for reason, count in Counter(row.reason for row in prepared.manifest if row.reason).most_common():
         say(f"rejected: {count:,} {reason}")
+        if reason == NO_EXTRA:
+            say("hint: these are videos; run pip install 'unmask[video]', then give the same command with --overwrite.")
+    frames = [clip for row in prepared.manifest if row.row is not None and (clip := clip_of(row.path))]
+    if frames:
+        say(f"{len(frames):,} of these pictures are frames of {len(set(frames)):,} clips")
     removed = prepared.folder / REMOVED
     if removed.is_file() and (count := sum(1 for _ in read_manifest(removed))):
         say(f"taken out by unmask audit --fix: {count:,}, see {removed}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from unmask.data.duplicates import clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
 from unmask.data.layout import SPLITS
-from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, read_manifest, write_manifest
+from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, clip_of, read_manifest, write_manifest
 from unmask.data.prepared import Prepared, verify_pixels
 from unmask.data.shortcuts import Shortcut, find_shortcuts
 from unmask.errors import UnmaskError
@@ -244,7 +244,7 @@ def _one_sided(rows: list[Row]) -> tuple[OneSided, ...]:
         labels: dict[str, Counter[int]] = defaultdict(Counter)
         for row in rows:
             name = getattr(row, kind)
-            if name:
+            if name and name != clip_of(row.path):  # a clip has one class in any case
                 labels[name][row.label] += 1
         for name, counts in labels.items():
             if len(counts) == 1 and counts.total() >= MIN_GROUP:

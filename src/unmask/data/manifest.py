@@ -1,9 +1,10 @@
-"""The table beside the pixels: one row a file of the dataset, accepted or rejected."""
+"""The table beside the pixels: one row a picture or frame of the dataset, accepted or rejected."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -22,19 +23,19 @@ REMOVED = "removed.csv"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One file of the dataset.
+    """One picture of the dataset, or one frame of a clip.
 
     Attributes:
-        path: Relative to the dataset's root, `/` between the parts.
+        path: Relative to the dataset's root, `/` between the parts; of a frame see `frame_paths`.
         split: `Train`, `Validation` or `Test`.
         label: 0 real, 1 fake; from the folder's name.
         row: Index in the split's `.npy`; None for a rejected file.
-        sha256: Of the file's bytes; empty where they could not be read.
+        sha256: Of the file's bytes; empty where they could not be read. Of a frame: of its pixels before any crop.
         width: Of the picture as it is shown (EXIF rotation applied), before any crop; None where it is not known.
         height: As `width`.
         source: Where the picture comes from, copied from the dataset's own manifest; empty if it has none.
         method: How a fake was made; likewise.
-        group: Pictures of one group are not independent (frames of one clip); likewise.
+        group: Pictures of one group are not independent; likewise, but for frames, whose group is their clip's path then.
         reason: Why the file was rejected, as a short kebab-case name; empty if it was accepted.
     """
 
@@ -54,6 +55,35 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 _cells = attrgetter(*COLUMNS)
 ORIGIN_COLUMNS = ("source", "method", "group")
+
+# A moment of a clip, as in a media fragment (W3C, Media Fragments URI 1.0, section 4.2.1).
+_FRAME = re.compile(r"(.+)#t=\d+\.\d+", re.DOTALL)
+
+
+def frame_paths(clip: str, times: Sequence[float]) -> list[str]:
+    """What the rows of a clip's frames are called.
+
+    Args:
+        clip: Its path.
+        times: Of the frames, in seconds, no two the same.
+
+    Example:
+        >>> frame_paths("Real/a.mp4", [0, 1.2]), frame_paths("a.mp4", [0.001, 0.002])
+        (['Real/a.mp4#t=0.00', 'Real/a.mp4#t=1.20'], ['a.mp4#t=0.001', 'a.mp4#t=0.002'])
+    """
+    digits = next((digits for digits in (2, 3) if len({round(time, digits) for time in times}) == len(times)), 6)
+    return [f"{clip}#t={time:.{digits}f}" for time in times]
+
+
+def clip_of(path: str) -> str | None:
+    """The clip whose frame a row is, by the row's path; None for a picture.
+
+    Example:
+        >>> clip_of("Real/a.mp4#t=1.20"), clip_of("Real/a.jpg")
+        ('Real/a.mp4', None)
+    """
+    found = _FRAME.fullmatch(path)
+    return found[1] if found else None
 
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:

@@ -1,8 +1,8 @@
 """Dataset folder -> one `.npy` of pixels a split, and a manifest that says what became of every file.
 
 A picture is rejected, with a reason, if its content is no picture in a known format, if the file has fewer than 2,500
-bytes, if it is smaller than 64 x 64, or if it does not decode. The output is the same, byte for byte, for any number
-of workers, and a job that was killed goes on where it stopped.
+bytes, if it is smaller than 64 x 64, or if it does not decode. Of a clip some frames are taken, as if they were pictures. The
+output is the same, byte for byte, for any number of workers, and a job that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import __version__
+from unmask.data.clips import read_frames
 from unmask.data.journal import JOURNAL, Block, Journal
 from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
 from unmask.data.manifest import BEFORE_FIX, COLUMNS, MANIFEST, REMOVED, Row, open_table, read_origins, write_manifest
@@ -33,6 +35,8 @@ from unmask.output.csv_table import RowWriter
 from unmask.system.atomic import atomic_write, sweep
 from unmask.system.cores import available_cores
 from unmask.system.lock import LOCK, locked
+from unmask.video.kinds import is_clip
+from unmask.video.limits import CLIP_LIMITS
 
 __all__ = ["Crop", "Progress", "load_prepared", "prepare"]
 
@@ -40,8 +44,11 @@ __all__ = ["Crop", "Progress", "load_prepared", "prepare"]
 MIN_SIZE, MAX_SIZE = 16, 1024
 # Files a task. Blocks bound what a kill can cost and what waits in memory, whatever the size of the dataset.
 BLOCK = 32
+# Of a clip; its neighbouring frames are nearly the same picture.
+FRAMES_PER_CLIP = 16
 
 Progress = Callable[[int, int], None]
+_Files = list[tuple[ClassFolder, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,14 @@ class _Task:
     folder: Path
     prefix: str
     names: tuple[str, ...]
+    clip: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
     size: int
     crop: Crop
+    frames_per_clip: int
     origins: dict[str, tuple[str, str, str]]
 
 
@@ -66,6 +75,7 @@ def prepare(
     *,
     size: int = 128,
     crop: Crop = "none",
+    frames_per_clip: int = FRAMES_PER_CLIP,
     workers: int | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
@@ -77,8 +87,9 @@ def prepare(
         out: Folder to write `<Split>.npy`, `manifest.csv`, `facts.csv` and `prepared.json` to. A job that was
             interrupted there goes on; a finished one with the same files and settings is returned as it is.
         size: Side of the pictures in pixels, 16..1024.
-        crop: `none` takes the whole picture; `face` the largest face, and rejects pictures without one.
-        workers: Pictures at a time; None for one a core.
+        crop: `none` takes the whole picture; `face` the largest face, and rejects pictures and frames without one.
+        frames_per_clip: Taken of each clip, evenly spread, 1..2000; all of a clip that has fewer.
+        workers: Pictures or clips at a time; None for one a core.
         progress: Called with (files done, files in all) as blocks finish.
         overwrite: Replace what another job left in `out`, and what `unmask audit` wrote about it.
 
@@ -91,14 +102,21 @@ def prepare(
         )
     if crop not in ("none", "face"):
         raise UnmaskError(f"There is no crop {crop!r}.", hint="Use none or face.", code="bad-crop")
+    if not 1 <= frames_per_clip <= CLIP_LIMITS.max_sampled:
+        raise UnmaskError(
+            f"{frames_per_clip} frames of each clip are not possible.",
+            hint=f"Choose 1 to {CLIP_LIMITS.max_sampled:,}.",
+            code="bad-frames",
+        )
     layout = find_layout(dataset)
-    tasks, fingerprint = _plan(layout, size, crop)
+    files = [(folder, tuple(files_in(folder.folder))) for folder in layout.folders]
+    fingerprint = _fingerprint(layout, files, size, crop, frames_per_clip)
     finished = _finished(out, fingerprint)
     if finished and not (out / JOURNAL).exists():
         return load_prepared(out)
     if not finished:
         _require_usable(out, dataset, layout, overwrite)
-    recipe = _Recipe(size, crop, read_origins(layout.root))
+    recipe = _Recipe(size, crop, frames_per_clip, read_origins(layout.root))
     try:
         with locked(out, "unmask prepare"):
             # Another process may have been at work since.
@@ -106,7 +124,7 @@ def prepare(
                 (out / JOURNAL).unlink(missing_ok=True)  # it was killed just before that
             else:
                 _require_usable(out, dataset, layout, overwrite)
-                _do(tasks, recipe, layout, out, fingerprint, workers or available_cores(), progress)
+                _do(_plan(layout, files), recipe, layout, out, fingerprint, workers or available_cores(), progress)
     except OSError as error:
         raise UnmaskError(
             f"{out} cannot be written: {error.strerror or error}.",
@@ -135,10 +153,12 @@ def _do(
         total, seen = sum(len(task.names) for task in tasks), sum(len(task.names) for task in tasks[: journal.done])
         if progress:
             progress(seen, total)
-        room = (BLOCK, recipe.size, recipe.size, 3)
-        for block, pixels in in_order(tasks[journal.done :], partial(_work, recipe), room, workers):
+        most = max(recipe.frames_per_clip if task.clip else BLOCK for task in tasks)
+        room, todo = (most, recipe.size, recipe.size, 3), tasks[journal.done :]
+        done = in_order(todo, partial(_work, recipe), room, workers)
+        for task, (block, pixels) in zip(todo, done, strict=True):
             journal.append(block, pixels[: block.accepted])
-            seen += len(block.rows)
+            seen += len(task.names)
             if progress:
                 progress(seen, total)
         write_manifest(out / MANIFEST, _rows(journal, counts))
@@ -148,6 +168,7 @@ def _do(
             "size": recipe.size,
             "crop": recipe.crop,
             "crop_margin": CROP_MARGIN if recipe.crop == "face" else None,
+            "frames_per_clip": recipe.frames_per_clip,
             "counts": counts,
             "dataset": layout.root.resolve().as_posix(),
             "made_with": {"unmask": __version__, "opencv": cv2.__version__},
@@ -159,27 +180,33 @@ def _do(
         journal.remove()
 
 
-def _plan(layout: Layout, size: int, crop: str) -> tuple[list[_Task], str]:
-    """The work in blocks, in the order of the output, and a fingerprint of files and settings."""
-    tasks = []
+def _fingerprint(layout: Layout, files: _Files, size: int, crop: str, frames_per_clip: int) -> str:
+    """Of files and settings."""
     rule = [CROP_MARGIN, SMALLEST_FACE] if crop == "face" else []
-    job = hashlib.sha256(json.dumps([FORMAT, __version__, size, crop, *rule]).encode())
-    for folder in layout.folders:
-        names = tuple(files_in(folder.folder))
+    job = hashlib.sha256(json.dumps([FORMAT, __version__, size, crop, frames_per_clip, *rule]).encode())
+    for folder, names in files:
         for name in names:
             status = _status(folder.folder / name)
             line = f"{folder.split}/{folder.label}/{name}\0{status.st_size}\0{status.st_mtime_ns}\n"
             job.update(line.encode(errors="surrogateescape"))
-        tasks += [_task(layout, folder, names[start : start + BLOCK]) for start in range(0, len(names), BLOCK)]
     origins = layout.root / MANIFEST
     if origins.is_file():
         job.update(origins.read_bytes())
-    return tasks, job.hexdigest()
+    return job.hexdigest()
 
 
-def _task(layout: Layout, folder: ClassFolder, names: tuple[str, ...]) -> _Task:
-    prefix = folder.folder.relative_to(layout.root).as_posix()
-    return _Task(folder.split, folder.label, folder.folder, prefix, names)
+def _plan(layout: Layout, files: _Files) -> list[_Task]:
+    """The work in the order of the output: pictures in blocks, each clip by itself."""
+    tasks = []
+    for folder, names in files:
+        prefix = folder.folder.relative_to(layout.root).as_posix()
+        kinds = [is_clip(folder.folder / name) for name in names]
+        for clip, run in groupby(range(len(names)), kinds.__getitem__):
+            places, step = list(run), 1 if clip else BLOCK
+            for start in range(places[0], places[-1] + 1, step):
+                some = names[start : min(start + step, places[-1] + 1)]
+                tasks.append(_Task(folder.split, folder.label, folder.folder, prefix, some, clip))
+    return tasks
 
 
 def _work(recipe: _Recipe, task: _Task, room: NDArray[np.uint8]) -> Block:
@@ -190,11 +217,16 @@ def _work(recipe: _Recipe, task: _Task, room: NDArray[np.uint8]) -> Block:
         path = f"{task.prefix}/{name}"
         source, method, group = recipe.origins.get(path, ("", "", ""))
         row = Row(path, task.split, task.label, source=source, method=method, group=group)
-        row, facts, picture = read_file(task.folder / name, row, recipe.size, recipe.crop)
-        if picture is not None:
-            room[accepted] = picture
-            accepted += 1
-        rows.append([*astuple(row), *facts])
+        file = task.folder / name
+        if task.clip:
+            found = read_frames(file, row, recipe.size, recipe.crop, recipe.frames_per_clip)
+        else:
+            found = [read_file(file, row, recipe.size, recipe.crop)]
+        for row, facts, picture in found:
+            if picture is not None:
+                room[accepted] = picture
+                accepted += 1
+            rows.append([*astuple(row), *facts])
     return Block(task.split, rows, accepted, zlib.crc32(room[:accepted].data if accepted else b""))
 
 

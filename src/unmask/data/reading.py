@@ -43,8 +43,16 @@ class FileFacts(NamedTuple):
     jpeg_tables: str = ""
 
 
-class _RejectedError(Exception):
-    """Carries the reason of a rejection."""
+class RejectedError(Exception):
+    """Carries the reason of a rejection.
+
+    Attributes:
+        code: The reason, as a short kebab-case name.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def read_file(path: Path, row: Row, size: int, crop: Crop) -> tuple[Row, FileFacts, NDArray[np.uint8] | None]:
@@ -65,32 +73,43 @@ def read_file(path: Path, row: Row, size: int, crop: Crop) -> tuple[Row, FileFac
         status = path.stat()
         facts = FileFacts(file_bytes=status.st_size)
         if not stat.S_ISREG(status.st_mode):
-            raise _RejectedError("not-a-file")
+            raise RejectedError("not-a-file")
         if status.st_size < MIN_FILE_BYTES:
-            raise _RejectedError("file-too-small")
+            raise RejectedError("file-too-small")
         if status.st_size > LIMITS.max_bytes:
-            raise _RejectedError("too-many-bytes")
+            raise RejectedError("too-many-bytes")
         data = path.read_bytes()
         image = read_whole_image(data)  # refuses anything below 64 x 64, or with missing pixels, among other things
         found = image.facts
         facts = FileFacts(found.format, found.file_bytes, found.jpeg_quality, jpeg_tables(data))
         height, width = image.pixels.shape[:2]
         row = replace(row, sha256=found.sha256, width=width, height=height)
-        pixels = _largest_face(image.pixels) if crop == "face" else image.pixels
-        return row, facts, resize(pixels, size)
-    except _RejectedError as rejected:
-        reason = str(rejected)
-    except UnmaskError as error:
-        reason = error.code
-    except OSError:
-        reason = "unreadable-file"
-    return replace(row, sha256=row.sha256 or _sha256(path), reason=reason), facts, None
+        return row, facts, resize(cropped(image.pixels, crop), size)
+    except (RejectedError, UnmaskError, OSError) as error:
+        return rejected(path, row, error), facts, None
 
 
-def _largest_face(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def rejected(path: Path, row: Row, error: RejectedError | UnmaskError | OSError) -> Row:
+    """The row of a file that is rejected for an error."""
+    reason = "unreadable-file" if isinstance(error, OSError) else error.code
+    return replace(row, sha256=row.sha256 or _sha256(path), reason=reason)
+
+
+def cropped(pixels: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """What is taken of a picture.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        crop: ``none`` for all of it, ``face`` for its largest face, cut as `unmask check` cuts it.
+
+    Raises:
+        RejectedError: There is no face, or none that is large enough.
+    """
+    if crop == "none":
+        return pixels
     crops = crop_faces(pixels, _face_finder().find(pixels))
     if not crops.kept:
-        raise _RejectedError("faces-too-small" if crops.too_small else "no-face")
+        raise RejectedError("faces-too-small" if crops.too_small else "no-face")
     return cut(pixels, crops.kept[0].square)
 
 

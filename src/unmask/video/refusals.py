@@ -37,6 +37,7 @@ _REFUSALS = {
     "decoder-start": ("the decoder of {name} cannot be started: {detail}", "Free some memory, and check it again."),
     "decoder-died": ("the decoder of {name} crashed", _CONVERT),
 }
+NO_EXTRA = "no-video-extra"
 _FRAMES = "Frames of this clip are damaged; they were left out."
 NOTES = {
     note.code: note
@@ -94,5 +95,5 @@ def no_extra(name: str) -> UnmaskError:
     return UnmaskError(
         f"{name} is a video, which needs the extra `video`",
         hint="Run pip install 'unmask[video]' (in a clone: '.[video]'), or save a frame as PNG and check that.",
-        code="no-video-extra",
+        code=NO_EXTRA,
     )
