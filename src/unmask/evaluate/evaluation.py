@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from unmask.evaluate.clips import Clips, judge_clips
 from unmask.evaluate.scores import ScoreTable
 from unmask.stats import curves
 from unmask.stats.curves import ClassRow, Curve, ReliabilityBin
@@ -15,7 +16,7 @@ from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.measures import MEASURES
 from unmask.stats.metrics import Judged, expected_calibration_error
 from unmask.stats.resampling import REPLICATES, effective_groups, group_index
-from unmask.verdict import probability
+from unmask.verdict import Thresholds, probability
 
 SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")
 # A slice of fewer pictures of a class says too little to be called the worst.
@@ -118,6 +119,7 @@ class Evaluation:
         slices: By source and by method.
         worst: The slice with the lowest AUC among those with enough pictures.
         missing: What does not exist -> why.
+        clips: Whole clips beside their frames; None where there are none.
     """
 
     table: ScoreTable
@@ -133,13 +135,17 @@ class Evaluation:
     slices: tuple[Slice, ...]
     worst: Slice | None
     missing: dict[str, str]
+    clips: Clips | None = None
 
 
-def evaluate_scores(table: ScoreTable, *, replicates: int = REPLICATES, seed: int = 0) -> Evaluation:
+def evaluate_scores(
+    table: ScoreTable, *, clip_thresholds: Thresholds | None = None, replicates: int = REPLICATES, seed: int = 0
+) -> Evaluation:
     """Judges a table of scores.
 
     Args:
         table: Any table, also with one class, one row or no answers at all.
+        clip_thresholds: Of the detector for clips; None for those of the table.
         replicates: Resamplings for the intervals.
         seed: Of the resamplings.
 
@@ -178,6 +184,7 @@ def evaluate_scores(table: ScoreTable, *, replicates: int = REPLICATES, seed: in
         slices=slices,
         worst=_worst(slices),
         missing=missing,
+        clips=judge_clips(table, clip_thresholds, replicates=replicates, seed=seed),
     )
 
 

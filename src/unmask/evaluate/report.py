@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from unmask import __version__
 from unmask.evaluate import plots
+from unmask.evaluate.clips import Clips
 from unmask.evaluate.compare import SideBySide
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
@@ -141,6 +142,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "summary": summary(evaluation, report.robustness, report.split),
         "not_known": not_known(evaluation, report.robustness, report.detector),
         "measures": _estimates(evaluation.measures),
+        "clips": _clips(evaluation.clips) if evaluation.clips else None,
         "classification_report": [asdict(row) for row in (*evaluation.classes, *averages(evaluation.classes))]
         if evaluation.classes
         else None,
@@ -166,6 +168,10 @@ def as_dict(report: Report) -> dict[str, Any]:
             for row in evaluation.table.failed
         ],
     }
+
+
+def _clips(clips: Clips) -> dict[str, Any]:
+    return {**asdict(clips), "measures": _estimates(clips.measures), "by_frame": _estimates(clips.by_frame)}
 
 
 def _against(against: Against) -> dict[str, Any]:
@@ -211,6 +217,9 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
         how_chosen=how_chosen(report.split, report.chosen_by),
         on_validation=on_validation(report.chosen_by),
         robustness_replicates=ROBUSTNESS_REPLICATES,
+        by_clip=[(MEASURES[name], found) for name, found in evaluation.clips.measures.items()]
+        if evaluation.clips
+        else [],
         measures=[(MEASURES[name], estimate) for name, estimate in evaluation.measures.items()],
         worst_degradation=worst(report.robustness),
         together=overall(report.robustness),

@@ -25,6 +25,7 @@ from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.scoring import score_pictures
 from unmask.output.documents import detector_facts
 from unmask.stats.resampling import REPLICATES
+from unmask.video.timeline import clip_thresholds
 
 ROBUSTNESS_PICTURES: Final = 1000
 
@@ -91,7 +92,8 @@ def evaluate(
     table = score_pictures(detector, pictures, face_search=plan.face_search)
     seconds = time.perf_counter() - started
     on_step("numbers and intervals")
-    evaluation = evaluate_scores(table, replicates=plan.replicates)
+    for_clips = clip_thresholds(detector.info, detector.policy)
+    evaluation = evaluate_scores(table, clip_thresholds=for_clips, replicates=plan.replicates)
     notes = list(pictures.notes)
     if plan.face_search:
         notes.append(
