@@ -32,7 +32,7 @@ def test_reals_are_worn_and_fakes_made_small(validation):
 def test_at_most_so_many_pictures_are_looked_at(validation, monkeypatch):
     from unmask.export import worn
 
-    monkeypatch.setattr(worn, "PICTURES", 3)
+    monkeypatch.setattr(worn, "REALS", 3)
     assert {len(source) for source in worn.worn_reals(validation).values()} == {3}
 
 

@@ -29,7 +29,7 @@ from unmask.models.head import Head, find_heads
 # Eigenvectors that are kept. With 1280 channels they are 330 kB of a bundle; all of them would be 6.6 MB.
 DIRECTIONS = 64
 # Pictures of each class that are looked at, spread evenly over Train: enough for a covariance in low rank.
-PICTURES_OF_A_CLASS = 1000
+PICTURES_OF_A_CLASS = 600
 # No channel's spread is taken for smaller than this share of the mean one: a channel that hardly ever wakes in training
 # must not decide alone.
 SMALLEST_SPREAD = 0.01

@@ -20,7 +20,7 @@ from unmask.stats.metrics import Judged
 Pixels = NDArray[np.uint8]
 
 # At most this many pictures of each kind.
-PICTURES = 200
+PICTURES = 100
 
 UNUSUAL: dict[str, Callable[[Pixels], Pixels]] = {
     "upside down": lambda image: np.ascontiguousarray(image[::-1]),

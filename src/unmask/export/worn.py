@@ -24,30 +24,30 @@ Pixels = NDArray[np.uint8]
 DELIVERIES = ("video frame CRF 32", "video frame CRF 40", "messenger", "blur 1 px")
 # Of fake ones: sides that the crop of a face once had, pixels. A face of 40 px has a crop of 52.
 SMALL = (52, 64, 96)
-# At most so many pictures of a class, from all over the split.
-PICTURES = 400
+# At most so many pictures, from all over the split, of real ones and of fake ones.
+REALS, FAKES = 400, 200
 
 
 def worn_reals(source: Source) -> dict[str, Source]:
-    """Real pictures of a split after each of `DELIVERIES`; at most `PICTURES`, of the same size."""
+    """Real pictures of a split after each of `DELIVERIES`; at most `REALS`, of the same size."""
     if source.size < LIMITS.min_side:  # none is read, whatever way it came
         return {}
     changes = {degradation.name: degradation.change for degradation in DEGRADATIONS}
-    return {name: _changed(source, 0, changes[name]) for name in DELIVERIES}
+    return {name: _changed(source, 0, REALS, changes[name]) for name in DELIVERIES}
 
 
 def small_fakes(source: Source) -> dict[str, Source]:
-    """Fake pictures of a split made as small as each of `SMALL`, and enlarged again; at most `PICTURES`, of the same size."""
-    return {f"{side} px": _changed(source, 1, partial(_small, side=side)) for side in SMALL}
+    """Fake pictures of a split made as small as each of `SMALL`, and enlarged again; at most `FAKES`, of the same size."""
+    return {f"{side} px": _changed(source, 1, FAKES, partial(_small, side=side)) for side in SMALL}
 
 
 def _small(image: Pixels, _: int, *, side: int) -> Pixels:
     return resize(image, side)
 
 
-def _changed(source: Source, label: int, change: Callable[[Pixels, int], Pixels]) -> Source:
+def _changed(source: Source, label: int, most: int, change: Callable[[Pixels, int], Pixels]) -> Source:
     places = np.flatnonzero(source.labels == label)
-    few = source.taken(places[np.linspace(0, len(places) - 1, min(len(places), PICTURES)).astype(np.int64)])
+    few = source.taken(places[np.linspace(0, len(places) - 1, min(len(places), most)).astype(np.int64)])
 
     def read(indexes: Indexes) -> Pixels:
         pictures = zip(few.read(indexes), indexes.tolist(), strict=True)
