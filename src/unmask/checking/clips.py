@@ -152,6 +152,7 @@ def examine_clip(
     key_frames: bool = False,
     limits: ClipLimits = CLIP_LIMITS,
     on_frame: Callable[[int, int], None] | None = None,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> ExaminedClip:
     """The answer for one clip. Ctrl-C ends the looking; what was seen until then is judged, and the finding says so.
 
@@ -165,6 +166,7 @@ def examine_clip(
         key_frames: Whether the frames of the decisive moments come along.
         limits: What is accepted.
         on_frame: Called with how many frames were looked at, and of how many.
+        on_start: As for `read_clip`.
 
     Raises:
         UnmaskError: The clip cannot be read, or an argument makes no sense.
@@ -180,6 +182,7 @@ def examine_clip(
         start=sampling.start,
         end=sampling.end,
         limits=limits,
+        on_start=on_start,
     ) as clip:
         if clip.wanted > limits.max_sampled:
             raise UnmaskError(

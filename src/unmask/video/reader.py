@@ -40,7 +40,7 @@ from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -78,7 +78,14 @@ class Clip:
         notes: What to keep in mind; complete once all frames were given.
     """
 
-    def __init__(self, file: BinaryIO, name: str, request: dict[str, Any], limits: ClipLimits) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        request: dict[str, Any],
+        limits: ClipLimits,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
         self.notes: list[Note] = []
         self._limits, self._name = limits, name
         self._messages: queue.Queue[tuple[dict[str, Any], bytearray | None] | None] = queue.Queue(AHEAD)
@@ -90,6 +97,8 @@ class Clip:
         self._listener = threading.Thread(target=self._listen, name="clip", daemon=True)
         self._listener.start()
         try:
+            if on_start:
+                on_start(self._process.kill)
             facts = self._next("facts")
             self.wanted = int(facts.pop("wanted"))
             self.facts = ClipFacts(
@@ -207,6 +216,7 @@ def read_clip(
     numbers: Sequence[int] | None = None,
     threads: int | None = None,
     limits: ClipLimits = CLIP_LIMITS,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> Clip:
     """Read a clip's frames with their times: a video, or a GIF, PNG or WebP that moves.
 
@@ -222,6 +232,7 @@ def read_clip(
         numbers: Of the frames, in place of all that.
         threads: Of the decoder; None for one a core, at most 8.
         limits: What is accepted.
+        on_start: Called with what ends the decoder, from any thread and at any time; the clip is then refused.
 
     Returns:
         The clip: its facts, and its frames by iterating over it. Close it, use it in a `with` block, or iterate to its end.
@@ -257,7 +268,7 @@ def read_clip(
             "threads": threads or min(MOST_THREADS, available_cores()),
             "limits": asdict(limits),
         }
-        return Clip(file, name, request, limits)
+        return Clip(file, name, request, limits, on_start)
 
 
 def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:
