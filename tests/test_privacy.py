@@ -6,12 +6,14 @@ to; `strace` sees the libraries behind it, too.
 """
 
 import http.client
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +164,8 @@ def library(folder, face_file, home):
 
 
 def serve(folder, face_file, home):
+    from tests.video import clips
+
     process = start(folder, "unmask", "serve", "--port", "0", home=home)
     own, port = None, None
     for line in process.stderr:
@@ -172,6 +176,15 @@ def serve(folder, face_file, home):
     with closing(http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=60)) as connection:
         connection.request("POST", "/api/v1/check", face_file.read_bytes(), {"Content-Type": "image/png"})
         connection.getresponse().read()
+        connection.request("POST", "/api/v1/clips", clips.animation("GIF"))
+        address = json.loads(connection.getresponse().read())["id"]
+        for _ in range(600):
+            connection.request("GET", f"/api/v1/clips/{address}")
+            if json.loads(connection.getresponse().read())["state"] == "done":
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the clip was not answered")
     os.kill(int(own[1]), signal.SIGTERM)
     return finish(folder, process, (0, -signal.SIGTERM, 128 + signal.SIGTERM))
 

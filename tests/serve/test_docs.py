@@ -17,6 +17,7 @@ import pytest
 from tests.serve.test_server import ask
 from tests.serve.test_start import port_of
 from unmask.serve import Server, Settings
+from unmask.serve.clips import PICTURES_A_CLIP
 from unmask.serve.security import checked_token
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,15 @@ def test_the_limits_in_the_docs_are_the_server_s() -> None:
     assert f"for up to {limits.drain_seconds:g} s" in WEB
     assert f"| `--rate` | {limits.pictures_a_minute} |" in WEB
     assert f"| `--max-upload-mb` | {limits.max_upload_mb} |" in WEB
+    assert f"| `--max-clip-mb` | {limits.max_clip_mb} |" in WEB
+    assert f"| `--clip-minutes` | {limits.clip_minutes:g} |" in WEB
+    assert f"{limits.clips_arriving} may arrive at the same time, for up to {limits.clip_body_seconds:g} s" in WEB
+    assert f"and {limits.clips_under_way} are held" in WEB
+    assert f"for {limits.clip_unasked_seconds:g} s. Up to {limits.clips_kept} clips and answers" in " ".join(
+        WEB.split()
+    )
+    assert f"nobody asks for it within {limits.clip_unasked_seconds:g} s" in " ".join(API.split())
+    assert f"A clip counts as {PICTURES_A_CLIP} pictures" in API
 
 
 def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path) -> None:

@@ -32,7 +32,7 @@ def replies() -> list[tuple[str, dict[str, Any]]]:
         (status, reply)
         for operation in operations
         for status, reply in operation["responses"].items()
-        if status != "200"
+        if status not in ("200", "202", "204")
     ]
 
 

@@ -29,7 +29,17 @@ from unmask.cli.say import say
     type=click.IntRange(1, 1000),
     default=25,
     show_default=True,
-    help="Largest request, in megabytes.",
+    help="Largest request with pictures, in megabytes.",
+)
+@click.option(
+    "--max-clip-mb", type=click.IntRange(1, 500), default=100, show_default=True, help="Largest clip, in megabytes."
+)
+@click.option(
+    "--clip-minutes",
+    type=click.FloatRange(0.1),
+    default=15.0,
+    show_default=True,
+    help="Forget a clip and its answer after so long.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Pictures judged at the same time. [default: cores, up to 4]"

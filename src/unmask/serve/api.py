@@ -16,6 +16,7 @@ from unmask.serve.answering import Wanted
 from unmask.serve.openapi import openapi
 from unmask.serve.problem import KINDS, Problem
 from unmask.serve.services import charge, let_in, services
+from unmask.serve.settings import MEGABYTE
 from unmask.serve.uploads import uploads
 
 api = Blueprint("api", __name__)
@@ -32,21 +33,21 @@ def check() -> Response:
     """Answers for the pictures of the request: the document of `unmask check --json`."""
     here = services()
     let_in()
-    heatmap, provenance = _parameters({"heatmap": ("none", "png"), "provenance": ("none", "c2pa")})
+    heatmap, provenance = parameters({"heatmap": ("none", "png"), "provenance": ("none", "c2pa")})
     pictures = uploads(request, here.settings)
     charge(len(pictures))
     wanted = Wanted(heatmaps=heatmap == "png", provenance=provenance == "c2pa")
     answers = here.answering.answer(pictures, wanted, g.request_id)
-    return _json(here.answering.document(answers))
+    return json_reply(here.answering.document(answers))
 
 
 @api.get("/api/v1/detector")
 def detector() -> Response:
     """What the detector is, how good it is, and what this server takes."""
-    _parameters({})
+    parameters({})
     here = services()
     info = here.detector.info
-    return _json(
+    return json_reply(
         {
             "unmask": __version__,
             "detector": detector_facts(here.detector),
@@ -61,6 +62,9 @@ def detector() -> Response:
                 "pictures": here.settings.max_pictures,
                 "seconds": here.settings.seconds,
                 "pictures_a_minute": here.settings.pictures_a_minute,
+                "clip_bytes": here.settings.max_clip_mb * MEGABYTE,
+                "clips_under_way": here.settings.clips_under_way,
+                "clip_seconds": 60 * here.settings.clip_minutes,
             },
         }
     )
@@ -69,7 +73,7 @@ def detector() -> Response:
 @api.get("/api/v1/openapi.json")
 def description() -> Response:
     """The OpenAPI 3.1 document."""
-    return _json(openapi())
+    return json_reply(openapi())
 
 
 @api.get("/api/v1/docs")
@@ -81,7 +85,7 @@ def docs() -> str:
 @api.get("/healthz")
 def healthz() -> Response:
     """Whether the process answers."""
-    return _json({"status": "ok"})
+    return json_reply({"status": "ok"})
 
 
 @api.get("/readyz")
@@ -90,7 +94,7 @@ def readyz() -> Response:
     here = services()
     if here.pool.is_full:
         raise Problem("not-ready", "The queue is full.", retry_after=1)
-    return _json({"status": "ready"})
+    return json_reply({"status": "ready"})
 
 
 @api.get("/metrics")
@@ -101,7 +105,7 @@ def metrics() -> Response:
     return Response(here.metrics.text(), content_type=here.metrics.content_type)
 
 
-def _parameters(allowed: dict[str, tuple[str, ...]]) -> list[str]:
+def parameters(allowed: dict[str, tuple[str, ...]]) -> list[str]:
     """The values of the query's parameters, the first one allowed where one is not given."""
     for name in request.args:
         if name not in allowed:
@@ -115,6 +119,6 @@ def _parameters(allowed: dict[str, tuple[str, ...]]) -> list[str]:
     return values
 
 
-def _json(value: dict[str, Any]) -> Response:
+def json_reply(value: dict[str, Any], status: int = 200) -> Response:
     """Laid out like the command line's JSON."""
-    return Response(json.dumps(value, indent=2, allow_nan=False) + "\n", mimetype="application/json")
+    return Response(json.dumps(value, indent=2, allow_nan=False) + "\n", status, mimetype="application/json")

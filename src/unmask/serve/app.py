@@ -14,6 +14,9 @@ from unmask import __version__
 from unmask.output import wording
 from unmask.serve.answering import Answering
 from unmask.serve.api import api
+from unmask.serve.clip_answering import ClipAnswering
+from unmask.serve.clip_jobs import ClipJobs
+from unmask.serve.clips import clips
 from unmask.serve.metrics import Metrics
 from unmask.serve.pages import pages, refusal_page, wants_page
 from unmask.serve.pool import Pool
@@ -45,7 +48,8 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
     metrics = Metrics(detector, pool)
     app = Flask("unmask.serve")
     app.request_class = MemoryRequest
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    # The largest of all; `_begin` looks at each request's own.
+    app.config["MAX_CONTENT_LENGTH"] = max(settings.max_request_bytes, settings.max_clip_bytes)
     app.config["MAX_FORM_PARTS"] = settings.max_pictures + OTHER_PARTS
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
     app.jinja_env.undefined = StrictUndefined
@@ -59,12 +63,14 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
         RateLimit(settings.pictures_a_minute),
         RateLimit(settings.wrong_tokens_a_minute),
         Answering(detector, pool, metrics, settings.reply_mb * MEGABYTE),
+        ClipJobs(ClipAnswering(detector, metrics).answer, settings, metrics),
     )
     app.before_request(_begin)
     app.after_request(_end)
     app.register_error_handler(Problem, _refuse)
     app.register_error_handler(Exception, _refuse_other)
     app.register_blueprint(api)
+    app.register_blueprint(clips)
     app.register_blueprint(pages)
     return app
 
@@ -77,7 +83,7 @@ def _begin() -> None:
         raise refused
     settings = services().settings
     check_origin(request, settings)
-    limit = settings.max_request_bytes
+    limit = settings.most_bytes(request.method, request.path)
     if (request.content_length or 0) > limit:
         raise Problem("too-large", f"The request has {request.content_length:,} bytes, at most {limit:,} go.")
 
@@ -89,7 +95,7 @@ def _end(response: Response) -> Response:
     response.headers["Server-Timing"] = f"app;dur={1000 * seconds:.1f}"
     # The pattern, not the address: what a stranger writes into an address is kept out of labels and logs.
     route = request.url_rule.rule if request.url_rule else "(none)"
-    method = request.method if request.method in ("GET", "HEAD", "POST", "OPTIONS") else "(other)"
+    method = request.method if request.method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "(other)"
     services().metrics.request(method, route, response.status_code, seconds)
     return response
 

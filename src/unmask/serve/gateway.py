@@ -18,7 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from unmask.serve.problem import REFUSED, Problem
-from unmask.serve.settings import MEGABYTE
+from unmask.serve.settings import ENVELOPE_BYTES, MEGABYTE, is_clip
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,17 +48,26 @@ class Gateway:
 
     Args:
         app: By `unmask.serve.create_app`.
-
-    Attributes:
-        free_bytes: What bodies and replies may still take. Looked at and changed in the server's loop only.
     """
 
     def __init__(self, app: Flask) -> None:
         self._settings = app.extensions["unmask"].settings
+        self._clips = app.extensions["unmask"].clips
         self._app = app
         self._behind_proxy = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
         self._threads = ThreadPoolExecutor(self._settings.workers + self._settings.waiting + SPARE_THREADS)
-        self.free_bytes: int = self._settings.memory_mb * MEGABYTE
+        self._budget = _Budget(self._settings.memory_mb * MEGABYTE)
+        self._clip_budget = _Budget(self._settings.clips_arriving * self._settings.max_clip_bytes)
+
+    @property
+    def free_bytes(self) -> int:
+        """What bodies, but for clips, and replies may still take."""
+        return self._budget.free_bytes
+
+    @property
+    def free_clip_bytes(self) -> int:
+        """What clips that arrive may still take."""
+        return self._clip_budget.free_bytes
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Receives a request, has it answered, and sends the reply.
@@ -68,12 +77,14 @@ class Gateway:
             ConnectionError: If it is gone.
         """
         environ = _environ(scope)
-        held = _Held(self)
+        held, held_clip = _Held(self._budget), _Held(self._clip_budget)
+        of_clip = is_clip(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         try:
-            is_read = await self._receive(environ, receive, held)
+            is_read = await self._receive(environ, receive, held_clip if of_clip else held, of_clip)
             reply = await self._ask(environ)
             # The body is no longer needed.
             environ["wsgi.input"] = io.BytesIO()
+            held_clip.change(0)
             if not held.change(max(0, len(reply.data) - SMALL_REPLY_BYTES)):
                 detail = "The server holds as many replies as it may at the same time."
                 environ[REFUSED] = Problem("busy", detail, retry_after=5)
@@ -87,30 +98,37 @@ class Gateway:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             held.change(0)
+            held_clip.change(0)
 
-    async def _receive(self, environ: WSGIEnvironment, receive: Receive, held: _Held) -> bool:
+    async def _receive(self, environ: WSGIEnvironment, receive: Receive, held: _Held, of_clip: bool) -> bool:
         """Puts the body into the environment, or why it is refused; whether all of it was read."""
         environ["wsgi.input"] = io.BytesIO()
+        seconds = self._settings.clip_body_seconds if of_clip else self._settings.body_seconds
         try:
-            async with asyncio.timeout(self._settings.body_seconds):
-                environ["wsgi.input"] = await self._body(environ, receive, held)
+            async with asyncio.timeout(seconds):
+                environ["wsgi.input"] = await self._body(environ, receive, held, of_clip)
         except Problem as problem:
             environ[REFUSED] = problem
         except TimeoutError:
-            detail = f"The request did not arrive within {self._settings.body_seconds:g} s."
+            detail = f"The request did not arrive within {seconds:g} s."
             environ[REFUSED] = Problem("slow-request", detail)
         return REFUSED not in environ
 
-    async def _body(self, environ: WSGIEnvironment, receive: Receive, held: _Held) -> io.BytesIO:
-        largest = self._settings.max_request_bytes
+    async def _body(self, environ: WSGIEnvironment, receive: Receive, held: _Held, of_clip: bool) -> io.BytesIO:
+        if of_clip:
+            self._clips.refuse_if_full()
+        largest = self._settings.most_bytes(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         # The size of a chunked body is not known; it may become the largest.
         is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
         size = largest if is_chunked else int(environ.get("CONTENT_LENGTH") or 0)
-        too_large = Problem("too-large", f"The request is larger than {self._settings.max_upload_mb} MB.")
+        hint = "Send a shorter or a smaller clip." if of_clip else None
+        most = (largest - ENVELOPE_BYTES) // MEGABYTE
+        too_large = Problem("too-large", f"The request is larger than {most} MB.", hint=hint)
         if size > largest:
             raise too_large
         if not held.change(size):
-            raise Problem("busy", "The server holds as many pictures as it may at the same time.", retry_after=2)
+            what = "clips" if of_clip else "pictures"
+            raise Problem("busy", f"The server holds as many {what} as it may at the same time.", retry_after=2)
         body, is_more = io.BytesIO(), size > 0
         while is_more:
             message = await receive()
@@ -132,17 +150,24 @@ class Gateway:
         return await loop.run_in_executor(self._threads, lambda: Response.from_app(app, environ, buffered=True))
 
 
-class _Held:
-    """Bytes of the budget that one request holds."""
+class _Budget:
+    """Bytes that may be held. Looked at and changed in the server's loop only."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway, self._count = gateway, 0
+    def __init__(self, count: int) -> None:
+        self.free_bytes = count
+
+
+class _Held:
+    """Bytes of a budget that one request holds."""
+
+    def __init__(self, budget: _Budget) -> None:
+        self._budget, self._count = budget, 0
 
     def change(self, count: int) -> bool:
         """Holds so many from now on; or as many as before, and says False, where there are not enough."""
-        if count - self._count > self._gateway.free_bytes:
+        if count - self._count > self._budget.free_bytes:
             return False
-        self._gateway.free_bytes -= count - self._count
+        self._budget.free_bytes -= count - self._count
         self._count = count
         return True
 

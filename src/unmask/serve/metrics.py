@@ -1,4 +1,4 @@
-"""Counters for Prometheus. Nothing of a picture is in them."""
+"""Counters for Prometheus. Nothing of a picture or clip is in them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from unmask import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unmask.detector import Detector
-    from unmask.finding import Finding
+    from unmask.finding import ClipFinding, Finding
     from unmask.serve.pool import Pool
 
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+CLIP_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 900.0)
 OUTCOMES = ("real", "unsure", "fake", "no-face", "unreadable")
 
 
@@ -42,8 +45,20 @@ class Metrics:
             "unmask_picture_seconds", "Time for a picture.", buckets=BUCKETS, registry=self.registry
         )
         self._refusals = Counter("unmask_refusals", "Requests refused.", ["code"], registry=self.registry)
+        self._clips = Counter(
+            "unmask_clips", "Clips checked; ended: deleted, or forgotten before.", ["outcome"], registry=self.registry
+        )
+        self._clip_seconds = Histogram(
+            "unmask_clip_seconds",
+            "Time for a clip, without waiting; of answered ones.",
+            buckets=CLIP_BUCKETS,
+            registry=self.registry,
+        )
         for outcome in OUTCOMES:
             self._pictures.labels(outcome)
+            self._clips.labels(outcome)
+        for outcome in ("ended", "failed"):
+            self._clips.labels(outcome)
         under_way = Gauge("unmask_jobs_under_way", "Requests that are judged or wait for it.", registry=self.registry)
         under_way.set_function(lambda: pool.under_way)
         info = Gauge("unmask_info", "Always 1.", ["version", "detector", "policy"], registry=self.registry)
@@ -58,6 +73,23 @@ class Metrics:
         """Counts a picture."""
         self._pictures.labels(finding.verdict.value if finding.verdict else finding.status.value).inc()
         self._picture_seconds.observe(seconds)
+
+    def clip(self, finding: ClipFinding, seconds: float) -> None:
+        """Counts a clip."""
+        self._clips.labels(finding.verdict.value if finding.verdict else finding.status.value).inc()
+        self._clip_seconds.observe(seconds)
+
+    def clip_without_answer(self, outcome: str) -> None:
+        """Counts a clip that gets none: "ended" or "failed"."""
+        self._clips.labels(outcome).inc()
+
+    def watch_clips(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Shows how many clips are looked at now, and how many wait."""
+        for name, what, count in (
+            ("unmask_clips_running", "Clips that are looked at.", running),
+            ("unmask_clips_waiting", "Clips that wait.", waiting),
+        ):
+            Gauge(name, what, registry=self.registry).set_function(count)
 
     def refusal(self, code: str) -> None:
         """Counts a refusal."""

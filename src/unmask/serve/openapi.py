@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from unmask import __version__
 from unmask.serve.problem import KINDS, MEDIA_TYPE
-from unmask.serve.schema import AboutReply, CheckReply, HealthReply, ProblemReply
+from unmask.serve.schema import AboutReply, CheckReply, ClipReply, HealthReply, ProblemReply
 
 # Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
 _ALWAYS = ("bad-request", "slow-request", "too-large", "wrong-host", "busy", "internal")
@@ -25,10 +25,23 @@ _CHECK = (
     "too-slow",
     "ending",
 )
+_CLIP = (
+    "no-clip",
+    "bad-parameter",
+    "cross-site",
+    "too-many-pictures",
+    "too-many-clips",
+    "wrong-type",
+    "too-often",
+    "no-videos",
+    "ending",
+)
 _SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 _FORM = {"type": "object", "properties": {"picture": _FILES}, "required": ["picture"]}
+_CLIP_FILE = {"type": "string", "format": "binary"}
+_CLIP_FORM = {"type": "object", "properties": {"clip": _CLIP_FILE}, "required": ["clip"], "additionalProperties": False}
 _ID = {
     "name": "X-Request-ID",
     "in": "header",
@@ -37,13 +50,24 @@ _ID = {
 }
 _ID_BACK = {"X-Request-ID": {"schema": {"type": "string"}, "required": True}}
 _LATER = {"Retry-After": {"schema": {"type": "integer"}, "required": True}}
+_LOCATION = {
+    "Location": {"description": "Where to ask for its answer.", "schema": {"type": "string"}, "required": True}
+}
+_JOB = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "The `id` of the clip; only the address that sent it may ask.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+}
+_HEATMAP = "png adds to each face of a decisive moment where the detector looked, a PNG over `crop`."
 _ABOUT = "The detector, its measured numbers, and this server's limits"
 
 
 @cache
 def openapi() -> dict[str, Any]:
     """The document; not to be changed."""
-    replies: list[type[BaseModel]] = [CheckReply, AboutReply, HealthReply, ProblemReply]
+    replies: list[type[BaseModel]] = [CheckReply, ClipReply, AboutReply, HealthReply, ProblemReply]
     _, shapes = models_json_schema(
         [(reply, "serialization") for reply in replies], ref_template="#/components/schemas/{model}"
     )
@@ -55,15 +79,18 @@ def openapi() -> dict[str, Any]:
             "version": __version__,
             "summary": "Tells whether face pictures are real or deepfakes.",
             "description": (
-                "A verdict is a hint, not proof. Pictures are kept in memory for the length of the request and never "
-                "on disk. The HTTP status tells about the request; the `status` of a finding tells about the picture: "
-                "one that cannot be read, or shows no face, is a finding, not an error."
+                "A verdict is a hint, not proof. Pictures are kept in memory for the length of the request, clips until "
+                "they are answered, and neither on disk. The HTTP status tells about the request; the `status` of a "
+                "finding tells about the picture or clip: one that cannot be read, or shows no face, is a finding, not "
+                "an error."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "paths": {
             "/api/v1/check": {"post": _check()},
+            "/api/v1/clips": {"post": _send_clip()},
+            "/api/v1/clips/{name}": {"get": _ask_clip(), "delete": _delete_clip()},
             "/api/v1/detector": {"get": _operation("detector", _ABOUT, _json(AboutReply), "bad-parameter")},
             "/healthz": {"get": _operation("healthz", "Whether the process answers", _json(HealthReply))},
             "/readyz": {"get": _operation("readyz", "Whether to send it requests", _json(HealthReply), "not-ready")},
@@ -105,14 +132,55 @@ def _check() -> dict[str, Any]:
     }
 
 
-def _operation(name: str, summary: str, content: dict[str, Any], *refusals: str) -> dict[str, Any]:
+def _send_clip() -> dict[str, Any]:
+    summary = "Send a clip to be said of each person in it whether the face is real or fake"
+    operation = _operation("clip", summary, _json(ClipReply), *_TOKEN, *_CLIP, status="202")
+    operation["responses"]["202"]["headers"] = _ID_BACK | _LOCATION
+    operation["parameters"] += [_choice("heatmap", ["none", "png"], _HEATMAP)]
+    return operation | {
+        "description": (
+            "Send one clip as the raw body, or as the file of a multipart form: a video, or a GIF, PNG or WebP that moves. "
+            "Ask at the address in `Location` until `state` is `done`; a clip that nobody asks for is forgotten."
+        ),
+        "security": _SECURITY,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": _CLIP_FORM},
+                "application/octet-stream": {"schema": _FILE},
+                "video/*": {"schema": _FILE},
+                "image/*": {"schema": _FILE},
+            },
+        },
+    }
+
+
+def _ask_clip() -> dict[str, Any]:
+    summary = "How far a clip is, and its answer once there is one"
+    operation = _operation("clip-answer", summary, _json(ClipReply), *_TOKEN, "bad-parameter", "no-such-clip")
+    operation["parameters"] += [_JOB]
+    return operation | {
+        "description": "`document` is what `unmask check --json` prints for the clip.",
+        "security": _SECURITY,
+    }
+
+
+def _delete_clip() -> dict[str, Any]:
+    summary = "End the work on a clip, and forget the clip and its answer"
+    refusals = (*_TOKEN, "bad-parameter", "cross-site", "no-such-clip")
+    operation = _operation("clip-delete", summary, {}, *refusals, status="204")
+    operation["parameters"] += [_JOB]
+    return operation | {"security": _SECURITY}
+
+
+def _operation(name: str, summary: str, content: dict[str, Any], *refusals: str, status: str = "200") -> dict[str, Any]:
     """What is the same of all: an id, a good reply, and the refusals by their status."""
-    responses: dict[str, Any] = {"200": {"description": summary, "headers": _ID_BACK, "content": content}}
+    responses: dict[str, Any] = {status: {"description": summary, "headers": _ID_BACK, "content": content}}
     kinds = [KINDS[code] for code in (*_ALWAYS, *refusals)]
-    for status in sorted({kind.status for kind in kinds}):
-        responses[str(status)] = {
-            "description": "; ".join(kind.title for kind in kinds if kind.status == status),
-            "headers": _ID_BACK | (_LATER if status in (429, 503) else {}),
+    for refused in sorted({kind.status for kind in kinds}):
+        responses[str(refused)] = {
+            "description": "; ".join(kind.title for kind in kinds if kind.status == refused),
+            "headers": _ID_BACK | (_LATER if refused in (429, 503) else {}),
             "content": _json(ProblemReply, MEDIA_TYPE),
         }
     return {"operationId": name, "summary": summary, "parameters": [_ID], "responses": responses}

@@ -32,6 +32,11 @@ KINDS = {
         "No picture in the request",
         "Send a picture as the raw body, or as a file in a multipart form; with curl: -F picture=@photo.jpg.",
     ),
+    "no-clip": Kind(
+        400,
+        "No clip in the request",
+        "Send a clip as the raw body, or as a file in a multipart form; with curl: -F clip=@clip.mp4.",
+    ),
     "bad-request": Kind(400, "The request cannot be understood", "Compare it with /api/v1/docs."),
     "bad-parameter": Kind(400, "A parameter has no such value", "Compare it with /api/v1/docs."),
     "unauthorized": Kind(
@@ -39,10 +44,16 @@ KINDS = {
     ),
     "cross-site": Kind(403, "The request comes from another site", "Open this server's own page, or use a program."),
     "not-found": Kind(404, "There is nothing here", "The API is described at /api/v1/docs."),
+    "no-such-clip": Kind(
+        404,
+        "There is no such clip",
+        "Send it again: clips and answers are kept for some minutes, for the address that sent them, and not over a restart.",
+    ),
     "wrong-method": Kind(405, "This address takes another method", "The API is described at /api/v1/docs."),
     "slow-request": Kind(408, "The request did not arrive in time", "Try again, over a faster connection if you can."),
     "too-large": Kind(413, "The request is too large", "Send fewer pictures at once, or smaller ones."),
     "too-many-pictures": Kind(413, "Too many pictures in one request", "Send them in several requests."),
+    "too-many-clips": Kind(413, "More than one clip in one request", "Send each in a request of its own."),
     "wrong-type": Kind(
         415,
         "The request's content type is not taken",
@@ -57,6 +68,11 @@ KINDS = {
     "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After."),
     "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After."),
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
+    "no-videos": Kind(
+        501,
+        "This server cannot read videos",
+        "Whoever runs it can install the extra `video` (PyAV); GIF, PNG and WebP that move are read without it.",
+    ),
     "too-slow": Kind(503, "The check took too long", "Try again later, or send fewer and smaller pictures."),
     "not-ready": Kind(503, "The server should not be sent requests now", "Try again after the seconds of Retry-After."),
     "ending": Kind(503, "The server is ending", "Try again in a moment."),

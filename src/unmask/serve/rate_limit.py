@@ -49,7 +49,7 @@ class RateLimit:
         """
         if not self._rate:
             return 0
-        client = _client(address)
+        client = client_of(address)
         with self._lock:
             now = self._clock()
             tokens = self._tokens(client, now)
@@ -65,7 +65,7 @@ class RateLimit:
         if not self._rate:
             return 0
         with self._lock:
-            return self._wait(1.0 - self._tokens(_client(address), self._clock()))
+            return self._wait(1.0 - self._tokens(client_of(address), self._clock()))
 
     def _tokens(self, client: str, now: float) -> float:
         tokens, since = self._clients.get(client, (self._full, now))
@@ -75,7 +75,7 @@ class RateLimit:
         return 0 if missing <= 0 else math.ceil(missing / self._rate)
 
 
-def _client(address: str) -> str:
+def client_of(address: str) -> str:
     """Whom an address stands for: itself, or its network where that is what a client is given."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

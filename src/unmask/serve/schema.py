@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from unmask.bundle import Metric, Policy, TrainingData
-from unmask.finding import Finding
+from unmask.finding import ClipFinding, Finding
 from unmask.image.provenance import Provenance
 from unmask.output.documents import Tally
 
@@ -98,6 +98,25 @@ class CheckReply(_Strict):
     summary: shape(Tally)  # type: ignore[valid-type]
 
 
+class ClipCheckReply(_Strict):
+    """The document of `unmask check --json` for one clip."""
+
+    unmask: str
+    detector: DetectorReply
+    findings: list[shape(ClipFinding)]  # type: ignore[valid-type]
+    summary: shape(Tally)  # type: ignore[valid-type]
+
+
+class ClipReply(_Strict):
+    """A clip that was sent. `progress` is the share of the frames to look at that were; `document` comes once it is done."""
+
+    id: str
+    state: Literal["waiting", "working", "done"]
+    progress: Share
+    seconds_left: Count
+    document: ClipCheckReply | None
+
+
 class LimitsReply(_Strict):
     """What this server takes."""
 
@@ -107,6 +126,9 @@ class LimitsReply(_Strict):
     pictures: Count
     seconds: float
     pictures_a_minute: Count
+    clip_bytes: Count
+    clips_under_way: Count
+    clip_seconds: float
 
 
 class AboutReply(_Strict):

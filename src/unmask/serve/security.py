@@ -98,7 +98,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     Raises:
         Problem: "cross-site", "wrong-host".
     """
-    if request.method == "POST" and _is_cross_site(request):
+    if request.method in ("POST", "DELETE") and _is_cross_site(request):
         raise Problem("cross-site", "A page of another site sent this request.")
     name = _PORT.sub("", request.headers.get("Host", "")).lower()
     if name and is_loopback(settings.host) and not settings.trusted_proxy and not is_loopback(name.strip("[]")):

@@ -87,6 +87,7 @@ class Server:
         """Serves until told to end, then answers what has begun, and returns."""
         with self._socket:
             asyncio.run(self._server.serve(sockets=[self._socket]))
+        self.services.clips.close()
         self.services.pool.close()
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:

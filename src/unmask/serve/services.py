@@ -13,6 +13,7 @@ from unmask.serve.security import compare, shown_token
 if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.serve.answering import Answering
+    from unmask.serve.clip_jobs import ClipJobs
     from unmask.serve.metrics import Metrics
     from unmask.serve.pool import Pool
     from unmask.serve.rate_limit import RateLimit
@@ -31,6 +32,7 @@ class Services:
         pictures: Pictures that a client may send.
         wrong_tokens: Wrong tokens that it may show.
         answering: Pictures to answers.
+        clips: Clips that wait, are looked at, or were.
     """
 
     settings: Settings
@@ -40,6 +42,7 @@ class Services:
     pictures: RateLimit
     wrong_tokens: RateLimit
     answering: Answering
+    clips: ClipJobs
 
 
 def services() -> Services:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from unmask.system.cores import available_cores
 
 MEGABYTE = 1_000_000
-# Boundaries and headers around the pictures of a multipart body.
+# Where clips are sent to: bodies may be larger and take longer there.
+CLIPS_PATH = "/api/v1/clips"
+# Boundaries and headers around the files of a multipart body.
 ENVELOPE_BYTES = 100_000
 
 
@@ -39,6 +41,14 @@ class Settings:
         connections: Most open connections.
         connections_an_address: Most of them from one client address, so that one cannot take all.
         drain_seconds: Time that requests under way get when the server is told to end.
+        max_clip_mb: Largest clip. 100 MB are over six minutes of a phone's 1080p at 2 Mbit/s. The reader itself takes 500 MB;
+            but here clips are held in memory, one of them twice, and strangers send several at once.
+        clips_arriving: Clips that may arrive at the same time. They have this budget of their own, and take none from pictures.
+        clip_body_seconds: Time that a client may take to send one. 100 MB arrive in it at 7 Mbit/s.
+        clips_under_way: Clips held at the same time: one is looked at, the others wait for it.
+        clips_kept: Clips held or answered, until they are forgotten. An answer takes up to some 1 MB.
+        clip_minutes: From the arrival of a clip until it is forgotten with its answer, whether or not it has one.
+        clip_unasked_seconds: A clip without an answer that nobody asks for in this time is forgotten: its client is gone.
         trusted_proxy: Address of a reverse proxy whose `X-Forwarded-For` is believed; None for no proxy.
     """
 
@@ -59,6 +69,13 @@ class Settings:
     connections: int = 200
     connections_an_address: int = 100
     drain_seconds: float = 30.0
+    max_clip_mb: int = 100
+    clips_arriving: int = 2
+    clip_body_seconds: float = 120.0
+    clips_under_way: int = 4
+    clips_kept: int = 100
+    clip_minutes: float = 15.0
+    clip_unasked_seconds: float = 60.0
     trusted_proxy: str | None = None
 
     @property
@@ -68,5 +85,19 @@ class Settings:
 
     @property
     def max_request_bytes(self) -> int:
-        """Largest request body."""
+        """Largest request body, but for clips."""
         return self.max_upload_bytes + ENVELOPE_BYTES
+
+    @property
+    def max_clip_bytes(self) -> int:
+        """Largest request body with a clip."""
+        return self.max_clip_mb * MEGABYTE + ENVELOPE_BYTES
+
+    def most_bytes(self, method: str, path: str) -> int:
+        """Largest body of a request."""
+        return self.max_clip_bytes if is_clip(method, path) else self.max_request_bytes
+
+
+def is_clip(method: str, path: str) -> bool:
+    """Whether a request brings a clip."""
+    return method == "POST" and path == CLIPS_PATH

@@ -1,4 +1,4 @@
-"""A request -> the pictures in it. Bounded before it is read, and never on disk."""
+"""A request -> the pictures or the clip in it. Bounded before it is read, and never on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOO_LONG = f"A field of the form has more than {FIELD_BYTES // 1000} kB."
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture as it arrived.
+    """A picture or clip as it arrived.
 
     Attributes:
         name: What the client calls it, for showing only; None for a raw body.
@@ -90,6 +90,34 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
             "too-many-pictures", f"There are {len(found)} pictures in the request, at most {settings.max_pictures} go."
         )
     return found
+
+
+def clip_upload(request: Request) -> Upload:
+    """The clip of a request.
+
+    Args:
+        request: With a multipart form, or a clip as its body.
+
+    Raises:
+        Problem: If there is none, or more than one, or if the request is of another type.
+    """
+    kind = (request.mimetype or "").lower()
+    if kind == "multipart/form-data":
+        found = _files(request)
+    elif kind in ("", "application/octet-stream") or kind.startswith(("video/", "image/")):
+        data = request.get_data(cache=False)
+        found = [Upload(None, data)] if data else []
+    else:
+        raise Problem(
+            "wrong-type",
+            "The content type of the request is no clip and no multipart form.",
+            hint="Use multipart/form-data, a video or image type, or application/octet-stream.",
+        )
+    if not found:
+        raise Problem("no-clip", "There is no clip in the request.")
+    if len(found) > 1:
+        raise Problem("too-many-clips", f"There are {len(found)} files in the request.")
+    return found[0]
 
 
 def _files(request: Request) -> list[Upload]:

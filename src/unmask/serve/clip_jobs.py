@@ -1,0 +1,257 @@
+"""Clips that wait, are looked at one at a time, or were: in memory only, so many of them, each for some minutes.
+
+The clip that is looked at has a thread of its own beside the pool's, so that it takes no picture's place. On Linux that thread
+and the decoder that it starts are also nicer than the rest: where both want a core, the picture gets it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import secrets
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from unmask.serve.problem import Problem
+from unmask.serve.rate_limit import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unmask.finding import ClipFinding
+    from unmask.serve.metrics import Metrics
+    from unmask.serve.settings import Settings
+    from unmask.serve.uploads import Upload
+
+log = logging.getLogger("unmask.serve")
+
+# Of a job's id: nobody guesses 24 bytes.
+ID_BYTES = 24
+# Of the thread that looks at clips, of 19: with 10, a picture gets nine parts of a core's time and the clip one (sched(7)).
+NICE = 10
+# From one search for forgotten clips to the next.
+SWEEP_SECONDS = 1.0
+
+
+class EndedError(Exception):
+    """The clip that is looked at was deleted, or its time is over."""
+
+
+@dataclass(slots=True, eq=False)
+class ClipJob:
+    """One clip on its way to an answer.
+
+    Attributes:
+        id: Its address.
+        client: Who may ask for it, as the rate limit counts clients.
+        request_id: Of the request that brought it.
+        heatmaps: Whether the faces of the decisive moments come with heatmaps.
+        born: When it came.
+        asked: When it was last asked for.
+        upload: The clip, until it is looked at.
+        state: "failed" if something went wrong in the server.
+        progress: Share of the frames to look at that were, 0..1.
+        finding: The answer.
+        is_ended: Whether nobody wants the answer any more.
+        kill: Ends its decoder, if there is one.
+    """
+
+    id: str
+    client: str
+    request_id: str
+    heatmaps: bool
+    born: float
+    asked: float
+    upload: Upload | None
+    state: Literal["waiting", "working", "done", "failed"] = "waiting"
+    progress: float = 0.0
+    finding: ClipFinding | None = None
+    is_ended: bool = False
+    kill: Callable[[], None] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has yet to be answered."""
+        return self.state in ("waiting", "working")
+
+    def started(self, kill: Callable[[], None]) -> None:
+        """Its decoder runs, and this ends it."""
+        self.kill = kill
+        self.looked(0, 1)
+
+    def looked(self, done: int, wanted: int) -> None:
+        """So many of the frames to look at were.
+
+        Raises:
+            EndedError: If nobody wants to know.
+        """
+        self.progress = round(done / max(1, wanted), 4)
+        if self.is_ended:
+            raise EndedError
+
+    def end(self) -> None:
+        """Nobody wants the answer any more."""
+        self.is_ended, self.upload = True, None
+        # `started` looks at what is set here after it has set what is looked at here: one of the two ends the decoder.
+        if self.kill:
+            self.kill()
+
+
+class ClipJobs:
+    """Keeps the jobs and works on them. Its threads live as long as there are any.
+
+    Args:
+        judge: From a job and its clip to a finding; calls the job's `started` and `looked`.
+        settings: For the limits.
+        metrics: Where clips without an answer are counted.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        judge: Callable[[ClipJob, Upload], ClipFinding],
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._judge, self._settings, self._metrics, self._clock = judge, settings, metrics, clock
+        self._changed = threading.Condition()
+        self._jobs: dict[str, ClipJob] = {}
+        self._queue: deque[ClipJob] = deque()
+        self._threads: set[str] = set()
+        self._is_closed = False
+        metrics.watch_clips(lambda: self._count("working"), lambda: self._count("waiting"))
+
+    def refuse_if_full(self) -> None:
+        """Refuses what would be one clip too many.
+
+        Raises:
+            Problem: "busy", "ending".
+        """
+        with self._changed:
+            self._sweep()
+            if self._is_closed:
+                raise Problem("ending", "The server is finishing its last requests.", retry_after=5)
+            if sum(job.is_under_way for job in self._jobs.values()) >= self._settings.clips_under_way:
+                raise Problem("busy", "The server holds as many clips as it may at the same time.", retry_after=10)
+            if len(self._jobs) >= self._settings.clips_kept:
+                wait = max(1, self.seconds_left(next(iter(self._jobs.values()))))
+                raise Problem("busy", "The server keeps as many answers as it may.", retry_after=wait)
+
+    def add(self, upload: Upload, address: str, request_id: str, *, heatmaps: bool) -> ClipJob:
+        """Takes in a clip.
+
+        Raises:
+            Problem: "busy", "ending".
+        """
+        with self._changed:
+            self.refuse_if_full()
+            now = self._clock()
+            job = ClipJob(secrets.token_urlsafe(ID_BYTES), client_of(address), request_id, heatmaps, now, now, upload)
+            self._jobs[job.id] = job
+            self._queue.append(job)
+            self._run("clips", self._work)
+            self._run("clips-time", self._watch)
+        return job
+
+    def find(self, name: str, address: str) -> ClipJob:
+        """The job of this id that this client sent.
+
+        Raises:
+            Problem: "no-such-clip".
+        """
+        with self._changed:
+            self._sweep()
+            job = self._jobs.get(name)
+            if job is None or job.client != client_of(address):
+                raise Problem("no-such-clip", "No clip that this address sent has this id, or it is forgotten by now.")
+            job.asked = self._clock()
+        return job
+
+    def end(self, name: str, address: str) -> None:
+        """Ends and forgets a job.
+
+        Raises:
+            Problem: "no-such-clip".
+        """
+        with self._changed:
+            self._forget(self.find(name, address))
+
+    def seconds_left(self, job: ClipJob) -> int:
+        """Until a job is forgotten."""
+        return max(0, math.ceil(job.born + 60 * self._settings.clip_minutes - self._clock()))
+
+    def close(self) -> None:
+        """Ends all; nothing is taken in any more."""
+        with self._changed:
+            self._is_closed = True
+            for job in list(self._jobs.values()):
+                self._forget(job)
+            self._changed.notify_all()
+
+    def _count(self, state: str) -> int:
+        with self._changed:
+            return sum(job.state == state for job in self._jobs.values())
+
+    def _forget(self, job: ClipJob) -> None:
+        if job.is_under_way:
+            self._metrics.clip_without_answer("ended")
+        job.end()
+        del self._jobs[job.id]
+        if job in self._queue:
+            self._queue.remove(job)
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        for job in list(self._jobs.values()):
+            is_alone = job.is_under_way and now - job.asked >= self._settings.clip_unasked_seconds
+            if is_alone or now - job.born >= 60 * self._settings.clip_minutes:
+                self._forget(job)
+
+    def _run(self, name: str, target: Callable[[], None]) -> None:
+        if name not in self._threads:
+            self._threads.add(name)
+            threading.Thread(target=target, name=name, daemon=True).start()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self._jobs:
+                self._changed.wait(SWEEP_SECONDS)
+                self._sweep()
+            self._threads.discard("clips-time")
+
+    def _work(self) -> None:
+        if sys.platform == "linux":
+            own = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, own, max(NICE, os.getpriority(os.PRIO_PROCESS, own)))
+        while True:
+            with self._changed:
+                if not self._queue:
+                    self._threads.discard("clips")
+                    return
+                job = self._queue.popleft()
+                job.state = "working"
+            self._answer(job)
+
+    def _answer(self, job: ClipJob) -> None:
+        upload, job.upload = job.upload, None
+        assert upload is not None
+        try:
+            finding = self._judge(job, upload)
+        except EndedError:
+            return
+        except Exception as error:
+            log.error("failed clip request=%s", job.request_id, exc_info=error)
+            with self._changed:
+                if not job.is_ended:
+                    job.state = "failed"
+                    self._metrics.clip_without_answer("failed")
+            return
+        with self._changed:
+            job.finding, job.state, job.progress, job.kill = finding, "done", 1.0, None
