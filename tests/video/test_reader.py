@@ -164,6 +164,19 @@ def test_groups_of_pictures_without_a_wanted_frame_give_the_same_pixels():
 
 
 @pytest.mark.video
+@pytest.mark.videos
+def test_a_frame_alone_is_the_same_as_behind_the_first(videos):
+    # Of 4:4:4 pictures, H.264's decoder reads in the first packet alone which x264 made them, and how that was mistaken.
+    for path in sorted(videos.glob("*.mp4")):
+        with read_clip(path, every=1.0) as clip:
+            last = list(clip)[-1]
+        with read_clip(path, numbers=[last.number]) as clip:
+            (alone,) = clip
+        assert np.array_equal(alone.pixels, last.pixels)
+        assert clip.notes == []
+
+
+@pytest.mark.video
 def test_content_decides_and_not_the_name(tmp_path):
     path = tmp_path / "face.jpg"
     path.write_bytes(clips.video())

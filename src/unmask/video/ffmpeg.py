@@ -1,8 +1,9 @@
 """Frames out of a video, with FFmpeg's libraries (PyAV). Runs in the decoder's own process only.
 
 Two passes. The first reads packets and decodes nothing: it gives the time of every frame, whatever the header says. The
-second decodes from the last key frame before each frame that is wanted, and leaves out groups of pictures in which none is.
-No seeking is needed, so an index that is broken or missing does no harm.
+second decodes from the last key frame before each frame that is wanted, and leaves out groups of pictures in which none is. The
+first packet is decoded in any case: some encoders say there, and only there, how to read all that follows. No seeking is needed,
+so an index that is broken or missing does no harm.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ class _Pictures:
                     waiting, size, self.blind = [], 0, False
                 waiting.append(packet)
                 size += packet.size
-                if seconds is None or seconds >= self._wanted() - SAME or size > MOST_WAITING:
+                if seconds is None or not fed or seconds >= self._wanted() - SAME or size > MOST_WAITING:
                     for each in waiting:
                         yield from self._whole(each)
                     waiting, size, fed = [], 0, True
