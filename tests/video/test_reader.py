@@ -209,6 +209,10 @@ def test_the_decoder_can_open_no_further_file(monkeypatch):
     assert refused.value.code == "damaged"
 
 
+FACTS = {
+    "type": "facts", "format": "GIF", "codec": "gif", "width": 4, "height": 4, "frames": 1, "duration": 1.0, "frame_rate": 1.0,
+    "wanted": 1,
+}  # fmt: skip
 DECODERS = {
     "crashes": ("import os; os.abort()", "decoder-died"),
     "ends in time": ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "decoder-time"),
@@ -222,6 +226,15 @@ DECODERS = {
         "import numpy as np; from unmask.video.messages import send; "
         "send({'type': 'frame', 'height': 1, 'width': 1}, np.zeros((1, 1, 3), np.uint8))", "decoder-died",
     ),
+    "writes nonsense for ever": ("while True: print('nonsense' * 1000)", "decoder-died"),
+    "writes nested lists": ("import sys; sys.stdout.buffer.write(b'\\0\\0\\xea\\x60' + b'[' * 60_000)", "decoder-died"),
+    "leaves out what it is to tell": ("from unmask.video.messages import send; send({'type': 'facts'})", "decoder-died"),
+    "tells a time that is none": (
+        f"from unmask.video.messages import send; send({FACTS} | {{'duration': float('nan')}})", "decoder-died",
+    ),
+    "tells words to draw over others": (
+        f"from unmask.video.messages import send; send({FACTS} | {{'codec': '\\x1b[2J'}})", "decoder-died",
+    ),
     "makes up a code": ("from unmask.video.messages import send; send({'type': 'refusal', 'code': '<b>'})", "decoder-died"),
     "takes memory": (
         "import json, sys; from unmask.video.decoder import run; "
@@ -234,6 +247,7 @@ DECODERS = {
 def test_a_decoder_that_fails_is_a_refusal_of_the_clip(name, monkeypatch):
     code, expected = DECODERS[name]
     monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
+    monkeypatch.setattr(reader, "ENDING_SECONDS", 1.0)
     with pytest.raises(UnmaskError) as refused:
         read_clip(clips.animation("GIF"), limits=replace(CLIP_LIMITS, stalled_seconds=1.0 if name == "hangs" else 60.0))
     assert refused.value.code == expected

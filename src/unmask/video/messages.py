@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 
@@ -19,6 +21,37 @@ class RefusedError(Exception):
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code)
         self.code, self.detail = code, detail
+
+
+# What a message holds besides its type: whole numbers and others, from 0 on, and short words. Of a refusal nothing is presumed.
+_WHOLE = {"facts": ("wanted", "width", "height", "frames"), "frame": ("number", "width", "height")}
+_NUMBERS = {"facts": ("duration", "frame_rate"), "frame": ("time",)}
+_WORDS = {"facts": ("format", "codec")}
+LONGEST_WORD, LARGEST = 40, 2**53
+
+
+def is_told(message: Any) -> bool:
+    """Whether something is a message as `send` writes it, so that it can be used without a second look.
+
+    Args:
+        message: Read as JSON from a process that may be in a stranger's hands.
+    """
+    if not isinstance(message, dict) or message.get("type") not in ("facts", "frame", "refusal", "end"):
+        return False
+    kind = message["type"]
+    if kind == "end":
+        return isinstance(message.get("notes"), list) and all(isinstance(note, str) for note in message["notes"])
+
+    def told(table: Mapping[str, tuple[str, ...]]) -> list[Any]:
+        return [message.get(name) for name in table.get(kind, ())]
+
+    whole = told(_WHOLE)
+    return (
+        all(type(number) is int for number in whole)
+        and all(type(number) in (int, float) and 0 <= number < LARGEST for number in whole + told(_NUMBERS))
+        and all(isinstance(word, str) and word.isprintable() and len(word) <= LONGEST_WORD for word in told(_WORDS))
+        and (kind != "frame" or message["width"] * message["height"] > 0)
+    )
 
 
 def refuse_long(seconds: float, limits: dict[str, Any]) -> None:

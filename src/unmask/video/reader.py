@@ -37,6 +37,7 @@ from unmask.image.file import open_file, printable_name, too_many_bytes
 from unmask.system.cores import available_cores
 from unmask.video.kinds import kind_of_file
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
+from unmask.video.messages import is_told
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ AHEAD = 2
 """Frames that the decoder is ahead of whoever looks at them."""
 MOST_THREADS = 8
 """Threads of a decoder; each holds a frame of its own."""
+ENDING_SECONDS = 5.0
+"""How long the end of a decoder that says nothing more is waited for, to tell why it ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,15 +103,15 @@ class Clip:
             if on_start:
                 on_start(self._process.kill)
             facts = self._next("facts")
-            self.wanted = int(facts.pop("wanted"))
+            self.wanted = facts["wanted"]
             self.facts = ClipFacts(
-                format=str(facts["format"]),
-                codec=str(facts["codec"]),
-                width=int(facts["width"]),
-                height=int(facts["height"]),
-                frames=int(facts["frames"]),
-                duration=round(float(facts["duration"]), 3),
-                frame_rate=round(float(facts["frame_rate"]), 3),
+                format=facts["format"],
+                codec=facts["codec"],
+                width=facts["width"],
+                height=facts["height"],
+                frames=facts["frames"],
+                duration=round(facts["duration"], 3),
+                frame_rate=round(facts["frame_rate"], 3),
                 file_bytes=size,
                 sha256=sha256,
             )
@@ -130,7 +133,7 @@ class Clip:
         """
         try:
             while (message := self._next("frame", "end"))["type"] == "frame":
-                yield Frame(int(message["number"]), round(float(message["time"]), 6), message["pixels"])
+                yield Frame(message["number"], round(message["time"], 6), message["pixels"])
             self.notes += [NOTES[code] for code in message["notes"] if code in NOTES]
         finally:
             self.close()
@@ -153,30 +156,35 @@ class Clip:
         except queue.Empty:
             raise refusal("decoder-hung", self._name, f"{self._limits.stalled_seconds:.0f}") from None
         if found is None:
-            raise died(self._name, self._process.wait(), self._limits)
+            try:
+                status = self._process.wait(ENDING_SECONDS)
+            except subprocess.TimeoutExpired:  # it wrote nonsense, and waits to write more
+                raise refusal("decoder-died", self._name) from None
+            raise died(self._name, status, self._limits)
         message, pixels = found
-        if message.get("type") == "refusal":
+        if message["type"] == "refusal":
             raise refusal(str(message.get("code")), self._name, str(message.get("detail", "")))
-        if message.get("type") not in types:
+        if message["type"] not in types:
             raise refusal("decoder-died", self._name)
         if pixels is not None:
-            shape = (int(message["height"]), int(message["width"]), 3)
-            message["pixels"] = np.frombuffer(pixels, np.uint8).reshape(shape)
+            message["pixels"] = np.frombuffer(pixels, np.uint8).reshape(message["height"], message["width"], 3)
         return message
 
     def _listen(self) -> None:
         """Takes messages from the decoder, a few ahead; None says that there will be no more."""
         assert self._process.stdout is not None
         stream = self._process.stdout
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, struct.error, AttributeError):
+        with contextlib.suppress(OSError, ValueError, RecursionError, MemoryError):
             while not self._closed.is_set():
                 length = struct.unpack(">I", _exactly(stream, 4))[0]
                 if length > MOST_MESSAGE:
                     break
                 message, pixels = json.loads(bytes(_exactly(stream, length))), None
+                if not is_told(message):
+                    break
                 if message["type"] == "frame":
-                    count = int(message["height"]) * int(message["width"])
-                    if not 0 < count <= self._limits.max_pixels:
+                    count = message["height"] * message["width"]
+                    if count > self._limits.max_pixels:
                         break
                     pixels = _exactly(stream, 3 * count)
                 self._put((message, pixels))
