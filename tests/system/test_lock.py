@@ -1,9 +1,13 @@
+import os
+import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from unmask.errors import UnmaskError
+from unmask.system import lock
 from unmask.system.lock import locked
 
 
@@ -32,3 +36,14 @@ with locked(Path({str(tmp_path)!r}), "unmask train"):
     subprocess.run([sys.executable, "-c", code], check=False)
     with locked(tmp_path, "unmask train"):
         pass
+
+
+def test_on_windows_too_the_file_is_written_from_its_beginning(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=lambda *_: None))
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        take_lock = runpy.run_path(lock.__file__)["take_lock"]
+    with (tmp_path / "table.part").open("x") as file:
+        assert take_lock(file.fileno())
+        file.write("path\n")
+    assert (tmp_path / "table.part").read_text() == "path\n"

@@ -54,12 +54,15 @@ if os.name == "nt":
         """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
         import msvcrt
 
+        place = os.lseek(descriptor, 0, os.SEEK_CUR)
         try:
-            # A byte far behind the text, so that others can read who holds it.
-            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            # A byte far behind the text, so that others can read that: the last that this call knows.
+            os.lseek(descriptor, (1 << 31) - 2, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         except OSError:
             return False
+        finally:
+            os.lseek(descriptor, place, os.SEEK_SET)
         return True
 
 else:
