@@ -173,15 +173,17 @@ def test_a_clip_that_has_changed_meanwhile_is_not_drawn(toy_detector, two_people
         list(read_key_frames(clips.animation("GIF"), finding))
 
 
-def test_a_clip_whose_frames_are_gone_keeps_its_answer(toy_detector, two_people, monkeypatch):
+@pytest.mark.parametrize("error", [UnmaskError("gone", hint="none", code="read-error"), KeyboardInterrupt()])
+def test_a_clip_whose_frames_are_gone_keeps_its_answer(toy_detector, two_people, monkeypatch, error):
     def gone(*_):
         yield from ()
-        raise UnmaskError("gone", hint="none", code="read-error")
+        raise error
 
     monkeypatch.setattr("unmask.checking.clips.read_key_frames", gone)
     examined = examine_clip(toy_detector, two_people, key_frames=True)
     assert examined.finding.verdict is not None
     assert "key-frames-missing" in [note.code for note in examined.finding.notes]
+    assert examined.interrupted is isinstance(error, KeyboardInterrupt)
 
 
 def test_ctrl_c_judges_what_was_seen_and_says_so(toy_detector, two_people, tmp_path):
@@ -199,6 +201,15 @@ def test_ctrl_c_judges_what_was_seen_and_says_so(toy_detector, two_people, tmp_p
     assert "Stopped after 4 of 6 frames." in [note.message for note in first.finding.notes]
     with pytest.raises(KeyboardInterrupt):
         next(found)
+
+
+def test_ctrl_c_before_the_first_frame_is_no_answer(toy_detector, two_people, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.looking.Looking.take", stop)
+    with pytest.raises(KeyboardInterrupt):
+        examine_clip(toy_detector, two_people)
 
 
 def test_clips_among_pictures_keep_their_place(toy_detector, two_people, face_file, tmp_path):

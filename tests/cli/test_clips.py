@@ -131,7 +131,7 @@ def test_ctrl_c_prints_what_is_known_and_says_so(run, clip_file, monkeypatch):
     assert result.exit_code == 130
     assert "4 samples" in result.stdout
     assert "Stopped after 4 of 6 frames." in result.stdout
-    assert "a clip, in part" in result.stderr
+    assert "interrupted: the clip was checked in part\n" in result.stderr
 
 
 def test_ctrl_c_leaves_a_document_that_says_so(run, clip_file, monkeypatch):

@@ -154,7 +154,7 @@ def examine_clip(
     on_frame: Callable[[int, int], None] | None = None,
     on_start: Callable[[Callable[[], None]], None] | None = None,
 ) -> ExaminedClip:
-    """The answer for one clip. Ctrl-C ends the looking; what was seen until then is judged, and the finding says so.
+    """The answer for one clip. Ctrl-C after the first frame ends the looking; what was seen is judged, and the finding says so.
 
     Args:
         detector: That judges.
@@ -196,6 +196,8 @@ def examine_clip(
                 if on_frame:
                     on_frame(len(looking.times), clip.wanted)
         except KeyboardInterrupt:
+            if not looking.times:  # there is nothing to say yet, and "no face found" would be wrong
+                raise
             interrupted = True
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
     notes = [*clip.notes, *_remarks(clip.facts, looking)]
@@ -206,8 +208,10 @@ def examine_clip(
     if key_frames:
         try:
             frames = tuple(read_key_frames(source, finding))
-        except UnmaskError as error:  # the answer stands
-            note = Note("key-frames-missing", f"Its key frames are missing: {error.message}.")
+        except (UnmaskError, KeyboardInterrupt) as error:  # the answer stands
+            interrupted = interrupted or isinstance(error, KeyboardInterrupt)
+            why = error.message if isinstance(error, UnmaskError) else "stopped before they were read"
+            note = Note("key-frames-missing", f"Its key frames are missing: {why}.")
             finding = replace(finding, notes=(*finding.notes, note))
     return ExaminedClip(finding, frames, interrupted)
 

@@ -149,7 +149,10 @@ def check(
         kept = f"; what was found is in {', '.join(places)}" if places and tally.pictures else ""
         cut = ", the last of them, a clip, in part" if cut_short else ""
         what = "pictures and clips" if clips else "pictures"
-        say(f"interrupted: {tally.pictures:,} of {total:,} {what} were checked{cut}{kept}", err=True)
+        done = f"{tally.pictures:,} of {total:,} {what} were checked{cut}"
+        if single and cut_short:
+            done = "the clip was checked in part"
+        say(f"interrupted: {done}{kept}", err=True)
         say(f"The same command begins at the first {'one' if clips else 'picture'} again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if not as_json and not single:
