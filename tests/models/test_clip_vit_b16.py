@@ -108,12 +108,15 @@ def test_the_norms_alone_learn(model):
     model.trainable = True
 
 
-def test_weights_of_another_tower_are_refused(tmp_path):
+def test_weights_of_another_tower_and_half_a_download_are_refused(tmp_path):
     from unmask.models import build
 
     np.savez(tmp_path / "other.npz", weight=np.zeros(3))
-    with pytest.raises(UnmaskError, match="do not fit clip_vit_b16"):
-        build("clip_vit_b16", 224, weights=tmp_path / "other.npz", blocks=1)
+    (tmp_path / "half.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
+    (tmp_path / "empty.npz").touch()
+    for name in ("other.npz", "half.npz", "empty.npz"):
+        with pytest.raises(UnmaskError, match="do not fit clip_vit_b16"):
+            build("clip_vit_b16", 224, weights=tmp_path / name, blocks=1)
 
 
 @pytest.mark.parametrize("side", [128, 256])

@@ -11,7 +11,9 @@ token. So a map of the logit is exact: what the patches are worth, they add up t
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -143,8 +145,8 @@ def _hidden(tokens: Any) -> Any:
 
 
 def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
-    with np.load(path) as archive:
-        try:
+    try:
+        with np.load(path) as archive:
             for name, found in loads.items():
                 if name == "embeddings":
                     kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)
@@ -155,5 +157,5 @@ def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
                 else:
                     weights = [archive[f"vision_model.{name}.{part}"] for part in ("weight", "bias")]
                     found[0].set_weights(weights)
-        except KeyError as error:
-            raise ValueError(f"{error.args[0]}") from error
+    except (KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"{error.args[0]}") from error
