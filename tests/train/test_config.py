@@ -1,10 +1,11 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT
 
 from unmask.errors import UnmaskError
-from unmask.train.config import TrainConfig, changed_settings, make_config, read_config, write_config
+from unmask.train.config import TrainConfig, changed_settings, make_config, read_config, with_whole_paths, write_config
 
 
 def test_a_configuration_comes_back_from_its_file(tmp_path):
@@ -20,6 +21,18 @@ def test_any_path_comes_back_from_the_file(tmp_path, path):
     config = make_config(data=path)
     write_config(tmp_path / "run.toml", config)
     assert read_config(tmp_path / "run.toml") == config
+
+
+def test_a_run_may_be_resumed_from_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = with_whole_paths(
+        make_config(data="faces", model="mobilenetv2", backbone_weights="w.h5", leave_out="bad.csv")
+    )
+    here = Path.cwd()
+    assert (config.data, config.backbone_weights) == (str(here / "faces"), str(here / "w.h5"))
+    assert (config.leave_out, config.start) == (str(here / "bad.csv"), None)
+    plain = with_whole_paths(make_config(data="faces", model="mobilenetv2", backbone_weights="imagenet"))
+    assert plain.backbone_weights == "imagenet"
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):

@@ -35,7 +35,7 @@ class TrainConfig(BaseModel):
     # Side of the model's input; None: that of the prepared pictures, or 128 straight from folders.
     size: Annotated[int, Field(ge=16, le=1024)] | None = None
 
-    # Where a backbone starts: none (random), imagenet, or a .weights.h5 file.
+    # Where a backbone starts: none (random), imagenet, or a file: .weights.h5, of clip_vit_b16 .npz.
     backbone_weights: str = "none"
     # How many of a transformer's blocks there are, from the first on; None: as many as the architecture takes by itself.
     blocks: Annotated[int, Field(ge=1, le=12)] | None = None
@@ -204,6 +204,14 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
     }
     settings = {**first.model_dump(), **lower, "start": str(run.resolve()), "hard": str(hard.resolve()), **overrides}
     return make_config(**settings)
+
+
+def with_whole_paths(config: TrainConfig) -> TrainConfig:
+    """The same settings, whose paths lead to the same places from any folder that the run may be resumed in."""
+    places = {name: getattr(config, name) for name in ("data", "start", "hard", "leave_out")}
+    if config.backbone_weights not in ("none", "imagenet"):
+        places["backbone_weights"] = config.backbone_weights
+    return config.model_copy(update={name: str(Path(place).resolve()) for name, place in places.items() if place})
 
 
 def changed_settings(config: TrainConfig) -> dict[str, object]:

@@ -31,7 +31,7 @@ from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.checkpoint import LAST, load_checkpoint, read_state, save_checkpoint
-from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, write_config
+from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, with_whole_paths, write_config
 from unmask.train.failures import memory_explained, no_number
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
@@ -91,14 +91,8 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
         _refuse_another(folder)
         sweep(folder, *WRITTEN)
         load_keras()
-        resolved = config.model_copy(
-            update={
-                "data": str(Path(config.data).resolve()),
-                "size": data.validation.size,
-                "precision": choose_precision(config.precision, config.model),
-                "start": None if config.start is None else str(Path(config.start).resolve()),
-            }
-        )
+        found = {"size": data.validation.size, "precision": choose_precision(config.precision, config.model)}
+        resolved = with_whole_paths(config).model_copy(update=found)
         write_config(folder / CONFIG_FILE, resolved)
         return _learn(resolved, data, folder, RunState(data=data.digest), watcher)
 
