@@ -69,7 +69,7 @@ def measured(info: BundleInfo) -> list[str]:
             sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}", MEASURED_ON[split]))
     if info.accusations and (worst := info.accusations[0]).value > 0:
         sentences.append(
-            f"Of the kind of real pictures that it fares worst with ({worst.name}) it called {100 * worst.value:.1f} % fake."
+            f"It did worst on real pictures from {worst.name}: of {worst.n:,} it called {100 * worst.value:.1f} % fake."
         )
     return sentences
 
@@ -77,7 +77,8 @@ def measured(info: BundleInfo) -> list[str]:
 def learned(info: BundleInfo) -> str:
     """Which kinds of fakes a detector learned to see, in a sentence; empty where its bundle does not say."""
     names = list(info.training_data.methods)
-    return f"It learned {len(names)} kinds of fakes: {', '.join(names)}. Others it may miss." if names else ""
+    kinds = "1 kind" if len(names) == 1 else f"{len(names)} kinds"
+    return f"It learned {kinds} of fakes: {', '.join(names)}. Others it may miss." if names else ""
 
 
 def score_text(score: float) -> str:
