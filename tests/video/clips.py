@@ -39,7 +39,7 @@ def video(
     rotation: int | None = None,
     options: dict[str, str] | None = None,
     muxer: dict[str, str] | None = None,
-    audio: bool = False,
+    audio: int = 0,
     subtitles: bool = False,
     streams: int = 1,
     draw: Any = picture,
@@ -58,7 +58,7 @@ def video(
         rotation: By which a player turns it, in degrees.
         options: For the encoder.
         muxer: For the container.
-        audio: Whether there is a second of silence beside it.
+        audio: Seconds of silence beside it.
         subtitles: Whether there is a stream of text.
         streams: Of video; each further one is half as large.
         draw: From a frame's number, width and height to its pixels.
@@ -95,7 +95,7 @@ def video(
                 frame.pts = round((times[number] if times is not None else number / rate) / clock)
                 output.mux(stream.encode(frame))
         if sound:
-            silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000 * audio), np.float32), format="fltp", layout="mono")
             silence.sample_rate, silence.pts = 16000, 0
             output.mux(sound.encode(silence))
             output.mux(sound.encode())

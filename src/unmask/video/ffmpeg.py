@@ -119,8 +119,9 @@ def _stamps(container: InputContainer, stream: VideoStream, most: int) -> tuple[
 
 
 def _is_short(container: InputContainer, stream: VideoStream, stamps: NDArray[np.float64]) -> bool:
-    """Whether the file says that it holds more than it does."""
-    declared = (container.duration or 0) / av.time_base - 1.0
+    """Whether the file says that it holds more than it does. The sound may well be longer."""
+    own = float((stream.duration or 0) * (stream.time_base or 1))
+    declared = (own or (container.duration or 0) / av.time_base) - 1.0
     return len(stamps) < 0.98 * stream.frames or float(np.ptp(stamps)) < 0.9 * declared
 
 
