@@ -202,8 +202,8 @@ def test_the_decoder_follows_no_playlist_even_if_it_is_given_one(text, tmp_path,
 def test_the_decoder_can_open_no_further_file(monkeypatch):
     if sys.platform != "linux":
         pytest.skip("no such limit here")
-    code = "import json, sys; from unmask.video.decoder import run; "
-    code += "run(lambda request: [open('/etc/hostname')], json.loads(sys.argv[1]))"
+    code = "import json, os, sys; from unmask.video.decoder import run; "
+    code += "run(lambda request: [os.close(0), open('/etc/hostname')], json.loads(sys.argv[1]))"
     monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
     with pytest.raises(UnmaskError) as refused:
         read_clip(clips.animation("GIF"))

@@ -59,7 +59,7 @@ def _confine(limits: dict[str, Any]) -> None:
         "RLIMIT_CPU": limits["decoder_seconds"],
         "RLIMIT_AS": limits["decoder_bytes"],
         "RLIMIT_FSIZE": 0,
-        "RLIMIT_NOFILE": 3,  # standard input, output and error are open; nothing else ever will be
+        "RLIMIT_NOFILE": 0,  # what is open stays so; not even in its place can anything else be opened
     }
     for name, value in wanted.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):
