@@ -44,6 +44,7 @@ def test_a_known_start_gives_its_decoder(start: bytes, format_name: str) -> None
         (b"\0\0\0\x20ftypmp42\0\0\0\0mp42isom", "a video"),
         (b"\0\0\0\x08wide\0\0\0\x08mdat", "a QuickTime video"),
         (b"\x1aE\xdf\xa3", "a video"),
+        ((b"G" + b"\xff" * 187) * 4, "a video"),
         (b"P6\n80 80\n255\n", "a Netpbm picture"),
         (b"PK\3\4", "a ZIP archive or an office document"),
         (b"\xef\xbb\xbf<?xml version='1.0'?><svg>", "an SVG drawing"),
@@ -64,6 +65,7 @@ def test_other_known_files_are_called_by_their_name(start: bytes, name: str) -> 
         ("wide words".encode("utf-16"), "text"),
         (b"\n <!DOCTYPE HTML>\n<html>", "a web page"),
         (b"BM is how this text begins, and it is long enough", "text"),
+        (b"G".ljust(188) + b"G".ljust(188), "text"),  # two packets of a transport stream would begin so
         (b"RIFF\0\0\0\0WAVE", "a sound recording or another RIFF file"),
         (b"\xc3\x28\xa0\xa1", "of no known kind"),
         (b"\0", "of no known kind"),

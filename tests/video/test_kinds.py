@@ -21,7 +21,7 @@ def test_what_moves_is_a_clip_and_its_still_is_not(kind, tmp_path):
         b"\0\0\0\x20ftypmp42\0\0\0\0mp42isom",
         b"\x1aE\xdf\xa3",
         b"RIFF\0\0\0\0AVI LIST",
-        b"\x47" + bytes(187) + b"\x47" + bytes(187),
+        (b"\x47" + bytes(187)) * 4,
         b"DKIF\0\0\x20\0",
         b"YUV4MPEG2 W96 H80",
         b"\0\0\0\x08wide\0\0\0\0mdat",
