@@ -1,10 +1,13 @@
 """A head that learns from what its backbone said once."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.data.pictures import picture
+
+from unmask.errors import UnmaskError
 
 pytestmark = pytest.mark.train
 
@@ -65,8 +68,7 @@ def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):
     assert finished.kept.validation_auc == roc_auc(validation.labels, probability(logits, 1.0))
 
 
-def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished, dataset, tmp_path, monkeypatch):
-    from unmask.train import kept_features
+def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished, dataset, tmp_path):
     from unmask.train.loop import resume, train
 
     class Stops:
@@ -74,13 +76,21 @@ def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished,
             if done == 10:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(kept_features, "EVERY", 1)
-    with pytest.raises(KeyboardInterrupt):
-        train(settings(dataset), tmp_path / "run", watcher=Stops())
-    assert json.loads((tmp_path / "run/features-Train.json").read_text()) == {"steps": 1, "rows": 5}
+    assert not train(settings(dataset), tmp_path / "run", watcher=Stops()).finished
+    assert json.loads((tmp_path / "run/features-Train.json").read_text()) == {"steps": 2, "rows": 10}
     resume(tmp_path / "run")
     for name in ("features-Train.npy", "features-Validation.npy", "labels-Train.npy", "masks-Train.npy"):
         np.testing.assert_array_equal(np.load(tmp_path / "run" / name), np.load(finished.folder / name))
     assert (tmp_path / "run/history.csv").read_text().splitlines()[-1].split(",")[1:5] == (
         finished.folder / "history.csv"
     ).read_text().splitlines()[-1].split(",")[1:5]
+
+
+def test_a_disk_without_room_is_told_before_the_backbone_is_asked(dataset, tmp_path, monkeypatch):
+    from unmask.train.loop import train
+
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=5_000_000))
+    with pytest.raises(UnmaskError) as refused:
+        train(settings(dataset), tmp_path / "run")
+    assert refused.value.code == "no-room"
+    assert not (tmp_path / "run/features-Train.npy").exists()

@@ -7,6 +7,7 @@ times as copies are wanted. What was kept lies in the run's folder, 0.3 MB a pic
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from unmask.data.batches import Batch, Batches
 from unmask.data.source import Source
+from unmask.errors import UnmaskError
 from unmask.models import TOWER
 from unmask.system.atomic import atomic_write
 
@@ -89,6 +91,9 @@ def keep_features(
 
     Returns:
         Of Train, copy after copy, and of Validation.
+
+    Raises:
+        UnmaskError: The disk has no room for them.
     """
     import keras
 
@@ -133,14 +138,28 @@ def _keep(
     tokens, channels = tower.output_shape[1:]
     side = round((tokens - 1) ** 0.5)
     mode: Any = "r+" if state["steps"] else "w+"
+    needed = (count - state["rows"]) * (2 * tokens * channels + side * side + 8)
+    if needed > (free := shutil.disk_usage(folder).free):  # else the system ends the process once the disk is full
+        raise UnmaskError(
+            f"What the backbone says of {name} takes {needed / 1e9:.1f} GB, and {folder} has room for {free / 1e9:.1f} GB.",
+            hint="Make room, or ask for fewer feature_copies, or for none.",
+            code="no-room",
+        )
 
     def opened(file: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return np.lib.format.open_memmap(folder / file.format(name), mode, dtype, (count, *shape))
 
     features, masks = opened(FEATURES, np.float16, (tokens, channels)), opened(MASKS, np.uint8, (side, side))
     labels = opened(LABELS, np.int64, ())
-    if state["rows"] < count:
-        for batch in make(state["steps"]):
+
+    def note() -> None:
+        for array in (features, masks, labels):
+            array.flush()
+        with atomic_write(done, "w", durable=True) as file:
+            json.dump(state, file)
+
+    try:
+        for batch in make(state["steps"]) if state["rows"] < count else ():
             rows = slice(state["rows"], state["rows"] + len(batch.labels))
             features[rows] = np.asarray(tower.predict_on_batch(batch.images), np.float32)
             labels[rows] = batch.labels
@@ -148,9 +167,8 @@ def _keep(
                 masks[rows] = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in batch.masks]
             state = {"steps": state["steps"] + 1, "rows": rows.stop}
             tell(rows.stop)
-            if state["steps"] % EVERY == 0 or rows.stop == count:
-                for array in (features, masks, labels):
-                    array.flush()
-                with atomic_write(done, "w", durable=True) as file:
-                    json.dump(state, file)
+            if state["steps"] % EVERY == 0:
+                note()
+    finally:
+        note()
     return Kept(features, labels, masks, batches)

@@ -198,7 +198,10 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         given: Batches | Kept = batches
         if config.feature_copies:
             tell = watcher.on_features if watcher else lambda done, pictures: None
-            given, seen = keep_features(model, batches, data.validation, folder, config.feature_copies, tell)
+            try:
+                given, seen = keep_features(model, batches, data.validation, folder, config.feature_copies, tell)
+            except KeyboardInterrupt:  # what was kept until now is noted
+                return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
         with interruptible() as interrupted:
             for number, stage in enumerate(stages_of(config)):
