@@ -216,7 +216,11 @@ FACTS = {
 }  # fmt: skip
 DECODERS = {
     "crashes": ("import os; os.abort()", "decoder-died"),
-    "ends in time": ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "decoder-time"),
+    "takes all its time": (
+        "import json, sys; from unmask.video.decoder import run; run(lambda request: iter(int, 1), json.loads(sys.argv[1]))",
+        "decoder-time",
+    ),
+    "is killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "decoder-memory"),
     "hangs": ("import time; time.sleep(60)", "decoder-hung"),
     "writes nonsense": ("print('nonsense' * 1000)", "decoder-died"),
     "writes a long message": (r"import sys; sys.stdout.buffer.write(b'\xff' * 100)", "decoder-died"),
@@ -249,8 +253,9 @@ def test_a_decoder_that_fails_is_a_refusal_of_the_clip(name, monkeypatch):
     code, expected = DECODERS[name]
     monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
     monkeypatch.setattr(reader, "ENDING_SECONDS", 1.0)
+    stalled = 1.0 if name == "hangs" else 60.0
     with pytest.raises(UnmaskError) as refused:
-        read_clip(clips.animation("GIF"), limits=replace(CLIP_LIMITS, stalled_seconds=1.0 if name == "hangs" else 60.0))
+        read_clip(clips.animation("GIF"), limits=replace(CLIP_LIMITS, stalled_seconds=stalled, decoder_seconds=1))
     assert refused.value.code == expected
 
 

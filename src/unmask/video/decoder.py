@@ -65,8 +65,10 @@ def _confine(limits: dict[str, Any]) -> None:
         with contextlib.suppress(AttributeError, ValueError, OSError):
             limit = getattr(resource, name)
             hard = resource.getrlimit(limit)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(limit, (value, value))
+            # At the soft end of its time a process gets a signal that tells why it ended; at the hard one, SIGKILL.
+            most = value + 5 if name == "RLIMIT_CPU" else value
+            value, most = (number if hard == resource.RLIM_INFINITY else min(number, hard) for number in (value, most))
+            resource.setrlimit(limit, (value, most))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ _REFUSALS = {
         "{name} is too long: {detail} can be looked at",
         "Name a part of it: --from and --to on the command line, start and end in the library.",
     ),
-    "decoder-memory": ("{name} needs more memory than its decoder may use", _PART),
+    "decoder-memory": ("{name} needs more memory than its decoder may use or than is free", _PART),
     "decoder-time": ("{name} takes its decoder more than {detail} s of processor time", _PART),
     "decoder-hung": ("the decoder of {name} gave no frame for {detail} s", _CONVERT),
     "decoder-start": ("the decoder of {name} cannot be started: {detail}", "Free some memory, and check it again."),
@@ -77,12 +77,11 @@ def died(name: str, status: int, limits: ClipLimits) -> UnmaskError:
 
     Args:
         name: What to call the clip.
-        status: Of its process; -24 is SIGXCPU, the end of its time.
+        status: Of its process; -24 is SIGXCPU, the end of its time; -9 SIGKILL, by a system that runs out of memory.
         limits: That it had.
     """
-    if status in (-24, -9):
-        return refusal("decoder-time", name, str(limits.decoder_seconds))
-    return refusal("decoder-died", name)
+    code = {-24: "decoder-time", -9: "decoder-memory"}.get(status, "decoder-died")
+    return refusal(code, name, str(limits.decoder_seconds))
 
 
 def too_large(error: UnmaskError) -> UnmaskError:
