@@ -1,7 +1,10 @@
+import io
+
 import pytest
+from rich.console import Console
 
 from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
-from unmask.output.clip_card import timeline
+from unmask.output.clip_card import clip_card, timeline
 from unmask.output.csv_table import CSV_COLUMNS, clip_rows
 from unmask.output.wording import clip_remarks, clip_text, counted, time_text
 from unmask.verdict import Thresholds, decide
@@ -45,8 +48,12 @@ def test_a_timeline_tells_the_zones_by_height_and_who_is_not_seen():
 
 
 def test_a_long_timeline_is_drawn_by_the_mean_of_neighbours():
-    scores = [0.9, 0.1] * 40
-    assert timeline(person(scores), [float(time) for time in range(80)], THRESHOLDS).plain == "▅" * 40
+    scores = [0.9, 0.1] * 64
+    seen, times = person(scores), [float(time) for time in range(128)]
+    assert timeline(seen, times, THRESHOLDS).plain == "▅" * 32
+    console = Console(width=80, file=io.StringIO())
+    console.print(clip_card(finding([seen], times), THRESHOLDS, details=""))
+    assert "▅" * 32 + "  128 samples" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

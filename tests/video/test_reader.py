@@ -288,6 +288,14 @@ def test_a_long_clip_is_read_in_parts():
         assert [frame.number for frame in clip] == [2, 3]
 
 
+@pytest.mark.parametrize("kind", ["GIF", pytest.param("video", marks=pytest.mark.video)])
+def test_a_part_behind_the_end_is_refused_and_the_end_named(kind):
+    data = clips.animation("GIF") if kind == "GIF" else clips.video()
+    with pytest.raises(UnmaskError, match=r"1\.0 s" if kind == "GIF" else r"0\.9 s") as refused:
+        read_clip(data, start=7.0)
+    assert refused.value.code == "empty-part"
+
+
 @pytest.mark.parametrize(
     "part", [{"frames": 0}, {"every": 0.0}, {"start": -1.0}, {"start": 2.0, "end": 1.0}, {"every": float("nan")}]
 )

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from unmask.verdict import Thresholds
 
-TIMELINE_WIDTH = 40
+# So that a person's line fits into 80 columns.
+TIMELINE_WIDTH = 32
 # Height as well as colour tells the zone: low is real, the middle unsure, high is fake; each zone has two steps.
 STEPS = {Verdict.REAL: "▁▂", Verdict.UNSURE: "▄▅", Verdict.FAKE: "▇█"}
 ABSENT = "·"

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from unmask.image.colour import to_srgb
 from unmask.image.transfer import Colour
-from unmask.video.messages import RefusedError, refuse_long, send
+from unmask.video.messages import RefusedError, refuse_empty, refuse_long, send
 from unmask.video.sampling import choose, part_seconds
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
     if request["numbers"] is None:
         refuse_long(part_seconds(times, request["start"], request["end"]), limits)
     chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
+    refuse_empty(chosen, times)
     notes = ["cut-off"] * broken
     with _opened(request["kind"], data) as picture:
         duration = float(sum(lengths))

@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from unmask.image.transfer import PQ, Colour, converter
 from unmask.video.limits import CODECS, FORMATS
-from unmask.video.messages import RefusedError, refuse_long, send
+from unmask.video.messages import RefusedError, refuse_empty, refuse_long, send
 from unmask.video.sampling import choose, frame_times, part_seconds, usual_step
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
     if request["numbers"] is None:
         refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
     chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
+    refuse_empty(chosen, times)
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * tail
     with _opened() as container:
         stream, _ = _stream(container)

@@ -24,6 +24,10 @@ _REFUSALS = {
     "damaged": ("{name} is damaged and cannot be decoded", _AGAIN),
     "no-video": ("{name} holds no moving picture", "Give a clip in which a face can be seen."),
     "no-frames": ("{name} holds no frame that can be decoded in the part that is looked at", _AGAIN),
+    "empty-part": (
+        "the last frame of {name} is at {detail} s, and none lies in the part that was asked for",
+        "Name another part: --from and --to on the command line, start and end in the library.",
+    ),
     "unsupported-codec": ("{name} is packed in a way that is not read ({detail})", _CONVERT),
     "too-many-pixels": ("{name} has too many pixels a frame: {detail}", "Save it at 4K or smaller."),
     "too-many-frames": ("{name} has too many frames", _PART),
