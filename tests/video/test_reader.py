@@ -1,7 +1,6 @@
-"""Odd clips, each answered or refused as it should be, and a decoder that crashes, hangs or lies."""
+"""Odd clips, each answered or refused as it should be."""
 
 import os
-import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -196,74 +195,6 @@ def test_the_decoder_follows_no_playlist_even_if_it_is_given_one(text, tmp_path,
     with pytest.raises(UnmaskError) as refused:
         read_clip(text.replace(b"{}", os.fsencode(tmp_path / "target.ts")))
     assert refused.value.code == "cannot-open"
-
-
-@pytest.mark.video
-def test_the_decoder_can_open_no_further_file(monkeypatch):
-    if sys.platform != "linux":
-        pytest.skip("no such limit here")
-    code = "import json, os, sys; from unmask.video.decoder import run; "
-    code += "run(lambda request: [os.close(0), open('/etc/hostname')], json.loads(sys.argv[1]))"
-    monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
-    with pytest.raises(UnmaskError) as refused:
-        read_clip(clips.animation("GIF"))
-    assert refused.value.code == "damaged"
-
-
-FACTS = {
-    "type": "facts", "format": "GIF", "codec": "gif", "width": 4, "height": 4, "frames": 1, "duration": 1.0, "frame_rate": 1.0,
-    "wanted": 1,
-}  # fmt: skip
-DECODERS = {
-    "crashes": ("import os; os.abort()", "decoder-died"),
-    "takes all its time": (
-        "import json, sys; from unmask.video.decoder import run; run(lambda request: iter(int, 1), json.loads(sys.argv[1]))",
-        "decoder-time",
-    ),
-    "is killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "decoder-memory"),
-    "hangs": ("import time; time.sleep(60)", "decoder-hung"),
-    "writes nonsense": ("print('nonsense' * 1000)", "decoder-died"),
-    "writes a long message": (r"import sys; sys.stdout.buffer.write(b'\xff' * 100)", "decoder-died"),
-    "writes too large a frame": (
-        "from unmask.video.messages import send; send({'type': 'frame', 'height': 10**6, 'width': 10**6})", "decoder-died",
-    ),
-    "begins with a frame": (
-        "import numpy as np; from unmask.video.messages import send; "
-        "send({'type': 'frame', 'height': 1, 'width': 1}, np.zeros((1, 1, 3), np.uint8))", "decoder-died",
-    ),
-    "writes nonsense for ever": ("while True: print('nonsense' * 1000)", "decoder-died"),
-    "writes nested lists": ("import sys; sys.stdout.buffer.write(b'\\0\\0\\xea\\x60' + b'[' * 60_000)", "decoder-died"),
-    "leaves out what it is to tell": ("from unmask.video.messages import send; send({'type': 'facts'})", "decoder-died"),
-    "tells a time that is none": (
-        f"from unmask.video.messages import send; send({FACTS} | {{'duration': float('nan')}})", "decoder-died",
-    ),
-    "tells words to draw over others": (
-        f"from unmask.video.messages import send; send({FACTS} | {{'codec': '\\x1b[2J'}})", "decoder-died",
-    ),
-    "makes up a code": ("from unmask.video.messages import send; send({'type': 'refusal', 'code': '<b>'})", "decoder-died"),
-    "takes memory": (
-        "import json, sys; from unmask.video.decoder import run; "
-        "run(lambda request: [bytearray(10**11)], json.loads(sys.argv[1]))", "decoder-memory",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", DECODERS)
-def test_a_decoder_that_fails_is_a_refusal_of_the_clip(name, monkeypatch):
-    code, expected = DECODERS[name]
-    monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
-    monkeypatch.setattr(reader, "ENDING_SECONDS", 1.0)
-    stalled = 1.0 if name == "hangs" else 60.0
-    with pytest.raises(UnmaskError) as refused:
-        read_clip(clips.animation("GIF"), limits=replace(CLIP_LIMITS, stalled_seconds=stalled, decoder_seconds=1))
-    assert refused.value.code == expected
-
-
-def test_a_decoder_that_cannot_be_started_is_an_error_with_a_hint(monkeypatch):
-    monkeypatch.setattr(reader, "COMMAND", ["/no/such/python"])
-    with pytest.raises(UnmaskError) as refused:
-        read_clip(clips.animation("GIF"))
-    assert refused.value.code == "decoder-start"
 
 
 @pytest.mark.parametrize(
