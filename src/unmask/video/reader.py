@@ -21,13 +21,12 @@ import importlib.util
 import json
 import os
 import queue
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -37,7 +36,7 @@ from unmask.image.file import open_file, printable_name, too_many_bytes
 from unmask.system.cores import available_cores
 from unmask.video.kinds import kind_of_file
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
-from unmask.video.messages import is_told
+from unmask.video.messages import receive
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_MESSAGE = 65_536
-"""Bytes of a message of the decoder without pixels."""
 AHEAD = 2
 """Frames that the decoder is ahead of whoever looks at them."""
 MOST_THREADS = 8
@@ -176,18 +173,7 @@ class Clip:
         stream = self._process.stdout
         with contextlib.suppress(OSError, ValueError, RecursionError, MemoryError):
             while not self._closed.is_set():
-                length = struct.unpack(">I", _exactly(stream, 4))[0]
-                if length > MOST_MESSAGE:
-                    break
-                message, pixels = json.loads(bytes(_exactly(stream, length))), None
-                if not is_told(message):
-                    break
-                if message["type"] == "frame":
-                    count = message["height"] * message["width"]
-                    if count > self._limits.max_pixels:
-                        break
-                    pixels = _exactly(stream, 3 * count)
-                self._put((message, pixels))
+                self._put(receive(stream, self._limits.max_pixels))
         self._put(None)
 
     def _put(self, item: tuple[dict[str, Any], bytearray | None] | None) -> None:
@@ -294,15 +280,3 @@ def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:
     file.write(source)
     file.seek(0)
     return cast("BinaryIO", file)
-
-
-def _exactly(stream: IO[bytes], count: int) -> bytearray:
-    """So many bytes; raises ValueError where the stream ends before."""
-    data = bytearray(count)
-    view, at = memoryview(data), 0
-    while at < count:
-        read = stream.readinto(view[at:])  # type: ignore[attr-defined]
-        if not read:
-            raise ValueError("the decoder has ended")
-        at += read
-    return data
