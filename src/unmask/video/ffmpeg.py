@@ -8,6 +8,7 @@ so an index that is broken or missing does no harm.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 import sys
@@ -59,16 +60,14 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
             raise RefusedError("no-frames")
         rate = float(stream.average_rate or 0)
         tail = tail or _is_short(container, stream, stamps)
-    times, odd = frame_times(stamps)
+        times, odd = frame_times(stamps)
+        facts = _facts(stream, format_name, times, rate)
     if request["numbers"] is None:
         refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
     chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
     refuse_empty(chosen, times)
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * tail
-    with _opened() as container:
-        stream, _ = _stream(container)
-        pictures = _Pictures(container, stream, request, np.sort(stamps), keyless)
-        yield from pictures.send(chosen, times, notes, _facts(stream, format_name, times, rate))
+    yield from _Pictures(request, np.sort(stamps), keyless).send(chosen, times, notes, facts)
 
 
 def _opened() -> InputContainer:
@@ -141,30 +140,29 @@ def _facts(stream: VideoStream, format_name: str, times: NDArray[np.float64], ra
     }
 
 
+class _AgainError(Exception):
+    """What went wrong may come of packets that were left out."""
+
+
 class _Pictures:
     """The second pass."""
 
-    def __init__(
-        self,
-        container: InputContainer,
-        stream: VideoStream,
-        request: dict[str, Any],
-        stamps: NDArray[np.float64],
-        keyless: bool,
-    ) -> None:
-        self.container, self.stream, self.keyless = container, stream, keyless
-        self.stamps = stamps  # sorted, as the file gives them
-        self.most_pixels = request["limits"]["max_pixels"]
-        context = stream.codec_context
-        context.thread_type, context.thread_count = "AUTO", request["threads"]
+    def __init__(self, request: dict[str, Any], stamps: NDArray[np.float64], keyless: bool) -> None:
+        self.stamps, self.keyless = stamps, keyless  # sorted, as the file gives them
+        self.most_pixels, self.threads = request["limits"]["max_pixels"], request["threads"]
+        self.waited: deque[float] = deque()  # times of the frames that are yet to be sent
+        self.damaged = False  # whether a frame that was wanted is
+
+    def _use(self, container: InputContainer) -> None:
+        """Begins at the beginning of a file."""
+        self.container, self.stream = container, _stream(container)[0]
+        self.seen, self.blind, self.skipped = 0, False, False
+        context = self.stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", self.threads
         # What is damaged shall be told, not painted over; and no header makes the decoder take more memory than 8K needs.
         context.options = {"err_detect": "explode", "max_pixels": str(2 * self.most_pixels)}
         if context.width * context.height > self.most_pixels:
             raise RefusedError("too-many-pixels", f"{context.width:,} x {context.height:,}")
-        self.waited: deque[float] = deque()  # times of the frames that are yet to be sent
-        self.seen = 0
-        self.blind = False
-        self.damaged = False  # whether a frame that was wanted is
 
     def send(
         self, chosen: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
@@ -198,20 +196,29 @@ class _Pictures:
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Frames in the order of their showing, at least all whole ones from that which is wanted next."""
+        # An open group of pictures may refer to the one before it; then none is left out.
+        for skips in (True, False):
+            with _opened() as container, contextlib.suppress(_AgainError):
+                self._use(container)
+                yield from self._decoded(skips and not self.keyless)
+                return
+
+    def _decoded(self, skips: bool) -> Iterator[VideoFrame]:
         waiting: list[Packet[Any]] = []
         size, fed = 0, False
         try:
             for packet in self.container.demux(self.stream):
                 if not packet.size:
                     continue
-                seconds = None if self.keyless else float(_stamp(packet) or 0) * float(self.stream.time_base or 1)
-                if packet.is_keyframe and seconds is not None and seconds <= self._wanted() + SAME:
-                    if waiting and fed:
+                seconds = float(_stamp(packet) or 0) * float(self.stream.time_base or 1)
+                if packet.is_keyframe and skips and seconds <= self._wanted() + SAME:
+                    if waiting:
                         self.stream.codec_context.flush_buffers()
+                        self.skipped = True
                     waiting, size, self.blind = [], 0, False
                 waiting.append(packet)
                 size += packet.size
-                if seconds is None or not fed or seconds >= self._wanted() - SAME or size > MOST_WAITING:
+                if not (skips and fed) or seconds >= self._wanted() - SAME or size > MOST_WAITING:
                     for each in waiting:
                         yield from self._whole(each)
                     waiting, size, fed = [], 0, True
@@ -227,10 +234,14 @@ class _Pictures:
         except EOFError:
             return
         except FFmpegError:
+            if self.skipped:
+                raise _AgainError from None
             # What follows is predicted from what is missing, up to the next key frame.
             self.blind = True
             return
         for frame in frames:
+            if frame.is_corrupt and self.skipped:
+                raise _AgainError
             self.blind = bool(frame.is_corrupt) or (self.blind and not frame.key_frame)
             if not self.blind:
                 yield frame
