@@ -1,11 +1,11 @@
-"""Builds the shipped detector from the picture set: prepare, train twice, export, one command after the other.
+"""Builds the shipped detector from the picture set: prepare, train, export, one command after the other.
 
     python benchmarks/build_default.py --tower clip_vit_b16.npz --work build/ [--faces ../shared/faces] [--seed 1]
 
-`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). First a head learns on the tower
-as it is, then the tower's layer norms and the head together. Nothing is chosen by hand on the way: the epoch, the temperature and
-the thresholds come from Validation, and Test is not opened. Each command is printed before it is run, so that the same can be
-typed; what is done already in `--work` is not done again. Needs the extra `train`.
+`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). A head learns on the tower as it
+is. Nothing is chosen by hand on the way: the epoch, the temperature and the thresholds come from Validation, and Test is not
+opened. Each command is printed before it is run, so that the same can be typed; what is done already in `--work` is not done
+again. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,22 @@ import tomli_w
 from machine import ROOT
 
 SIDE = 224
-COMMON = {
+SETTINGS = {
     "model": "clip_vit_b16",
     "size": SIDE,
     "blocks": 9,
+    "tune": "frozen",
+    "feature_copies": 1,
     "augment": "delivery",
     "blend": 0.2,
     "localise": 0.1,
+    "epochs": 12,
     "batch_size": 32,
     "optimizer": "adamw",
     "weight_decay": 0.01,
+    "learning_rate": 1e-3,
     "schedule": "cosine",
 }
-HEAD = {**COMMON, "tune": "frozen", "feature_copies": 1, "epochs": 12, "learning_rate": 1e-3}
-NORMS = {
-    **COMMON,
-    "tune": "norms",
-    "epochs": 1,
-    "epoch_pictures": 8000,
-    "batch_size": 16,
-    "learning_rate": 4e-4,
-}
-
-
 LABEL = {
     "--name": "unmask-clip",
     "--detector-version": "9",
@@ -67,25 +60,24 @@ def main() -> None:
     given = options.parse_args()
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    prepared, head, norms, bundle = (work / name for name in ("prepared", "head", "norms", "bundle"))
+    prepared, run, bundle = (work / name for name in ("prepared", "run", "bundle"))
 
     _run("prepare", given.faces, "--out", prepared, "--size", SIDE)
-    where = {"data": str(prepared), "seed": given.seed}
-    _train(work, head, {**HEAD, **where, "backbone_weights": str(given.tower.resolve())})
-    # Another seed: the head has seen its pictures, changed as the first one changes them, for all its epochs.
-    _train(work, norms, {**NORMS, **where, "seed": given.seed + 1, "start": str(head)})
-    if not bundle.exists():
-        _run("export", norms, "--out", bundle, "--kernel-bits", 8, *(word for pair in LABEL.items() for word in pair))
-    print(f"{bundle}: done.")
-
-
-def _train(work: Path, run: Path, settings: dict[str, object]) -> None:
     if run.exists():
         _run("train", "--resume", run)
-        return
-    config = work / f"{run.name}.toml"
-    config.write_text(tomli_w.dumps(settings), encoding="utf-8")
-    _run("train", "--config", config, "--out", run)
+    else:
+        settings = {
+            **SETTINGS,
+            "data": str(prepared),
+            "seed": given.seed,
+            "backbone_weights": str(given.tower.resolve()),
+        }
+        config = work / "run.toml"
+        config.write_text(tomli_w.dumps(settings), encoding="utf-8")
+        _run("train", "--config", config, "--out", run)
+    if not bundle.exists():
+        _run("export", run, "--out", bundle, "--kernel-bits", 8, *(word for pair in LABEL.items() for word in pair))
+    print(f"{bundle}: done.")
 
 
 def _run(*words: object) -> None:
