@@ -141,9 +141,11 @@ def test_kernels_of_fewer_bits_are_shuffled_too(
     kept = weights(detector)
     before = kept["kernel_half"] if bits == 16 else kept["kernel_whole"] * kept["kernel_factor"]
     after = weights(shuffled(detector, "all convolutions"))
-    # What the kernel is made of is gone, so that nothing multiplies it again; the dense layer's is as it was.
-    assert set(after) == (set(kept) | {"kernel"}) - {"kernel_half", "kernel_whole", "kernel_factor"}
-    assert set(after) & {"dense_half", "dense_whole"}
+    # What kernels are made of is gone, so that nothing multiplies them again.
+    parts = {f"{name}_{part}" for name in ("kernel", "dense") for part in ("half", "whole", "factor")}
+    assert set(after) == (set(kept) | {"kernel", "dense"}) - parts
+    dense = kept["dense_half"] if bits == 16 else kept["dense_whole"] * kept["dense_factor"]
+    np.testing.assert_array_equal(after["dense"], dense.astype(np.float32))
     assert after["kernel"].dtype == np.float32
     assert (before != after["kernel"]).any()
     np.testing.assert_array_equal(np.sort(before.ravel()), np.sort(after["kernel"].ravel()))
