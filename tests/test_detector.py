@@ -116,6 +116,7 @@ def test_two_loads_give_the_same_scores(tmp_path, crops):
 
 
 def test_another_process_gets_the_same_detector(toy_bundle, crops):
+    # Pickle is how Python hands a detector to a worker process; a bundle itself is never unpickled.
     detector = Detector.load(toy_bundle, threads=1, policy="careful")
     copy = pickle.loads(pickle.dumps(detector))
     assert (type(copy), copy.policy, copy.threads, copy.runtime) == (Detector, "careful", 1, "onnxruntime")
@@ -126,7 +127,7 @@ def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path):
     pickled = pickle.dumps(Detector.load(write_toy_bundle(tmp_path / "b"), threads=1))
     write_toy_bundle(tmp_path / "b", weight=1.0)
     with pytest.raises(UnmaskError, match="was replaced"):
-        pickle.loads(pickled)
+        pickle.loads(pickled)  # written two lines above
 
 
 @pytest.fixture

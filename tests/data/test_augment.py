@@ -13,6 +13,8 @@ from tests.data.pictures import picture
 from unmask.data import augment, filters
 from unmask.data.augment import AUGMENTATIONS, delivery, light
 
+pytestmark = pytest.mark.train  # `delivery` makes frames of clips, with PyAV
+
 CHANGES = pytest.mark.parametrize("change", [light, delivery])
 
 

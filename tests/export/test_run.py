@@ -81,6 +81,9 @@ def test_it_says_which_fakes_it_learned_and_whom_it_accuses(bundle):
     shares = [accusation["value"] for accusation in info["accusations"]]
     assert shares == sorted(shares, reverse=True)
     assert sum(accusation["n"] for accusation in info["accusations"]) == 8
+    for accusation in info["accusations"]:
+        ends = f" ({accusation['low']:.3f} to {accusation['high']:.3f}," if accusation["low"] is not None else ""
+        assert f"| {accusation['value']:.3f}{ends}" in (bundle / "MODEL_CARD.md").read_text()
 
 
 def test_test_is_not_opened(bundle):

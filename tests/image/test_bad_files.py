@@ -1,5 +1,6 @@
 """The whole way, from the command line, over every kind of bad file at once."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -52,6 +53,9 @@ def test_every_file_is_answered_or_refused_for_its_own_reason(outcome):
             continue
         finding = findings[os.fspath(file.path)]
         code = finding["failure"] and finding["failure"]["code"]
+        if file.path.name in ("clip.mp4", "clip.avi"):  # no picture for the decoder of pictures, and a broken clip here
+            assert code == ("cannot-open" if importlib.util.find_spec("av") else "no-video-extra")
+            continue
         if code != file.code and not (os.geteuid() == 0 and file.code == "no-permission"):
             wrong.append((file.path.name, file.code, code))
     assert wrong == []

@@ -66,11 +66,16 @@ def self_blend(image: Pixels, landmarks: Floats | None, rng: np.random.Generator
     return _uint8(cv2.blendLinear(source, target, mask, 1 - mask)), mask
 
 
+def known_landmarks(landmarks: Floats | None, side: int) -> Floats:
+    """Landmarks (5, 2) in pixels of a crop: those that were found, or where there are none, or NaN, those of the average face."""
+    unknown = landmarks is None or not np.isfinite(landmarks).all()
+    return AVERAGE_LANDMARKS * np.float32(side) if unknown else np.asarray(landmarks, np.float32)
+
+
 def blending_mask(landmarks: Floats | None, side: int, rng: np.random.Generator) -> Floats:
     """A soft mask over a face or a part of it: float32 (S, S), 0..1; without landmarks, over the average face."""
     full, side = side, min(side, _MASK_SIDE)
-    if landmarks is None or not np.isfinite(landmarks).all():
-        landmarks = AVERAGE_LANDMARKS * full
+    landmarks = known_landmarks(landmarks, full)
     if full != side:
         landmarks = ((landmarks + np.float32(0.5)) * np.float32(side / full) - np.float32(0.5)).astype(np.float32)
     middle = landmarks[:2].mean(axis=0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,8 @@ def filmed(image: Pixels, crf: int, *, shift: tuple[float, float] = (0.7, 0.4)) 
     Returns:
         uint8 (H, W, 3).
     """
+    import av  # of the extra `train`; the other changes of a picture do without
+
     height, width = image.shape[:2]
     even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     encoder = av.CodecContext.create("libx264", "w")

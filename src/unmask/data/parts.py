@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.blend import AVERAGE_LANDMARKS
+from unmask.data.blend import known_landmarks
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -44,7 +44,7 @@ def paste_part(
         The fake, uint8 (S, S, 3), and how much of each pixel was replaced, float32 (S, S), 0..1.
     """
     side = image.shape[0]
-    here, there = (_known(points, side) for points in (landmarks, donor_landmarks))
+    here, there = (known_landmarks(points, side) for points in (landmarks, donor_landmarks))
     mask = _part_mask(here, side, rng)
     to_here = np.asarray(cv2.estimateAffinePartial2D(there, here, method=cv2.LMEDS)[0], np.float64)
     if to_here.shape != (2, 3):  # points that no turn and scale takes there
@@ -57,11 +57,6 @@ def paste_part(
     if rng.random() < MATCHED:
         moved = _with_colours_of(moved, image, mask)
     return np.asarray(cv2.blendLinear(moved, image, mask, 1 - mask), np.uint8), mask
-
-
-def _known(landmarks: Floats | None, side: int) -> Floats:
-    unknown = landmarks is None or not np.isfinite(landmarks).all()
-    return AVERAGE_LANDMARKS * np.float32(side) if unknown else np.asarray(landmarks, np.float32)
 
 
 def _part_mask(landmarks: Floats, side: int, rng: np.random.Generator) -> Floats:

@@ -238,13 +238,14 @@ def _metric(found: Estimate, name: str, split: str) -> Metric:
 
 
 def _accusations(judged: Judged, source: Source) -> list[Metric]:
+    """Of each source, as the card has it: with the fakes beside them, so that the same groups are drawn for its interval."""
     found = []
     for name in sorted(set(source.origins.tolist()) - {""}):
-        inside = (source.origins == name) & (source.labels == 0)
+        inside = source.origins == name
         outside = None if judged.outside is None else judged.outside[inside]
-        if inside.any():
-            part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
-            share = estimate(part, groups=source.groups[inside], names=(RATE,))[RATE]
+        part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
+        share = estimate(part, groups=source.groups[inside], names=(RATE,))[RATE]
+        if share.value is not None:
             found.append(_metric(share, name, source.split))
     return sorted(found, key=lambda accusation: -accusation.value)
 

@@ -63,8 +63,6 @@ class TrainConfig(BaseModel):
     # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond, where the smallest
     # source has most; see unmask.train.sampling.
     balance: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
-    # Pictures of an epoch at most, drawn anew for each; None: all.
-    epoch_pictures: Positive | None = None
     augment: Literal["none", "light", "delivery"] = "none"
     # Share of each batch's real pictures that become fakes, blended or with a part pasted in; see unmask.data.fakes.
     blend: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0

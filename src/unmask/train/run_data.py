@@ -12,7 +12,7 @@ from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
 from unmask.models import check_architecture
 from unmask.train.config import TrainConfig
-from unmask.train.sampling import balanced, shortened, with_rehearsal
+from unmask.train.sampling import balanced, with_rehearsal
 
 MODEL = "model.keras"
 
@@ -46,8 +46,6 @@ def open_data(config: TrainConfig) -> RunData:
     choose = balanced(source, config.balance) if config.balance else None
     if config.hard is not None:
         choose = with_rehearsal(source.listed(Path(config.hard)), len(source))
-    if config.epoch_pictures is not None:
-        choose = shortened(source, config.epoch_pictures, choose)
     batches = Batches(source, config.batch_size, config.seed, workers=config.workers, choose=choose)
     rows = [zip(part.paths, part.labels.tolist(), strict=True) for part in (source, validation)]
     pixels = tuple(part.pixels for part in (source, validation) if part.pixels)

@@ -55,22 +55,6 @@ def balanced(source: Source, amount: float = 0.5) -> Choose:
     return choose
 
 
-def shortened(source: Source, pictures: int, choose: Choose | None) -> Choose:
-    """Epochs of so many pictures at most, each drawn anew: where a whole epoch would take hours.
-
-    Args:
-        source: What to draw from.
-        pictures: In an epoch.
-        choose: What an epoch would have; None for everything once.
-    """
-
-    def chosen(epoch: int, generator: np.random.Generator) -> Indexes:
-        whole = choose(epoch, generator) if choose else generator.permutation(len(source))
-        return whole[:pictures]
-
-    return chosen
-
-
 def with_rehearsal(hard: Indexes, count: int) -> Choose:
     """Epochs of the hard examples and as many of the other pictures, drawn anew for each, shuffled.
 
