@@ -41,14 +41,19 @@ def model(archive):
     return build("clip_vit_b16", 224, weights=archive, blocks=1)
 
 
+def norm(x):
+    """To a mean of 0 and a spread of 1."""
+    apart = x - x.mean(-1, keepdims=True)
+    return apart / np.sqrt((apart**2).mean(-1, keepdims=True) + 1e-5)
+
+
 def written_out(images, path):
     """Tokens after the block, (N, 197, 768)."""
     w = {name.removeprefix("vision_model."): array.astype(np.float64) for name, array in np.load(path).items()}
     block = "encoder.layers.0"
 
-    def norm(x, name):
-        apart = x - x.mean(-1, keepdims=True)
-        return apart / np.sqrt((apart**2).mean(-1, keepdims=True) + 1e-5) * w[f"{name}.weight"] + w[f"{name}.bias"]
+    def scaled(x, name):
+        return norm(x) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
     def dense(x, name):
         return x @ w[f"{block}.{name}.weight"] + w[f"{block}.{name}.bias"]
@@ -57,15 +62,15 @@ def written_out(images, path):
     patches = x.reshape(-1, 14, 16, 14, 16, 3).transpose(0, 1, 3, 5, 2, 4).reshape(len(x), 196, -1)
     patches = patches @ w["embeddings.patch_embedding.weight"].reshape(WIDTH, -1).T
     token = np.broadcast_to(w["embeddings.class_embedding"], (len(x), 1, WIDTH))
-    x = norm(np.concatenate([token, patches], axis=1) + w["embeddings.position_embedding.weight"], "pre_layrnorm")
-    inner = norm(x, f"{block}.layer_norm1")
+    x = scaled(np.concatenate([token, patches], axis=1) + w["embeddings.position_embedding.weight"], "pre_layrnorm")
+    inner = scaled(x, f"{block}.layer_norm1")
     query, key, value = (
         dense(inner, f"self_attn.{name}_proj").reshape(len(x), 197, HEADS, 64).transpose(0, 2, 1, 3) for name in "qkv"
     )
     scores = np.exp(query @ key.transpose(0, 1, 3, 2) / 8)
     seen = (scores / scores.sum(-1, keepdims=True)) @ value
     x = x + dense(seen.transpose(0, 2, 1, 3).reshape(len(x), 197, WIDTH), "self_attn.out_proj")
-    inner = dense(norm(x, f"{block}.layer_norm2"), "mlp.fc1")
+    inner = dense(scaled(x, f"{block}.layer_norm2"), "mlp.fc1")
     return x + dense(inner / (1 + np.exp(-1.702 * inner)), "mlp.fc2")
 
 
@@ -74,7 +79,27 @@ def test_a_block_computes_what_is_written_in_the_paper(model, archive):
 
     images = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     tower = keras.Model(model.input, model.get_layer("tower").output)
-    np.testing.assert_allclose(tower.predict_on_batch(images), written_out(images, archive), atol=1e-3)
+    expected = norm(written_out(images, archive))
+    # Of one block, both depths are the same.
+    np.testing.assert_allclose(tower.predict_on_batch(images), np.concatenate([expected] * 2, axis=-1), atol=1e-3)
+
+
+def test_the_head_looks_two_thirds_of_the_way_and_at_the_end(archive):
+    from unmask.models import build
+    from unmask.models.clip_vit_b16 import middle
+
+    assert [middle(blocks) for blocks in (1, 2, 3, 9, 12)] == [1, 1, 2, 6, 8]
+    names = {layer.name for layer in build("clip_vit_b16", 224, blocks=3).layers}
+    assert {name for name in names if name.startswith("tower_norm")} == {"tower_norm2", "tower_norm3"}
+
+
+def test_the_overview_is_the_class_token_and_mean_and_spread_of_the_patches():
+    from unmask.models.clip_vit_b16 import Overview
+
+    tokens = np.random.default_rng(3).normal(0, 1, (2, 197, 8)).astype(np.float32)
+    patches = tokens[:, 1:]
+    expected = np.concatenate([tokens[:, 0], patches.mean(axis=1), patches.std(axis=1)], axis=-1)
+    np.testing.assert_allclose(Overview()(tokens), expected[:, None], atol=1e-4)
 
 
 def test_the_backbone_is_the_tower_and_the_map_has_a_place_for_each_patch(model):
@@ -104,7 +129,7 @@ def test_the_norms_alone_learn(model):
     prepare_model(model, stages_of(config)[0], config, 1)
     learning = [layer for layer in backbone_layers(model) if layer.trainable and layer.trainable_variables]
     assert {type(layer) for layer in learning} == {layers.LayerNormalization}
-    assert len(learning) == 3
+    assert len(learning) == 4
     model.trainable = True
 
 

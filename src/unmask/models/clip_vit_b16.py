@@ -5,8 +5,10 @@ Transferable Visual Models From Natural Language Supervision", ICML 2021). What 
 captions carries over to fakes of kinds that a detector never saw (Ojha et al., "Towards Universal Fake Image Detectors that
 Generalize Across Generative Models", CVPR 2023).
 
-The logit is the mean over the patches of a line through their hidden features, and each of these sees its own patch and the class
-token. So a map of the logit is exact: what the patches are worth, they add up to.
+The head sees the tokens of two depths: traces of a face that was put together are clearer in the middle of the tower, what kind
+of picture it is at its end. The logit is the mean over the patches of a line through their hidden features, and each of these
+sees its own patch, and of all tokens the class token, the mean and the spread. So a map of the logit is exact: what the patches
+are worth, they add up to.
 """
 
 from __future__ import annotations
@@ -62,6 +64,21 @@ class Attention(layers.Layer):  # type: ignore[misc]
         return ops.reshape(ops.einsum("bhqk,bkhd->bqhd", weights, values), (-1, values.shape[1], WIDTH))
 
 
+@keras.saving.register_keras_serializable("unmask")
+class Overview(layers.Layer):  # type: ignore[misc]
+    """What all tokens of a picture say together: the class token, and the mean and the spread of the patches."""
+
+    def call(self, tokens: Any) -> Any:
+        """(N, 1 + patches, C) -> (N, 1, 3 C)."""
+        patches = tokens[:, 1:]
+        spread = ops.sqrt(ops.var(patches, axis=1, keepdims=True) + EPSILON)
+        return ops.concatenate([tokens[:, :1], ops.mean(patches, axis=1, keepdims=True), spread], axis=2)
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        """One token, three times as wide."""
+        return (shape[0], 1, 3 * shape[2])
+
+
 @keras.saving.register_keras_serializable("unmask")  # type: ignore[untyped-decorator]
 def quick_gelu(x: Any) -> Any:
     """CLIP's activation: x * sigmoid(1.702 x)."""
@@ -97,7 +114,7 @@ def head(spatial_map: Any) -> Any:
 
 
 def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
-    """Tokens (N, 197, 768), and which layer takes which weights of an archive."""
+    """Tokens of two depths, (N, 197, 2 * 768), and which layer takes which weights of an archive."""
     scale, offset = 1 / (255 * np.array(SPREAD)), -np.array(MEAN) / np.array(SPREAD)
     x = layers.Rescaling(scale.tolist(), offset.tolist(), name="scale")(inputs)
     patches = layers.Conv2D(WIDTH, PATCH, PATCH, use_bias=False, name="patches")
@@ -106,12 +123,20 @@ def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
     x = patches(x)
     x = norm(positions(layers.Reshape((-1, WIDTH), name="tokens")(x)))
     loads: dict[str, tuple[Any, ...]] = {"embeddings": (patches, positions), "pre_layrnorm": (norm,)}
+    seen = []
     for number in range(blocks):
-        x = _block(x, number, loads, last=number == blocks - 1)
-    return x, loads
+        x = _block(x, number, loads)
+        if number + 1 in (middle(blocks), blocks):
+            seen.append(layers.LayerNormalization(epsilon=EPSILON, name=f"tower_norm{number + 1}")(x))
+    return layers.Concatenate(name=TOWER)([seen[0], seen[-1]]), loads
 
 
-def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]], *, last: bool) -> Any:
+def middle(blocks: int) -> int:
+    """After which block the head looks for the first time: two thirds of the way."""
+    return max(1, 2 * blocks // 3)
+
+
+def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]]) -> Any:
     """Self-attention and two dense layers, each beside what came in."""
     tag = f"block{number + 1}"
 
@@ -130,15 +155,15 @@ def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]], *, last: bool
     x = layers.Add(name=f"{tag}_add1")([x, dense(WIDTH, "attention", "self_attn.out_proj")(seen)])
     norm = add(layers.LayerNormalization(epsilon=EPSILON, name=f"{tag}_norm2"), "layer_norm2")
     inner = dense(MLP, "wide", "mlp.fc1", quick_gelu)(norm(x))
-    return layers.Add(name=TOWER if last else f"{tag}_add2")([x, dense(WIDTH, "narrow", "mlp.fc2")(inner)])
+    return layers.Add(name=f"{tag}_add2")([x, dense(WIDTH, "narrow", "mlp.fc2")(inner)])
 
 
 def _hidden(tokens: Any) -> Any:
     side = SIDE // PATCH
-    tokens = layers.LayerNormalization(epsilon=EPSILON, name="tower_norm")(tokens)
-    token = layers.Cropping1D((0, side * side), name="token")(tokens)
+    # In float32: the difference of what is nearly alike is nothing for bfloat16.
+    overview = layers.Dropout(0.2, name="overview_dropout")(Overview(dtype="float32", name="overview")(tokens))
     patches = layers.Cropping1D((1, 0), name="patch_tokens")(tokens)
-    whole = layers.Dense(HIDDEN, name="hidden_token")(token)
+    whole = layers.Dense(HIDDEN, name="hidden_overview")(overview)
     each = layers.Dense(HIDDEN, use_bias=False, name="hidden_patches")(patches)
     hidden = layers.ReLU(name="hidden")(layers.Add(name="hidden_sum")([each, whole]))
     return layers.Reshape((side, side, HIDDEN), name="map")(hidden)
