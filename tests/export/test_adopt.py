@@ -97,6 +97,15 @@ def test_other_kinds_of_model_are_refused(tmp_path, last, shape, words):
         adopted(saved(theirs, tmp_path / "model.keras"))
 
 
+def test_a_run_of_this_packages_transformer_is_read_as_a_file(tmp_path):
+    from unmask.models import build
+
+    theirs = build("clip_vit_b16", 224, blocks=1)
+    ours = adopted(saved(theirs, tmp_path / "model.keras"), scaling="0..255")
+    pictures = np.random.default_rng(3).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    np.testing.assert_allclose(ours.predict_on_batch(pictures), theirs.predict_on_batch(pictures), atol=1e-4)
+
+
 @pytest.mark.parametrize("ending", ["h5", "keras"])
 def test_a_model_that_holds_code_is_refused(tmp_path, ending):
     from keras import Sequential, layers

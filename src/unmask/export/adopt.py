@@ -15,6 +15,7 @@ import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.export.keras2 import modernised
+from unmask.models import load
 from unmask.models.head import find_head, made_by
 
 # What the model was fed, as factor and offset on 0..255.
@@ -69,7 +70,7 @@ def _load(path: Path) -> Any:
         )
     try:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            model = keras.models.load_model(modernised(path, Path(folder)), compile=False, safe_mode=True)
+            model = load(modernised(path, Path(folder)), safe_mode=True)
     except Exception as error:
         raise UnmaskError(
             f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",

@@ -70,16 +70,17 @@ def build(
         return keras.Model(inputs, module.head(spatial_map), name=architecture)
 
 
-def load(path: Path) -> Any:
-    """A model that `build` made and Keras saved.
+def load(path: Path, **given: Any) -> Any:
+    """A model that Keras saved, the layers of `build` among those that it may have.
 
     Args:
-        path: A ``.keras`` file.
+        path: A file that Keras reads.
+        given: To `keras.models.load_model`.
     """
     import keras
 
-    importlib.import_module("unmask.models.clip_vit_b16")  # makes its layer known to Keras
-    return keras.models.load_model(path, compile=False)
+    importlib.import_module("unmask.models.clip_vit_b16")  # makes its layers known to Keras
+    return keras.models.load_model(path, compile=False, **given)
 
 
 def backbone_layers(model: Any) -> list[Any]:
