@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 
 # Of the fakes, the share that a part of another face is pasted into; the others are blended with themselves.
 PASTED = 0.4
+# Share of the pixels that must have been replaced, or else the picture stays real; an eye takes about 0.01.
+LEAST = 0.002
 
 
 def make_fakes(
@@ -54,5 +56,6 @@ def make_fakes(
             made, mask = paste_part(images[index], points, images[donor], theirs, rng)
         else:
             made, mask = self_blend(images[index], points, rng)
-        new_images[index], masks[index], new_labels[index] = made, mask, 1
+        if mask.mean() > LEAST:  # landmarks of a profile may leave nothing of it
+            new_images[index], masks[index], new_labels[index] = made, mask, 1
     return new_images, new_labels, masks
