@@ -135,7 +135,7 @@ def line(finding: Finding | ClipFinding) -> Text:
     return text
 
 
-HEADER = Text("  verdict        P(fake) faces  picture", style="dim")
+HEADER = Text("  verdict        P(fake) faces  file", style="dim")
 
 
 def summary(tally: Tally, clips: int = 0) -> Text:
