@@ -127,12 +127,13 @@ def page(rows: list[list[object]], count: int) -> str:
     return f"""# Fakes of a kind that was never learned
 
 A detector is asked about fakes that nobody had when it was trained. How it will do can be guessed by leaving out what is known.
-Here CLIP's image tower (after six and after nine of its blocks, as it was trained by others, nothing tuned) looks at {count:,}
-pictures of Train, and a logistic regression learns from its features: class token, and mean and spread of the patches. Each row leaves
+Here CLIP's image tower (after six and after nine of its blocks, as it was trained by others, nothing tuned) looks at
+{count:,} pictures of Train, and a logistic regression learns from its features: class token, and mean and spread of the
+patches. Each row leaves
 out one method, or a whole family, of fakes, and says how well that is told from the real pictures of the same source in
 Validation: AUC, where 0.5 is a guess and 1 is never wrong. "Known": nothing was left out. "Made fakes" are those that
-`unmask train` makes of real pictures. The shipped detector sees these same features, tuned, under another head; it was not trained once
-more for each row.
+`unmask train` makes of real pictures. The shipped detector sees these same features, tuned, under another head; it was not
+trained once more for each row.
 
 {table(head, shown)}
 
