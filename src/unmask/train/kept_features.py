@@ -1,7 +1,7 @@
 """A frozen backbone says the same of a picture in every epoch: it is asked once, and the head learns from what was kept.
 
 So a head can learn for twenty epochs in the time of one. The pictures are changed as for any other run, but each only so many
-times as copies are wanted. What was kept lies in the run's folder, 0.3 MB a picture, and may be deleted after the run.
+times as copies are wanted. What was kept lies in the run's folder, 0.6 MB a picture, and may be deleted after the run.
 """
 
 from __future__ import annotations
