@@ -46,9 +46,9 @@ def finished(dataset, tmp_path_factory):
 
 def test_each_copy_of_each_picture_is_asked_about_once(finished):
     kept = np.load(finished.folder / "features-Train.npy", mmap_mode="r")
-    assert kept.shape == (24, 197, 768)
+    assert kept.shape == (24, 197, 1536)
     assert len(np.unique(kept[:, 0, 0])) == 24
-    assert np.load(finished.folder / "features-Validation.npy", mmap_mode="r").shape == (6, 197, 768)
+    assert np.load(finished.folder / "features-Validation.npy", mmap_mode="r").shape == (6, 197, 1536)
     labels = np.load(finished.folder / "labels-Train.npy")
     masks = np.load(finished.folder / "masks-Train.npy").any(axis=(1, 2))
     assert labels.sum() == 12 + masks.sum()
