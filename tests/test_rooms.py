@@ -17,7 +17,7 @@ SRC = ROOT / "src"
 
 # From the ground up. Rooms of one line stand beside each other and may use one another, without a circle.
 FLOORS = (
-    ("errors", "finding", "verdict", "system"),
+    ("errors", "origin", "finding", "verdict", "system"),
     ("image", "face", "stats", "bundle"),
     ("detector",),
     ("explain", "video"),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from unmask.image.limits import LIMITS, Limits
     from unmask.image.read import Image, read_image
+    from unmask.origin import Mark, Provenance
     from unmask.verdict import Thresholds
     from unmask.video.limits import CLIP_LIMITS, ClipLimits
     from unmask.video.reader import Clip, Frame, read_clip
@@ -60,6 +61,8 @@ _HOMES = {
     "Status": "finding",
     "Verdict": "finding",
     "LIMITS": "image.limits",
+    "Mark": "origin",
+    "Provenance": "origin",
     "Image": "image.read",
     "Limits": "image.limits",
     "read_image": "image.read",
@@ -88,9 +91,11 @@ __all__ = [
     "Image",
     "ImageFacts",
     "Limits",
+    "Mark",
     "Moment",
     "Note",
     "PersonFinding",
+    "Provenance",
     "Status",
     "Thresholds",
     "UnmaskError",

@@ -136,12 +136,13 @@ class BundleInfo(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle: what it says and its graph, already in memory, so that the bytes that were hashed are the
-    bytes that run."""
+    """A verified bundle: what it says and its graph, in memory, so that the bytes that were hashed are the bytes that run.
+    `sha256` is that of `bundle.json`, which holds those of all other files: it names thresholds and graph."""
 
     folder: Path
     info: BundleInfo
     model: bytes
+    sha256: str
 
     @property
     def label(self) -> str:
@@ -159,7 +160,7 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
         UnmaskError: If anything is missing, malformed, or differs from its sha256.
     """
     place = DEFAULT_FOLDER if folder is None else Path(folder)
-    info = _read_info(place)
+    info = _read_info(place, described := _read_file(place, INFO_FILE))
     contents = {name: _read_file(place, name) for name in info.files}
     for name, expected in info.files.items():
         found = hashlib.sha256(contents[name]).hexdigest()
@@ -170,7 +171,7 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
                 hint="Get the bundle again from where it came; a changed detector is not used.",
                 code="bundle-hash",
             )
-    return Bundle(place, info, contents[MODEL_FILE])
+    return Bundle(place, info, contents[MODEL_FILE], hashlib.sha256(described).hexdigest())
 
 
 def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) -> Path:
@@ -260,9 +261,9 @@ def _remove(old: Path, place: Path, contents: dict[str, bytes]) -> None:
     shutil.rmtree(old)
 
 
-def _read_info(place: Path) -> BundleInfo:
+def _read_info(place: Path, described: bytes) -> BundleInfo:
     try:
-        info = BundleInfo.model_validate_json(_read_file(place, INFO_FILE))
+        info = BundleInfo.model_validate_json(described)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from unmask.origin import Mark, Provenance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +110,9 @@ class ImageFacts:
     sha256: str
     jpeg_quality: int | None = None
     camera: str | None = None
+    lens: str | None = None
     software: str | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,10 @@ class Failure:
     code: str
     message: str
     hint: str
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,8 @@ class Finding:
         detector: Name and version of the detector.
         policy: Name of the thresholds in use.
         seconds: Wall time for this picture.
+        checked: When it was answered: date, time and zone as of ISO 8601, such as 2026-11-29T08:00:00+00:00.
+        provenance: What its Content Credentials say; None where they were not looked at.
     """
 
     path: str | None
@@ -148,11 +159,13 @@ class Finding:
     detector: str
     policy: str
     seconds: float
+    checked: str = field(default_factory=_now, compare=False)
+    provenance: Provenance | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: plain dicts, lists, strings and numbers, the same for the same bytes and detector.
 
-        Heatmaps are left out, being pictures, and so is `seconds`, being no part of the answer.
+        Heatmaps are left out, being pictures, and so are `seconds` and `checked`, being no part of the answer.
         """
         return asdict(self, dict_factory=_without_unstable)
 
@@ -235,6 +248,7 @@ class ClipFinding:
         detector: Name and version of the detector.
         policy: Name of the thresholds in use.
         seconds: Wall time for this clip.
+        checked: When it was answered, as of `Finding`.
     """
 
     path: str | None
@@ -249,6 +263,7 @@ class ClipFinding:
     detector: str
     policy: str
     seconds: float
+    checked: str = field(default_factory=_now, compare=False)
 
     @property
     def faces(self) -> tuple[FaceFinding, ...]:
@@ -264,4 +279,4 @@ def _without_unstable(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in items if name not in _UNSTABLE}
 
 
-_UNSTABLE = frozenset({"heatmap", "seconds"})
+_UNSTABLE = frozenset({"heatmap", "seconds", "checked"})

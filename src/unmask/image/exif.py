@@ -1,20 +1,27 @@
-"""Orientation, camera and software from an EXIF block, each entry read by itself (EXIF 2.32; TIFF 6.0, section 2).
+"""Orientation, camera, lens and software from an EXIF block, each entry read by itself (EXIF 2.32; TIFF 6.0, section 2).
 
 A directory of which one entry points outside of the block, counts wrongly or is cut off is common; the other entries say
-what they say all the same. Only the first directory is looked at. XMP never turns a picture, nor does it in browsers.
+what they say all the same. Only the first directory, and the one of the camera's settings that it names, are looked at. XMP
+never turns a picture, nor does it in browsers.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-_MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131
+_MAKE, _MODEL, _ORIENTATION, _SOFTWARE, _SETTINGS, _LENS = 0x010F, 0x0110, 0x0112, 0x0131, 0x8769, 0xA434
 _ASCII = 2
 # Of RATIONAL and SRATIONAL (5 and 10), the numerator.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 5: "I4x", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i4x"}
 _ORDERS = {b"II": "<", b"MM": ">"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_MOST_ENTRIES = 2_000
 _LONGEST_TEXT = 400
+_LONGEST_NAME = 60
+# ComfyUI's WebPs keep their workflow where others name the camera.
+_WORKFLOWS = (b"prompt:{", b"workflow:{", b"Prompt:{", b"Workflow:{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +32,17 @@ class Exif:
         orientation: How to turn the pixels upright, 1..8.
         camera: Maker and model in one printable line of at most 80 characters; None where nothing is said.
         software: The same for the program that wrote the file.
+        lens: The same for the lens.
     """
 
     orientation: int = 1
     camera: str | None = None
     software: str | None = None
+    lens: str | None = None
 
 
 def read_exif(block: bytes) -> Exif:
-    """Reads the first directory of an EXIF block.
+    """Reads what is needed to show a picture and to tell what made it.
 
     Args:
         block: A TIFF header and what follows it, with or without ``Exif\\0\\0`` before it; may be broken or empty.
@@ -50,21 +59,53 @@ def read_exif(block: bytes) -> Exif:
     order = _ORDERS.get(block[:2])
     if order is None or len(block) < 10:
         return Exif()
-    at = struct.unpack_from(order + "I", block, 4)[0]
-    count = struct.unpack_from(order + "H", block, at)[0] if at + 2 <= len(block) else 0
     orientation: int | None = None
-    texts = dict[int, bytes]()
-    for place in range(at + 2, min(at + 2 + 12 * count, len(block) - 11), 12):
-        tag, kind, length, offset = struct.unpack_from(order + "HHII", block, place)
+    for tag, kind, length, place in _entries(block, order, struct.unpack_from(order + "I", block, 4)[0]):
         if tag == _ORIENTATION and kind in _NUMBERS and orientation is None:
             size = length * struct.calcsize(order + _NUMBERS[kind])
-            start = place + 8 if size <= 4 else offset
+            start = place + 8 if size <= 4 else struct.unpack_from(order + "I", block, place + 8)[0]
             if size and start + size <= len(block):
                 orientation = struct.unpack_from(order + _NUMBERS[kind], block, start)[0]
-        elif tag in (_MAKE, _MODEL, _SOFTWARE) and kind == _ASCII:
-            start = place + 8 if length <= 4 else offset
-            texts.setdefault(tag, block[start : start + min(length, _LONGEST_TEXT)])
-    return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE)))
+    texts = read_entries(block, (_MAKE, _MODEL, _SOFTWARE, _LENS), _LONGEST_TEXT, kinds=(_ASCII,))
+    return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE, _LENS)))
+
+
+def read_entries(
+    block: bytes, tags: Collection[int], most: int, *, kinds: Collection[int] = _SIZES
+) -> dict[int, bytes]:
+    """The values of some entries of the first directory and of the one of the camera's settings.
+
+    Args:
+        block: As in `read_exif`; a whole TIFF file is one, too.
+        tags: Which entries.
+        most: Bytes of the longest value; longer ones are cut.
+        kinds: Types of entries that are taken (TIFF 6.0, section 2).
+
+    Returns:
+        The first value of each tag that is there, as it is in the file.
+    """
+    block = _bare(block)
+    order = _ORDERS.get(block[:2])
+    if order is None or len(block) < 10:
+        return {}
+    values = dict[int, bytes]()
+    directories = [struct.unpack_from(order + "I", block, 4)[0]]
+    for at in directories:
+        for tag, kind, length, place in _entries(block, order, at):
+            if tag == _SETTINGS and len(directories) == 1:
+                directories.append(struct.unpack_from(order + "I", block, place + 8)[0])
+            elif tag in tags and kind in kinds and kind in _SIZES and tag not in values:
+                size = length * _SIZES[kind]
+                start = place + 8 if size <= 4 else struct.unpack_from(order + "I", block, place + 8)[0]
+                values[tag] = block[start : start + min(size, most)]
+    return values
+
+
+def _entries(block: bytes, order: str, at: int) -> Iterator[tuple[int, int, int, int]]:
+    """Tag, type and count of each entry of the directory there, and where the entry is."""
+    count = struct.unpack_from(order + "H", block, at)[0] if at + 2 <= len(block) else 0
+    for place in range(at + 2, min(at + 2 + 12 * min(count, _MOST_ENTRIES), len(block) - 11), 12):
+        yield (*struct.unpack_from(order + "HHI", block, place), place)
 
 
 def is_exif(block: bytes) -> bool:
@@ -73,17 +114,18 @@ def is_exif(block: bytes) -> bool:
 
 
 def _bare(block: bytes) -> bytes:
-    while block[:4] == b"Exif":
-        block = block[6:]
-    return block
+    at = 0
+    while at <= _LONGEST_NAME and block[at : at + 4] == b"Exif":
+        at += 6
+    return block[at:]
 
 
-def exif_of(orientation: int, make: bytes, model: bytes, software: bytes) -> Exif:
+def exif_of(orientation: int, make: bytes, model: bytes, software: bytes, lens: bytes = b"") -> Exif:
     """What the tags of that name say, in a form that can be shown; empty texts where a tag is missing."""
-    maker, kind = one_line(make), one_line(model)
+    maker, kind = (None if words.startswith(_WORKFLOWS) else one_line(words) for words in (make, model))
     repeats = maker and kind and kind.lower().startswith(maker.lower())
     camera = kind if repeats else one_line(f"{maker or ''} {kind or ''}")
-    return Exif(orientation if 1 <= orientation <= 8 else 1, camera, one_line(software))
+    return Exif(orientation if 1 <= orientation <= 8 else 1, camera, one_line(software), one_line(lens))
 
 
 def one_line(value: str | bytes) -> str | None:

@@ -10,7 +10,7 @@ import functools
 import importlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,7 @@ def _png(file: _File) -> Decoded:
     colour = of_png(parts.colour, parts.profile)
     decoded = _by_pillow(file, parts.pixels_only, colour, functools.partial(see_through, parts))
     exif = read_exif(parts.exif)
-    decoded.exif = Exif(exif.orientation, exif.camera, exif.software or one_line(parts.software))
+    decoded.exif = replace(exif, software=exif.software or one_line(parts.software))
     decoded.notes += (ANIMATED,) * parts.moves + (NO_END,) * (not parts.ended)
     return decoded
 
@@ -195,7 +195,7 @@ def _heif(file: _File) -> Decoded:
         decoded.pixels = decoded.pixels[:height, :width]
         check_size(parts.aperture, file.name, file.limits)
     exif = read_exif(parts.exif)
-    decoded.exif = Exif(decoded.exif.orientation, exif.camera, exif.software)
+    decoded.exif = replace(exif, orientation=decoded.exif.orientation)
     return _without_holes(decoded, file.data, parts.coded)
 
 

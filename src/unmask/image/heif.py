@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from unmask.image.limits import MAX_TEXT_BYTES
+
 _CODED = (b"av01", b"hvc1", b"hev1", b"lhv1", b"grid", b"iovl", b"iden")
 _METADATA = (b"Exif", b"mime")
 
@@ -27,6 +29,7 @@ class Heif:
         pixels_only: The file with its EXIF and XMP items made unknown to the decoder.
         coded: Where compressed pixels lie: first byte and the one behind the last of each extent.
         exif: The EXIF block, or nothing.
+        xmp: The first item that has a media type, which is XMP as a rule, or nothing.
         transfer: How light became numbers, by ITU-T H.273; 2 where it is not said.
         primaries: What the channels' colours are, by ITU-T H.273; 2 where it is not said.
         aperture: Width and height in pixels to cut an AVIF to, from the upper left corner, before it is turned; None for all.
@@ -35,6 +38,7 @@ class Heif:
     pixels_only: bytes
     coded: list[tuple[int, int]] = field(default_factory=list)
     exif: bytes = b""
+    xmp: bytes = b""
     transfer: int = 2
     primaries: int = 2
     aperture: tuple[int, int] | None = None
@@ -78,12 +82,24 @@ def take_apart(data: bytes) -> Heif:
             if kind in _CODED:
                 heif.coded += places.get(item, [])
             elif kind == b"Exif" and not heif.exif:
-                block = b"".join(data[start:end] for start, end in places.get(item, []))
+                block = _joined(data, places.get(item, []))
                 heif.exif = block[4 + int.from_bytes(block[:4], "big") :]
+            elif kind == b"mime" and not heif.xmp:
+                heif.xmp = _joined(data, places.get(item, []))
         _properties(heif, data, _primary(data, parts[b"pitm"]), parts[b"iprp"])
     except (StopIteration, KeyError, IndexError, struct.error, ZeroDivisionError, OverflowError):
         pass  # the decoder will say what is wrong with it
     return heif
+
+
+def _joined(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    """The bytes of an item; of one that names more than the largest text, its beginning: extents may repeat a file."""
+    block = bytearray()
+    for start, end in places:
+        block += data[start : min(end, start + MAX_TEXT_BYTES - len(block))]
+        if len(block) >= MAX_TEXT_BYTES:
+            break
+    return bytes(block)
 
 
 def _primary(data: bytes, pitm: _Box) -> int:

@@ -62,7 +62,13 @@ MAX_PROFILE_BYTES = 8_000_000
 """Most that a compressed colour profile is unpacked to. Profiles of printing presses have 2 MB."""
 
 MAX_TEXT_BYTES = 1_000_000
-"""Most that a compressed text is unpacked to in which EXIF may lie."""
+"""Most that is read, or unpacked, of one text, EXIF or XMP in a file; ComfyUI's largest workflows have half of that."""
+
+MAX_ALL_TEXT_BYTES = 4_000_000
+"""The same of all texts of a file together, in which marks of generators are looked for: about 20 ms."""
+
+MAX_MANIFEST_BYTES = 8_000_000
+"""Most that is looked through of Content Credentials, which hold small pictures of what a picture was made from."""
 
 
 def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:

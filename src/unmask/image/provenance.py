@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
+
+from unmask.origin import Provenance, State
 
 # A manifest store is a JUMBF superbox whose description box has a type that begins with "c2pa" (C2PA 2.1, section 11.1).
 _MARKER = b"jumdc2pa"
 _XMP_LINK = b"dcterms:provenance"
-
-State = Literal["valid", "invalid", "unreadable", "unchecked", "none"]
 
 _STATES: dict[str, State] = {"Trusted": "valid", "Valid": "valid"}
 
@@ -38,29 +37,6 @@ _MEDIA_TYPES = {
     "AVIF": "image/avif",
     "HEIC": "image/heic",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What Content Credentials (C2PA) say. None of it goes into the score.
-
-    Attributes:
-        state: valid, invalid, unreadable, unchecked (the package is not installed) or none.
-        message: The same as a sentence.
-        signed_by: Whom the certificate names; None where it does not, or where the state is not "valid".
-        made_with: The program that made the claim, in its own words.
-        trusted: Whether the certificate is on a trust list; False where no list is at hand.
-    """
-
-    state: State
-    message: str
-    signed_by: str | None = None
-    made_with: str | None = None
-    trusted: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return asdict(self)
 
 
 def read_provenance(data: bytes, format_name: str) -> Provenance:

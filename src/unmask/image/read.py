@@ -24,9 +24,12 @@ from unmask.image.colour import to_srgb
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.formats import cut_off, decode
 from unmask.image.limits import LIMITS, LOW_JPEG_QUALITY, Limits, check_size
+from unmask.image.marks import read_marks
+from unmask.image.provenance import read_provenance
 from unmask.image.sniff import Kind, sniff
 from unmask.image.structure import looks_cut_off
 from unmask.image.transfer import Colour
+from unmask.origin import Provenance
 
 _QUIET = threading.Lock()
 
@@ -42,12 +45,14 @@ class Image:
         facts: What is known of the file.
         notes: What to keep in mind when judging it.
         missing: Where pixels are made up, because the file does not hold them; no verdict may rest on those.
+        provenance: What Content Credentials say; None where they were not asked for, or there is no file.
     """
 
     pixels: Pixels
     facts: ImageFacts
     notes: tuple[Note, ...] = ()
     missing: tuple[Box, ...] = ()
+    provenance: Provenance | None = None
 
     def lacks(self, box: Box) -> bool:
         """Whether pixels are missing in a part of the picture."""
@@ -82,7 +87,7 @@ def read_whole_image(source: str | Path | bytes | Pixels, *, limits: Limits = LI
     return image
 
 
-def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) -> Image:
+def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS, credentials: bool = False) -> Image:
     """Reads one picture: checks it, decodes its first frame, turns it upright and converts it to sRGB.
 
     Content decides the format, not the name: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC where the package
@@ -95,6 +100,7 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) 
     Args:
         source: A path; the bytes of a file; or pixels, uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
         limits: What to accept.
+        credentials: Whether to look for Content Credentials, and to check them where c2pa-python is installed.
 
     Returns:
         Pixels, facts and notes.
@@ -121,13 +127,13 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) 
         )
     if not data:
         raise UnmaskError(f"{name} is empty", hint="Copy or download it again.", code="empty-file")
-    return _from_bytes(data, name, limits)
+    return _from_bytes(data, name, limits, credentials)
 
 
 DAMAGED = Note("damaged", "Pixels are missing from this file; no face is judged where they are.")
 
 
-def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
+def _from_bytes(data: bytes, name: str, limits: Limits, credentials: bool) -> Image:
     kind = sniff(data)
     if kind.format is None:
         raise UnmaskError(
@@ -166,11 +172,14 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Image:
         sha256=hashlib.sha256(data).hexdigest(),
         jpeg_quality=decoded.quality,
         camera=decoded.exif.camera,
+        lens=decoded.exif.lens,
         software=decoded.exif.software,
+        marks=read_marks(kind.format, data),
     )
     missing = tuple(_upright_rows(rows, width, height, decoded.exif.orientation) for rows in decoded.missing)
     notes = (*_file_notes(facts, limits), *([DAMAGED] if missing else []), *decoded.notes)
-    return Image(pixels, facts, notes, missing)
+    provenance = read_provenance(data, kind.format) if credentials else None
+    return Image(pixels, facts, notes, missing, provenance)
 
 
 def _broken(kind: Kind, name: str, data: bytes, failure: Exception) -> UnmaskError:

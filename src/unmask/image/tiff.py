@@ -7,10 +7,10 @@ leaves out reaches the decoder.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from unmask.image.exif import Exif, exif_of
+from unmask.image.exif import Exif, exif_of, read_exif
 from unmask.image.limits import MAX_PROFILE_BYTES
 
 NEW_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
@@ -80,7 +80,8 @@ class Tiff:
     @property
     def facts(self) -> Exif:
         """How to turn the pixels upright, and who made them."""
-        return exif_of(self.orientation, *(self.text(tag) for tag in (_MAKE, _MODEL, _SOFTWARE)))
+        lens = read_exif(self.data).lens
+        return replace(exif_of(self.orientation, *(self.text(tag) for tag in (_MAKE, _MODEL, _SOFTWARE))), lens=lens)
 
     @property
     def coded(self) -> list[tuple[int, int]]:
