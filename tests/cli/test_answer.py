@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
@@ -70,6 +71,8 @@ def test_the_streamed_json_is_the_librarys_document(run, face_file, toy_detector
 
     streamed = json.loads(run("check", face_file, "--json").stdout)
     whole = document([toy_detector.check(face_file)], toy_detector)
+    for finding in (streamed["findings"][0], whole["findings"][0]):
+        assert datetime.fromisoformat(finding.pop("checked")).tzinfo is not None
     assert streamed == whole
 
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
 from unmask.output.clip_card import clip_card, timeline
-from unmask.output.csv_table import CSV_COLUMNS, clip_rows
+from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
 from unmask.output.wording import clip_remarks, clip_text, counted, time_text
 from unmask.verdict import Thresholds, decide
 
@@ -85,10 +85,10 @@ def test_pictures_and_clips_are_counted_apart():
 
 def test_every_row_of_a_clip_has_all_cells():
     rows = list(clip_rows(finding([person([0.5, 0.6]), person([0.1])])))
-    assert {len(row) for row in rows} == {len(CSV_COLUMNS)}
+    assert {len(row) for row in rows} == {len(CSV_COLUMNS) - len(TRACE_COLUMNS)}
     assert [row[CSV_COLUMNS.index("person")] for row in rows] == [1, 1, 2]
     (none,) = clip_rows(finding([]))
-    assert len(none) == len(CSV_COLUMNS)
+    assert len(none) == len(CSV_COLUMNS) - len(TRACE_COLUMNS)
 
 
 def test_the_line_in_a_page_breaks_where_the_person_is_not_seen():

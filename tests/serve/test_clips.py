@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,10 @@ def test_the_answer_is_the_document_of_the_command_line(
     found = done(client, reply.headers["Location"]).json
     assert found["id"] == reply.json["id"]
     assert found["progress"] == 1.0
-    assert found["document"] == json.loads(printed)
+    alone = json.loads(printed)
+    for document in (found["document"], alone):
+        assert datetime.fromisoformat(document["findings"][0].pop("checked")).tzinfo is not None
+    assert found["document"] == alone
     assert found["document"]["findings"][0]["status"] == "answered"
 
 

@@ -48,11 +48,12 @@ def examine_image(
     face_search: bool = True,
     max_faces: int | None = None,
     heatmap: bool = True,
+    credentials: bool = True,
 ) -> Examined:
-    """As `Detector.check`, the finding together with the picture's pixels."""
+    """As `Detector.check`, the finding together with the picture's pixels; with or without its Content Credentials."""
     refuse_max_faces(max_faces)
     started = time.perf_counter()
-    image = read_image(source)
+    image = read_image(source, credentials=credentials)
     path = os.fspath(source) if isinstance(source, str | Path) else None
     finding = _judge(detector, image, path, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
     return Examined(finding, image.pixels)
@@ -79,7 +80,7 @@ def examine_paths(
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else repr(path)
         try:
             # Bytes would be taken for the file itself, and here they are its name.
-            image = read_image(name if isinstance(path, bytes) else path)
+            image = read_image(name if isinstance(path, bytes) else path, credentials=True)
         except UnmaskError as error:
             return Examined(unreadable(detector, name, error, time.perf_counter() - started), None)
         # Outside the try: what goes wrong from here on is the detector's fault, and every answer of the run is in doubt.
@@ -138,6 +139,7 @@ def _judge(
         detector=detector.label,
         policy=detector.policy,
         seconds=time.perf_counter() - started,
+        provenance=image.provenance,
     )
 
 

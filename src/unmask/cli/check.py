@@ -94,7 +94,7 @@ def check(
             if csv_file:
                 from unmask.output.csv_table import CsvWriter
 
-                reports.append(table := stack.enter_context(CsvWriter(csv_file)))
+                reports.append(table := stack.enter_context(CsvWriter(csv_file, detector)))
                 outputs += [table.place, *table.left_over]
                 for part in table.left_over:
                     say(f"An earlier run did not come to its end; its rows are in {part}", err=True)

@@ -39,13 +39,16 @@ ABSENT = "·"
 MOST_SHOWN = 8
 
 
-def clip_card(finding: ClipFinding, thresholds: Thresholds, *, details: str) -> RenderableType:
+def clip_card(
+    finding: ClipFinding, thresholds: Thresholds, *, details: str, known: Sequence[tuple[str, str]] = ()
+) -> RenderableType:
     """One clip's answer.
 
     Args:
         finding: Of one clip.
         thresholds: For people in clips, of the detector's policy.
         details: The line at the bottom: detector, policy, time.
+        known: (name, value) pairs by which the answer can be traced.
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
@@ -71,6 +74,8 @@ def clip_card(finding: ClipFinding, thresholds: Thresholds, *, details: str) -> 
     lines.add_row("")
     if finding.clip is not None:
         lines.add_row(Text(clip_text(finding.clip, len(finding.looked_at)), style="dim"))
+    for name, value in known:
+        lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
     lines.add_row(Text(printable(details), style="dim"))
     title = escape(end_of(printable(finding.path or "clip")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))

@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from unmask import __version__
 from unmask.finding import ClipFinding, Status
+from unmask.output.evidence import mark_cell
 from unmask.output.files import file_stem, report_place, writing
 from unmask.system.lock import take_lock
 from unmask.verdict import deciding_face
@@ -18,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from unmask.checking import Examined, ExaminedClip
+    from unmask.detector import Detector
     from unmask.finding import ClipFacts, FaceFinding, Failure, Finding, ImageFacts, Note, Verdict
 
+# When and by what each row was answered.
+TRACE_COLUMNS = ("checked", "bundle_sha256", "unmask")
 CSV_COLUMNS = (
-    "path", "status", "verdict", "score", "faces", "face_left", "face_top", "face_width", "face_height", "format",
+    "path", "status", "marks", "verdict", "score", "faces", "face_left", "face_top", "face_width", "face_height", "format",
     "width", "height", "file_bytes", "sha256", "notes", "failure", "message", "hint", "detector", "policy",
     "person", "time", "frame", "person_verdict", "person_score", "clip_verdict", "clip_score",
+    "camera", "lens", "software", "credentials", *TRACE_COLUMNS,
 )  # fmt: skip
 
 
@@ -60,12 +66,17 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
         place: Where the rows are; `path` once the table is whole.
         left_over: Where the rows of earlier runs are that were killed or stopped before `path` was whole.
 
+    Args:
+        path: Of the table.
+        detector: The one that judges.
+
     Raises:
         UnmaskError: The file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, detector: Detector) -> None:
         path, is_device = report_place(path)
+        self._by = [detector.bundle.sha256, __version__]
         self._path = path
         self.place = path if is_device else path.with_name(f"{file_stem(path.name)}.{os.urandom(4).hex()}.part")
         self.left_over = () if is_device else _left_over(path)
@@ -85,7 +96,7 @@ class CsvWriter(AbstractContextManager["CsvWriter"]):
         rows = clip_rows(finding) if isinstance(finding, ClipFinding) else [picture_row(finding)]
         self._is_empty = False
         with writing(self._path):
-            self._rows.writerows(rows)
+            self._rows.writerows([*row, finding.checked, *self._by] for row in rows)
             self._file.flush()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -112,17 +123,18 @@ def _nobody_writes(part: Path) -> bool:
 
 
 def picture_row(finding: Finding) -> list[object]:
-    """The cells of one picture."""
+    """The cells of one picture, but for those that say when and by what it was answered."""
     face = deciding_face(finding.faces)
     notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
     count = "" if finding.status is Status.UNREADABLE else len(finding.faces)
     return [
-        *_answer(finding.path, finding.status, finding.verdict, finding.score),
+        *_answer(finding.path, finding.status, finding.verdict, finding.score, mark_cell(finding)),
         count,
         *_box(face),
         *_file(finding.image),
         *_end(notes, finding.failure, finding.detector, finding.policy),
         *[""] * 7,
+        *_origin(finding),
     ]
 
 
@@ -139,6 +151,7 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
             *_end(finding.notes, finding.failure, finding.detector, finding.policy),
             *[""] * 5,
             *clip,
+            *[""] * 4,
         ]
     for number, person in enumerate(finding.people, start=1):
         for moment in person.moments:
@@ -150,11 +163,20 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
                 *_end((*finding.notes, *person.notes, *moment.face.notes), None, finding.detector, finding.policy),
                 *(number, f"{moment.time:.3f}", moment.frame, person.verdict.value, _number(person.score)),
                 *clip,
+                *[""] * 4,
             ]
 
 
-def _answer(path: str | None, status: Status, verdict: Verdict | None, score: float | None) -> list[object]:
-    return [_safe_cell(path or ""), status.value, verdict.value if verdict else "", _number(score)]
+def _answer(
+    path: str | None, status: Status, verdict: Verdict | None, score: float | None, marks: str = ""
+) -> list[object]:
+    return [_safe_cell(path or ""), status.value, marks, verdict.value if verdict else "", _number(score)]
+
+
+def _origin(finding: Finding) -> list[object]:
+    image, credentials = finding.image, finding.provenance
+    said = [image.camera, image.lens, image.software] if image else [None] * 3
+    return [*(_safe_cell(words or "") for words in said), credentials.state if credentials else ""]
 
 
 def _number(score: float | None) -> str:

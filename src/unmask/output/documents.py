@@ -54,8 +54,14 @@ def detector_facts(detector: Detector) -> dict[str, Any]:
         "temperature": detector.info.temperature,
         "input_size": detector.info.input_size,
         "model_sha256": detector.info.files["model.onnx"],
+        "bundle_sha256": detector.bundle.sha256,
         "terms": detector.info.training_data.terms,
     }
+
+
+def entry(finding: Finding | ClipFinding) -> dict[str, Any]:
+    """One finding in a document: its JSON form, and when it was answered."""
+    return finding.to_dict() | {"checked": finding.checked}
 
 
 def document(findings: Sequence[Finding | ClipFinding], detector: Detector) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def document(findings: Sequence[Finding | ClipFinding], detector: Detector) -> d
     return {
         "unmask": __version__,
         "detector": detector_facts(detector),
-        "findings": [finding.to_dict() for finding in findings],
+        "findings": [entry(finding) for finding in findings],
         "summary": asdict(tally),
     }
 
@@ -93,7 +99,7 @@ class JsonWriter(AbstractContextManager["JsonWriter"]):
 
     def add(self, examined: Examined | ExaminedClip) -> None:
         """Write one finding."""
-        self._stream.write(f"{',' if self._tally.pictures else ''}\n    {_json(examined.finding.to_dict(), 4)}")
+        self._stream.write(f"{',' if self._tally.pictures else ''}\n    {_json(entry(examined.finding), 4)}")
         self._tally.add(examined.finding)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -11,7 +11,7 @@ from unmask import __version__
 from unmask.explain.heatmap import WHAT_IT_IS
 from unmask.finding import Box, ClipFinding, FaceFinding
 from unmask.image.resize import shrink
-from unmask.output import wording
+from unmask.output import evidence, wording
 from unmask.output.clip_html import clip_parts, jpeg_url
 from unmask.output.documents import Tally
 from unmask.output.files import report_place, writing
@@ -52,7 +52,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        environment.globals["words"] = wording
+        environment.globals |= {"words": wording, "evidence": evidence, "detector": detector}
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._clip_card = environment.get_template("clip.html")
@@ -99,7 +99,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 counted=wording.counted(self._tally.pictures, self._clips),
                 clips=self._clips,
                 cards=_chunks(self._cards),
-                detector=self._detector.info,
+                info=self._detector.info,
                 policy=self._detector.policy,
                 thresholds=self._detector.thresholds,
                 version=__version__,

@@ -12,6 +12,7 @@ from rich.text import Text
 from unmask.finding import ClipFinding, FaceFinding, Finding, Status
 from unmask.output.clip_card import clip_card, clip_codes
 from unmask.output.documents import Tally
+from unmask.output.evidence import MARK_MEANS, file_facts, mark_codes, mark_quotes, mark_sentences, trace
 from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.wording import (
     EMPTY_HEATMAP,
@@ -24,11 +25,12 @@ from unmask.output.wording import (
     reason,
     remarks,
     score_text,
-    size_text,
 )
 from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console, RenderableType
 
     from unmask.checking import Examined, ExaminedClip
@@ -50,10 +52,14 @@ class Cards:
         details = f"{detector.label} · policy {detector.policy} · "
         if isinstance(finding, ClipFinding):
             thresholds = clip_thresholds(detector.info, detector.policy)
-            self._console.print(clip_card(finding, thresholds, details=f"{details}{finding.seconds:.1f} s"))
+            known = trace(finding, detector)
+            self._console.print(
+                clip_card(finding, thresholds, details=f"{details}{finding.seconds:.1f} s", known=known)
+            )
         else:
             details = f"{details}{finding.seconds * 1000:.0f} ms"
-            self._console.print(card(finding, detector.thresholds, details=details))
+            known = [*file_facts(finding), *trace(finding, detector)]
+            self._console.print(card(finding, detector.thresholds, details=details, known=known))
 
 
 class Lines:
@@ -70,16 +76,26 @@ class Lines:
         self._console.print(line(examined.finding), soft_wrap=True)
 
 
-def card(finding: Finding, thresholds: Thresholds, *, details: str) -> RenderableType:
+def card(
+    finding: Finding, thresholds: Thresholds, *, details: str, known: Sequence[tuple[str, str]] = ()
+) -> RenderableType:
     """One picture's answer.
 
     Args:
         finding: Of one picture.
         thresholds: Of the detector's policy, for the gauge.
         details: The line at the bottom: detector, policy, time.
+        known: (name, value) pairs about the file, and by which the answer can be traced.
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
+    if sentences := mark_sentences(finding):
+        for sentence in sentences:
+            lines.add_row(Text(printable(sentence), style="bold reverse"))
+        for quote in mark_quotes(finding):
+            lines.add_row(Text(printable(quote), style="dim"))
+        lines.add_row(Text(MARK_MEANS))
+        lines.add_row("")
     if finding.verdict is not None and finding.score is not None:
         lines.add_row(
             Text(f"{MARKS[finding.verdict]} {finding.verdict.upper()}", style=f"bold {COLOURS[finding.verdict]}")
@@ -100,11 +116,9 @@ def card(finding: Finding, thresholds: Thresholds, *, details: str) -> Renderabl
         lines.add_row(Text("Keep in mind", style="bold"))
         for message in messages:
             lines.add_row(Text(f"  • {printable(message)}"))
-    if finding.image is not None:
-        image = finding.image
-        lines.add_row("")
-        size = f", {size_text(image.file_bytes)}" if image.file_bytes else ""
-        lines.add_row(Text(f"{image.format} {image.width} x {image.height}{size}", style="dim"))
+    lines.add_row("")
+    for name, value in known:
+        lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
     lines.add_row(Text(printable(details), style="dim"))
     title = escape(end_of(printable(finding.path or "picture")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
@@ -123,9 +137,10 @@ def line(finding: Finding | ClipFinding) -> Text:
     if isinstance(finding, ClipFinding):
         codes = clip_codes(finding)
     else:
-        codes = list(
-            dict.fromkeys(note.code for note in [*finding.notes, *(n for f in finding.faces for n in f.notes)])
-        )
+        notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
+        codes = list(dict.fromkeys(note.code for note in notes))
+        if says := mark_codes(finding):
+            text.append(f"  {', '.join(says)}", style="bold reverse")
     if not moves and finding.faces and all(face.nothing_raised for face in finding.faces):
         codes.append("nothing raised the score: empty heatmap")
     if finding.failure is not None:

@@ -6,12 +6,10 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from unmask import __version__
 from unmask.finding import NOT_CALIBRATED, Verdict
 
 if TYPE_CHECKING:
     from unmask.bundle import BundleInfo
-    from unmask.detector import Detector
     from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
 
 # Word, shape and colour: none of them alone carries the verdict.
@@ -209,41 +207,3 @@ def hint(failure: Failure) -> str:
     if failure.code == "no-face":
         return "Give a picture in which a face can be seen from the front and is not too small."
     return failure.hint
-
-
-def as_text(finding: Finding, detector: Detector, origin: str | None = None) -> str:
-    """A finding to paste into a mail or a story's notes.
-
-    Args:
-        finding: Of one picture.
-        detector: The one that judged it.
-        origin: What its content credentials say, in a sentence; None if not looked at.
-    """
-    name = finding.path or "picture"
-    lines = [f"Picture: {name}"]
-    if finding.verdict is not None and finding.score is not None:
-        thresholds = detector.thresholds
-        lines += [
-            f"Verdict: {finding.verdict.upper()}",
-            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
-            f"fake above {thresholds.fake_above:.2f}, unsure between)",
-            " ".join(MEANINGS[finding.verdict]),
-        ]
-        if len(finding.faces) > 1:
-            for number, face in enumerate(finding.faces, start=1):
-                lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
-    elif finding.failure is not None:
-        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
-    lines += [f"Keep in mind: {message}" for message in remarks(finding)]
-    if finding.image is not None:
-        image = finding.image
-        lines.append(f"File: {image.format}, {image.width} x {image.height}, {size_text(image.file_bytes)}")
-        lines += [f"Camera: {image.camera}"] if image.camera else []
-        lines += [f"Software: {image.software}"] if image.software else []
-        lines.append(f"SHA-256: {image.sha256}")
-    if origin is not None:
-        lines.append(f"Origin: {origin}")
-    lines.append(f"Detector: {detector.label}, policy {detector.policy}, unmask {__version__}")
-    if finding.verdict is not None:
-        lines.append(HINT_NOT_PROOF)
-    return "\n".join(lines) + "\n"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking import Examined, examine_image, unreadable
 from unmask.errors import UnmaskError
 from unmask.finding import Finding
-from unmask.image.provenance import Provenance, read_provenance
 from unmask.output.documents import document
 from unmask.serve.data_urls import heatmap_url, preview_url
 from unmask.serve.problem import Problem
@@ -49,13 +48,11 @@ class Answer:
     Attributes:
         finding: The answer.
         heatmaps: A data URL a face; empty if not asked for.
-        provenance: None if not asked for, or if the picture could not be read.
         preview: A data URL; None if not asked for, or if the picture could not be read.
     """
 
     finding: Finding
     heatmaps: tuple[str, ...] = ()
-    provenance: Provenance | None = None
     preview: str | None = None
 
     @property
@@ -107,14 +104,12 @@ class Answering:
         for entry, answer in zip(whole["findings"], answers, strict=True):
             for face, url in zip(entry["faces"], answer.heatmaps, strict=False):
                 face["heatmap"] = url
-            if answer.provenance:
-                entry["provenance"] = answer.provenance.to_dict()
         return whole
 
     def _answered(self, upload: Upload, wanted: Wanted, request_id: str) -> Answer:
         started = time.perf_counter()
         try:
-            examined = examine_image(self.detector, upload.data, heatmap=wanted.heatmaps)
+            examined = examine_image(self.detector, upload.data, heatmap=wanted.heatmaps, credentials=wanted.provenance)
             answer = _answer(examined, upload, wanted)
         except UnmaskError as error:
             answer = Answer(unreadable(self.detector, upload.name, error))
@@ -137,10 +132,8 @@ class Answering:
 def _answer(examined: Examined, upload: Upload, wanted: Wanted) -> Answer:
     finding = replace(examined.finding, path=upload.name)
     maps = (face.heatmap for face in finding.faces if face.heatmap is not None)
-    credentials = read_provenance(upload.data, finding.image.format) if wanted.provenance and finding.image else None
     return Answer(
         finding,
         tuple(heatmap_url(heatmap) for heatmap in maps) if wanted.heatmaps else (),
-        credentials,
         preview_url(examined.pixels) if wanted.preview and examined.pixels is not None else None,
     )

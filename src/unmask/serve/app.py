@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from unmask import __version__
-from unmask.output import wording
+from unmask.output import evidence, wording
 from unmask.serve.answering import Answering
 from unmask.serve.api import api
 from unmask.serve.clip_answering import ClipAnswering
@@ -54,7 +54,7 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals |= {"version": __version__, "words": wording}
+    app.jinja_env.globals |= {"version": __version__, "words": wording, "evidence": evidence}
     app.extensions["unmask"] = Services(
         settings,
         detector,

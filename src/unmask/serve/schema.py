@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from unmask.bundle import Metric, Policy, TrainingData
 from unmask.finding import ClipFinding, Finding
-from unmask.image.provenance import Provenance
 from unmask.output.documents import Tally
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -27,6 +26,7 @@ NARROWER: dict[str, Any] = {
     "score": Share,
     "face_score": Share,
     "jpeg_quality": Annotated[int, Field(ge=1, le=100)],
+    "checked": Annotated[str, Field(json_schema_extra={"format": "date-time"})],
     "sha256": Annotated[str, Field(pattern="^[0-9a-f]{64}$")],
 }
 # A picture as the API sends it, where it was asked for.
@@ -70,10 +70,6 @@ def _narrowed(hint: Any, name: str) -> Any:
     return hint
 
 
-FindingReply = create_model("FindingReply", __base__=shape(Finding), provenance=(shape(Provenance) | None, None))
-FindingReply.__doc__ = shape(Finding).__doc__
-
-
 class DetectorReply(_Strict):
     """The detector behind the answers."""
 
@@ -86,6 +82,7 @@ class DetectorReply(_Strict):
     temperature: Annotated[float, Field(gt=0.0)]
     input_size: Count
     model_sha256: str
+    bundle_sha256: str
     terms: str
 
 
@@ -94,7 +91,7 @@ class CheckReply(_Strict):
 
     unmask: str
     detector: DetectorReply
-    findings: list[FindingReply]  # type: ignore[valid-type]
+    findings: list[shape(Finding)]  # type: ignore[valid-type]
     summary: shape(Tally)  # type: ignore[valid-type]
 
 

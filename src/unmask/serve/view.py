@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unmask.finding import Box
-from unmask.output.wording import as_text, size_text
+from unmask.output.evidence import as_text, file_facts, trace
 
 if TYPE_CHECKING:
     from unmask.finding import FaceFinding, Finding
@@ -44,6 +44,7 @@ class PictureView:
         thresholds: Where the gauge's zones meet.
         faces: Largest first.
         facts: (name, value) pairs about the file and its Content Credentials, as far as they were looked at.
+        trace: (name, value) pairs by which the answer can be traced.
         preview: Data URL; None where the picture cannot be read.
         stroke: Width of a box's line, in pixels of the picture, so that it is seen at any size.
         text: To copy.
@@ -57,6 +58,7 @@ class PictureView:
     thresholds: Thresholds
     faces: list[FaceView]
     facts: list[tuple[str, str]]
+    trace: list[tuple[str, str]]
     preview: str | None
     stroke: float
     text: str
@@ -87,10 +89,11 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         finding=finding,
         thresholds=detector.thresholds,
         faces=faces,
-        facts=_facts(answer),
+        facts=file_facts(finding),
+        trace=trace(finding, detector),
         preview=answer.preview,
         stroke=line,
-        text=as_text(finding, detector, answer.provenance.message if answer.provenance else None),
+        text=as_text(finding, detector),
         json_url="data:application/json;base64," + base64.b64encode(document.encode()).decode("ascii"),
         json_name=f"{title.rsplit('.', 1)[0][:60]}-unmask.json",
     )
@@ -112,21 +115,3 @@ def _around(box: Box, tag: Box) -> Box:
     right = max(box.left + box.width, tag.left + tag.width)
     bottom = max(box.top + box.height, tag.top + tag.height)
     return Box(left, top, right - left, bottom - top)
-
-
-def _facts(answer: Answer) -> list[tuple[str, str]]:
-    image, credentials = answer.finding.image, answer.provenance
-    if image is None:
-        return []
-    kind = image.format + (f", quality about {image.jpeg_quality}" if image.jpeg_quality else "")
-    facts = [("Format", kind), ("Size", f"{image.width} × {image.height} px, {size_text(image.file_bytes)}")]
-    facts += [("Camera", image.camera)] if image.camera else []
-    facts += [("Software", image.software)] if image.software else []
-    facts.append(("SHA-256", image.sha256))
-    if credentials is not None:
-        facts.append(("Content Credentials", credentials.message))
-        if credentials.signed_by:
-            trust = "on a trust list" if credentials.trusted else "not checked against a trust list"
-            facts.append(("Signed by", f"{credentials.signed_by} ({trust})"))
-        facts += [("Made with", f"{credentials.made_with} (its own words)")] if credentials.made_with else []
-    return facts

@@ -24,8 +24,9 @@ const queue = new Queue({
   shown(card) {
     if (card.matches(".answer")) bind(card);
     const name = card.querySelector("h3")?.textContent ?? "";
+    const mark = [...card.querySelectorAll(".mark b")].map((part) => `${part.textContent} `).join("");
     const answer = card.querySelector(".verdict, .what")?.textContent.replace(/\s+/g, " ").replace(/[●◆▲–]/g, "") ?? "";
-    say(`${name}: ${answer.trim()}`);
+    say(`${name}: ${mark}${answer.trim()}`);
     count();
   },
 });
@@ -130,7 +131,7 @@ $("clear").addEventListener("click", () => {
   $("files").focus();
 });
 window.addEventListener("beforeprint", () => {
-  $("print-date").textContent = new Date().toLocaleString();
+  $("print-date").textContent = new Date().toLocaleString(undefined, { dateStyle: "long", timeStyle: "long" });
 });
 
 cards.querySelectorAll(".answer").forEach((card) => bind(card));

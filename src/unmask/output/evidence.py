@@ -1,0 +1,135 @@
+"""What a file says of itself, and what is needed to trace an answer: in words, the same in every output.
+
+Marks stand above the verdict, because a picture that says itself that it was made by AI must not look like a harmless *real*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unmask import __version__
+from unmask.finding import ClipFinding
+from unmask.output.wording import HINT_NOT_PROOF, MEANINGS, hint, reason, remarks, score_text, size_text
+
+if TYPE_CHECKING:
+    from unmask.detector import Detector
+    from unmask.finding import Finding
+    from unmask.origin import Mark, Provenance, Says
+
+CREDENTIALS = "Content Credentials"
+SAYS: dict[Says, str] = {
+    "made": "The file itself says that it was made by AI",
+    "edited": "The file itself says that it was edited with AI",
+    "computed": "The file itself says that a program made it, not a camera",
+}
+# For a line of a table.
+SAYS_IN_SHORT: dict[Says, str] = {
+    "made": "says that it was made by AI",
+    "edited": "says that it was edited with AI",
+    "computed": "says that a program made it",
+}
+MARK_MEANS = "Such a mark can be forged or taken out. It is no part of the score below."
+
+
+def mark_sentences(finding: Finding) -> list[str]:
+    """What the file says of being made by AI, one sentence for each kind of statement; empty where it says nothing.
+
+    Args:
+        finding: Of one picture.
+    """
+    marks = finding.image.marks if finding.image else ()
+    return [
+        f"{sentence}: {', '.join(places)}."
+        for says, sentence in SAYS.items()
+        if (places := [_place(mark, finding.provenance) for mark in marks if mark.says == says])
+    ]
+
+
+def mark_quotes(finding: Finding) -> list[str]:
+    """Where each mark stands, and the words themselves."""
+    return [f"{mark.where}: “{mark.words}”" for mark in (finding.image.marks if finding.image else ())]
+
+
+def mark_codes(finding: Finding) -> list[str]:
+    """The same for a line of a table."""
+    marks = finding.image.marks if finding.image else ()
+    return list(dict.fromkeys(SAYS_IN_SHORT[mark.says] for mark in marks))
+
+
+def mark_cell(finding: Finding) -> str:
+    """The same for a table's cell: `made: Stable Diffusion (PNG text 'parameters')`, one behind the other."""
+    marks = finding.image.marks if finding.image else ()
+    return "; ".join(f"{mark.says}: {_place(mark, finding.provenance)}" for mark in marks)
+
+
+def file_facts(finding: Finding) -> list[tuple[str, str]]:
+    """(name, value) pairs of what is known of the file, none of which is a part of the score."""
+    image, credentials = finding.image, finding.provenance
+    if image is None:
+        return []
+    kind = image.format + (f", quality about {image.jpeg_quality}" if image.jpeg_quality else "")
+    size = f", {size_text(image.file_bytes)}" if image.file_bytes else ""
+    facts = [("Format", kind), ("Size", f"{image.width} × {image.height} px{size}")]
+    said = (("Camera", image.camera), ("Lens", image.lens), ("Software", image.software))
+    facts += [(name, value) for name, value in said if value]
+    if credentials is not None:
+        facts.append((CREDENTIALS, credentials.message))
+        if credentials.signed_by:
+            trust = "on a trust list" if credentials.trusted else "not checked against a trust list"
+            facts.append(("Signed by", f"{credentials.signed_by} ({trust})"))
+        facts += [("Made with", f"{credentials.made_with} (its own words)")] if credentials.made_with else []
+    return facts
+
+
+def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str, str]]:
+    """(name, value) pairs by which somebody else can tell which file was answered, when, and by what.
+
+    Args:
+        finding: Of one picture or clip.
+        detector: The one that judged it.
+    """
+    facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
+    return [
+        *([("SHA-256", facts.sha256)] if facts else []),
+        ("Checked", finding.checked.replace("T", " ")),
+        ("Detector", f"{detector.label}, policy {detector.policy}, unmask {__version__}"),
+        ("Bundle", f"SHA-256 {detector.bundle.sha256}"),
+    ]
+
+
+def as_text(finding: Finding, detector: Detector) -> str:
+    """A finding to paste into a mail or a story's notes.
+
+    Args:
+        finding: Of one picture.
+        detector: The one that judged it.
+    """
+    lines = [f"Picture: {finding.path or 'picture'}"]
+    if sentences := mark_sentences(finding):
+        lines += [*sentences, *mark_quotes(finding), MARK_MEANS]
+    if finding.verdict is not None and finding.score is not None:
+        thresholds = detector.thresholds
+        lines += [
+            f"Verdict: {finding.verdict.upper()}",
+            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
+            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            " ".join(MEANINGS[finding.verdict]),
+        ]
+        if len(finding.faces) > 1:
+            for number, face in enumerate(finding.faces, start=1):
+                lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
+    elif finding.failure is not None:
+        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
+    lines += [f"Keep in mind: {message}" for message in remarks(finding)]
+    lines += [f"{name}: {value}" for name, value in (*file_facts(finding), *trace(finding, detector))]
+    if finding.verdict is not None:
+        lines.append(HINT_NOT_PROOF)
+    return "\n".join(lines) + "\n"
+
+
+def _place(mark: Mark, credentials: Provenance | None) -> str:
+    where = mark.where
+    if where == CREDENTIALS:
+        states = {"valid": "that hold", "invalid": "that do not hold", "unreadable": "that cannot be checked"}
+        where += f" {states.get(credentials.state if credentials else '', 'that were not verified')}"
+    return f"{mark.generator} ({where})" if mark.generator else where
