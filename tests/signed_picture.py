@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 DRAWING = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
 
 
-def sign(picture: bytes) -> bytes:
-    """A JPEG file with a manifest: made with "Drawing board", signed by "Test signer"."""
+def sign(picture: bytes, kind: str = "image/jpeg", action: str = "c2pa.created", source: str = DRAWING) -> bytes:
+    """A file of a media type with a manifest of one action: made with "Drawing board", signed by "Test signer"."""
     import c2pa
 
     chain, key = certificates()
     manifest = {
         "claim_generator_info": [{"name": "Drawing\u202e board", "version": "1"}],
         "assertions": [
-            {"label": "c2pa.actions", "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": DRAWING}]}}
+            {"label": "c2pa.actions", "data": {"actions": [{"action": action, "digitalSourceType": source}]}}
         ],
     }
     info = c2pa.C2paSignerInfo(b"es256", chain, key, None)
     result = io.BytesIO()
     with c2pa.Builder.from_json(json.dumps(manifest)) as builder:
-        builder.sign(c2pa.Signer.from_info(info), "image/jpeg", io.BytesIO(picture), result)
+        builder.sign(c2pa.Signer.from_info(info), kind, io.BytesIO(picture), result)
     return result.getvalue()
 
 

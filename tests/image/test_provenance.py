@@ -1,12 +1,14 @@
 """Content Credentials, with a manifest signed here by a certificate made here."""
 
 import pytest
+from tests.bad_files import encode, quarters
 from tests.signed_picture import sign
 
 from unmask.demo import draw_face
 from unmask.image import provenance
 from unmask.image.encode import encode_jpeg
 from unmask.image.provenance import read_provenance
+from unmask.image.read import read_image
 
 pytestmark = pytest.mark.c2pa
 
@@ -91,3 +93,24 @@ def test_a_picture_without_credentials_has_none(face: bytes) -> None:
 def test_without_the_package_a_manifest_is_not_checked(signed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_context", lambda: None)
     assert read_provenance(signed, "JPEG").state == "unchecked"
+
+
+MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
+def test_a_signed_picture_that_says_it_was_made_by_ai_is_marked_in_every_format(format_name: str) -> None:
+    signed = sign(encode(quarters(), format_name), f"image/{format_name.lower()}", source=MADE)
+    image = read_image(signed, credentials=True)
+    (mark,) = image.facts.marks
+    assert (mark.says, mark.where, mark.words) == ("made", "Content Credentials", "trainedAlgorithmicMedia")
+    assert image.provenance is not None
+    assert image.provenance.state == "valid"
+
+
+def test_a_drawing_that_a_program_made_is_told_apart(signed: bytes) -> None:
+    assert [mark.says for mark in read_image(signed).facts.marks] == ["computed"]
+
+
+def test_credentials_are_looked_at_where_they_are_asked_for(signed: bytes) -> None:
+    assert read_image(signed).provenance is None

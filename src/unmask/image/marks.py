@@ -73,8 +73,10 @@ def _mark_of(text: Text, others: list[Text]) -> Mark | None:
     """What one text says."""
     words, place = text.words, (text.holder, text.name)
     if text.name in _SOURCE_TYPE_NAMES:
-        says = SOURCE_TYPES.get(words.strip().rpartition("/")[2])
-        return _mark(text, None, says) if says else None
+        kind = words.strip().rpartition("/")[2]
+        told = text.name != "DigitalSourceType" and any(other.name == "DigitalSourceType" for other in others)
+        is_mark = kind in SOURCE_TYPES and not told
+        return _mark(Text(text.holder, text.name, kind), None, SOURCE_TYPES[kind]) if is_mark else None
     if text.name == "AISystemUsed":
         told = any(other.name in _SOURCE_TYPE_NAMES for other in others)
         return None if told else _mark(text, named_as_tool(words)[1] or one_line(words))

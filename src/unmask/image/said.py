@@ -223,41 +223,46 @@ def _heif(said: Said, data: bytes) -> None:
 
 
 def _gif(said: Said, data: bytes) -> None:
-    for kind, body in islice(_gif_extensions(data), 100):
+    for kind, start, end in islice(_gif_extensions(data), 100):
         if kind == 0xFE:
-            said.add("GIF comment", "", body)
-        elif body.startswith(b"XMP DataXMP"):
-            said.add_xmp(body[11:])
+            said.add("GIF comment", "", _gif_blocks(data, start, end))
+        elif data[start + 1 : start + 12] == b"XMP DataXMP":  # counts its lengths as a part of itself
+            said.add_xmp(data[start + 12 : min(end, start + MAX_TEXT_BYTES)])
+        elif data[start + 1 : start + 9] == b"C2PA_GIF":
+            said.manifest = said.manifest or _gif_blocks(data, start + 12, end)
 
 
-def _gif_extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Label and content of each comment and application extension (GIF89a, 24 and 26)."""
+def _gif_extensions(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Label of each comment and application extension, and where its blocks begin and end (GIF89a, 24 and 26)."""
 
     def colours(flags: int) -> int:
         return 3 << ((flags & 7) + 1) if flags & 128 else 0
 
     at = 13 + colours(data[10])
     for _ in range(_MOST_PIECES):
-        mark = data[at : at + 1]
+        mark, kind = data[at : at + 1], 0
         if mark == b"\x2c" and at + 11 < len(data):  # a frame
             at += 11 + colours(data[at + 9])
-            kind = 0
         elif mark == b"\x21" and at + 2 < len(data):
             kind = data[at + 1]
             at += 2
         else:
             return
-        # Blocks of a length each; XMP counts its lengths as a part of itself, and is text all the same.
-        begin, body = at, bytearray()
+        start = at
         while at < len(data) and data[at]:
-            if kind == 0xFE and len(body) < MAX_TEXT_BYTES:
-                body += data[at + 1 : at + 1 + data[at]]
             at += data[at] + 1
-        if kind == 0xFE:
-            yield kind, bytes(body)
-        elif kind == 0xFF:
-            yield kind, data[begin + 1 : min(at, begin + MAX_TEXT_BYTES)]
+        if kind in (0xFE, 0xFF):
+            yield kind, start, min(at, len(data))
         at += 1
+
+
+def _gif_blocks(data: bytes, at: int, end: int) -> bytes:
+    """What stands in blocks, each behind its length."""
+    body = bytearray()
+    while at < end and len(body) < MAX_MANIFEST_BYTES:
+        body += data[at + 1 : at + 1 + data[at]]
+        at += data[at] + 1
+    return bytes(body)
 
 
 def _nothing(said: Said, data: bytes) -> None:

@@ -47,7 +47,7 @@ def clip_card(
     Args:
         finding: Of one clip.
         thresholds: For people in clips, of the detector's policy.
-        details: The line at the bottom: detector, policy, time.
+        details: The line at the bottom: how long it took.
         known: (name, value) pairs by which the answer can be traced.
     """
     lines = Table.grid(padding=(0, 0))

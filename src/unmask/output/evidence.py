@@ -82,7 +82,7 @@ def file_facts(finding: Finding) -> list[tuple[str, str]]:
 
 
 def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str, str]]:
-    """(name, value) pairs by which somebody else can tell which file was answered, when, and by what.
+    """(name, value) pairs by which somebody else can tell which file was answered, when, and by what; the bundle by its SHA-256.
 
     Args:
         finding: Of one picture or clip.
@@ -93,7 +93,7 @@ def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str,
         *([("SHA-256", facts.sha256)] if facts else []),
         ("Checked", finding.checked.replace("T", " ")),
         ("Detector", f"{detector.label}, policy {detector.policy}, unmask {__version__}"),
-        ("Bundle", f"SHA-256 {detector.bundle.sha256}"),
+        ("Bundle", detector.bundle.sha256),
     ]
 
 

@@ -49,15 +49,12 @@ class Cards:
     def add(self, examined: Examined | ExaminedClip) -> None:
         """Show one answer."""
         finding, detector = examined.finding, self._detector
-        details = f"{detector.label} · policy {detector.policy} · "
         if isinstance(finding, ClipFinding):
             thresholds = clip_thresholds(detector.info, detector.policy)
             known = trace(finding, detector)
-            self._console.print(
-                clip_card(finding, thresholds, details=f"{details}{finding.seconds:.1f} s", known=known)
-            )
+            self._console.print(clip_card(finding, thresholds, details=f"{finding.seconds:.1f} s", known=known))
         else:
-            details = f"{details}{finding.seconds * 1000:.0f} ms"
+            details = f"{finding.seconds * 1000:.0f} ms"
             known = [*file_facts(finding), *trace(finding, detector)]
             self._console.print(card(finding, detector.thresholds, details=details, known=known))
 
@@ -84,7 +81,7 @@ def card(
     Args:
         finding: Of one picture.
         thresholds: Of the detector's policy, for the gauge.
-        details: The line at the bottom: detector, policy, time.
+        details: The line at the bottom: how long it took.
         known: (name, value) pairs about the file, and by which the answer can be traced.
     """
     lines = Table.grid(padding=(0, 0))
