@@ -10,13 +10,14 @@ import re
 
 _NAMES = {
     "Midjourney": r"midjourney|nijijourney|niji·journey",
-    "DALL·E": r"(?:openai )?dall[-·•. ]?e\b",
+    "DALL·E": r"(?:openai )?dall[-·•. ]e\b|dall-?e[- ]?[23]\b",
     "OpenAI": r"openai|chatgpt|gpt-image|gpt-4o",
-    "Stable Diffusion": r"stable[- _]?diffusion|automatic1111|sd[- ]?webui|stability[- .]ai|dreamstudio|sdxl|sd\.next",
+    "Stable Diffusion": r"stable[- _]?diffusion|automatic1111|sd[- ]?webui|dreamstudio|sdxl|sd\.next",
+    "Stability AI": r"stability[- .]ai",
     "Easy Diffusion": r"easy diffusion",
-    "Adobe Firefly": r"adobe[ _]firefly|firefly image",
-    "FLUX": r"flux[._ -]?[12]|black forest labs|ai generated;\w+;flux",
-    "Google AI": r"google (?:imagen|gemini|ai\b|generative ai|nano banana)|imagen[- ]?[2-9]\b|gemini[- ]\d|nano banana",
+    "Adobe Firefly": r"adobe[ _]firefly|firefly image \d",
+    "FLUX": r"flux\.[12]|flux[- ](?:pro|dev|schnell)\b|black forest labs|ai generated;\w+;flux",
+    "Google AI": r"google (?:imagen|gemini|ai\b|generative ai|nano banana)|imagen-[2-9]|gemini-\d|nano banana",
     "NovelAI": r"novelai",
     "ComfyUI": r"comfyui",
     "InvokeAI": r"invoke ?ai",
@@ -41,11 +42,11 @@ _NAMES = {
     "this person does not exist": r"this ?person ?does ?not ?exist",
 }
 _KNOWN = [(name, re.compile(rf"(?:{pattern})", re.IGNORECASE)) for name, pattern in _NAMES.items()]
-# Makers have their photographs taken as well, and some names are people's: these say nothing in a credit.
-_NOT_IN_CREDITS = frozenset({
-    "OpenAI", "FLUX", "Meta AI", "Microsoft", "Grok", "Krea", "Recraft", "Ideogram", "HiDream", "Seedream", "Kling AI",
+# Makers have their photographs taken as well, and some names are people's: in a credit only these say something.
+_IN_CREDITS = frozenset({
+    "Midjourney", "DALL·E", "Stable Diffusion", "Adobe Firefly", "ComfyUI", "NovelAI", "this person does not exist",
 })  # fmt: skip
-_UNNAMED = re.compile(r"ai[- ]generated\b", re.IGNORECASE)
+_UNNAMED = re.compile(r"(?:image )?ai[- ]generated(?:;.*| image| picture| photo| art| content)?\.?", re.IGNORECASE)
 _MADE = re.compile(r"(?:image )?(?:made|created|generated|(edited)) (?:with|by|using|in) (.+)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;:/()\[\]._+-]+")
 # Behind a name stands a version, if anything; other words there would make it a sentence.
@@ -77,17 +78,17 @@ def named_as_tool(words: str) -> tuple[bool, str | None]:
         match = pattern.match(words)
         if match and len(words) <= _LONGEST and _is_version(words[match.end() :]):
             return True, name
-    return bool(_UNNAMED.match(words)), None
+    return bool(_UNNAMED.fullmatch(words)), None
 
 
-def named_as_credit(words: str) -> tuple[str, str] | None:
+def named_as_credit(words: str) -> tuple[str, str | None] | None:
     """What a field says that holds an author or a credit.
 
     Args:
         words: The field, as it is in the file.
 
     Returns:
-        "made" or "edited", and the generator; None where it names none.
+        "made" or "edited", and the generator, None for "AI generated" alone; None where it says nothing of the kind.
 
     Examples:
         >>> named_as_credit("Edited with Google AI"), named_as_credit("Midjourney"), named_as_credit("OpenAI")
@@ -97,8 +98,8 @@ def named_as_credit(words: str) -> tuple[str, str] | None:
     if phrase := _MADE.fullmatch(words):
         name = named_as_tool(phrase[2])[1]
         return ("edited" if phrase[1] else "made", name) if name else None
-    name = named_as_tool(words)[1]
-    return ("made", name) if name and name not in _NOT_IN_CREDITS and not words.lower().startswith("google") else None
+    is_generator, name = named_as_tool(words)
+    return ("made", name) if is_generator and (name is None or name in _IN_CREDITS) else None
 
 
 def _is_version(rest: str) -> bool:
