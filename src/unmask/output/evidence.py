@@ -28,7 +28,7 @@ SAYS_IN_SHORT: dict[Says, str] = {
     "edited": "says that it was edited with AI",
     "computed": "says that a program made it",
 }
-MARK_MEANS = "Such a mark can be forged or taken out. It is no part of the score below."
+MARK_MEANS = "Such a mark can be forged or taken out, and is no part of the score."
 
 
 def mark_sentences(finding: Finding) -> list[str]:
