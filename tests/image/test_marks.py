@@ -200,9 +200,10 @@ def test_a_mark_shows_the_words_that_tell_and_not_the_prompt_before_them() -> No
     assert mark.words.startswith("Steps: 20, Sampler: Euler a")
 
 
-def test_a_workflow_is_no_camera() -> None:
-    image = read_image(encode(picture(), "WEBP", exif=exif(Make=f"workflow:{WORKFLOW}", Model=f"prompt:{GRAPH}")))
-    assert image.facts.camera is None
+def test_a_generator_is_no_camera() -> None:
+    comfy = encode(picture(), "WEBP", exif=exif(Make=f"workflow:{WORKFLOW}", Model=f"prompt:{GRAPH}"))
+    flux = jpeg(app1(exif(Make="Black Forest Labs", Model="flux-dev")))
+    assert [read_image(data).facts.camera for data in (comfy, flux)] == [None, None]
 
 
 def test_several_marks_are_each_told_once() -> None:

@@ -45,6 +45,7 @@ def kind_of(data: bytes) -> str:
     )
 
 
+LITTLE_XMP = text("XML:com.adobe.xmp", "<a xmlns='/Iptc4xmpExt/'>" + "<AISystemUsed>x</AISystemUsed>" * 40)
 HOSTILE = {
     "bombs": png(*[png_chunk(b"zTXt", b"parameters\0\0" + BOMB)] * 150),
     "packed international bombs": png(*[png_chunk(b"iTXt", b"prompt\0\1\0\0\0" + BOMB)] * 150),
@@ -53,6 +54,7 @@ HOSTILE = {
     "a thousand little texts": png(*[text("Software", "Midjourney")] * 9_000),
     "an XMP of elements": jpeg(*[xmp_segment(b"<a>" * 20_000)] * 100),
     "an XMP of attributes": jpeg(*[xmp_segment(b"<a " + b"".join(b"b%d='' " % n for n in range(6_000)) + b"/>")] * 60),
+    "a thousand little XMPs": png(*[LITTLE_XMP] * 9_000),
     "a manifest of types": jpeg(app11(manifest(more=b"digitalsourcetype/algorithmicMedia" * 200_000))),
     "a manifest of actions": jpeg(app11(manifest(more=b"actionactionc2pa." * 300_000))),
     "names of EXIF": png(png_chunk(b"eXIf", b"Exif\0\0" * 1_000_000)),
@@ -98,6 +100,12 @@ def test_extents_that_repeat_a_file_give_no_more_than_one_text() -> None:
 )
 def test_xml_that_expands_is_not_read(packet: bytes) -> None:
     assert read_xmp(packet) == []
+
+
+def test_a_packet_that_says_too_much_is_believed_up_to_there() -> None:
+    packet = xmp("<photoshop:Credit>x</photoshop:Credit>" * 1_000, source_type(MADE))
+    assert len(read_xmp(packet)) == 50
+    assert read_xmp(packet)[0][0] == "DigitalSourceType"
 
 
 def test_a_packet_says_what_it_says_until_it_is_cut_off() -> None:

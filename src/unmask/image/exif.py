@@ -20,8 +20,6 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _MOST_ENTRIES = 2_000
 _LONGEST_TEXT = 400
 _LONGEST_NAME = 60
-# ComfyUI's WebPs keep their workflow where others name the camera.
-_WORKFLOWS = (b"prompt:{", b"workflow:{", b"Prompt:{", b"Workflow:{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def _bare(block: bytes) -> bytes:
 
 def exif_of(orientation: int, make: bytes, model: bytes, software: bytes, lens: bytes = b"") -> Exif:
     """What the tags of that name say, in a form that can be shown; empty texts where a tag is missing."""
-    maker, kind = (None if words.startswith(_WORKFLOWS) else one_line(words) for words in (make, model))
+    maker, kind = one_line(make), one_line(model)
     repeats = maker and kind and kind.lower().startswith(maker.lower())
     camera = kind if repeats else one_line(f"{maker or ''} {kind or ''}")
     return Exif(orientation if 1 <= orientation <= 8 else 1, camera, one_line(software), one_line(lens))

@@ -164,6 +164,9 @@ def _from_bytes(data: bytes, name: str, limits: Limits, credentials: bool) -> Im
         raise _broken(kind, name, data, failure) from failure
     pixels = _upright(decoded.pixels, decoded.exif.orientation)
     height, width = pixels.shape[:2]
+    marks = read_marks(kind.format, data)
+    # Some generators put their own name, or their settings, where others name the camera.
+    is_camera = not any(mark.where in ("EXIF Make", "EXIF Model") for mark in marks)
     facts = ImageFacts(
         format=kind.format,
         width=width,
@@ -171,10 +174,10 @@ def _from_bytes(data: bytes, name: str, limits: Limits, credentials: bool) -> Im
         file_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         jpeg_quality=decoded.quality,
-        camera=decoded.exif.camera,
+        camera=decoded.exif.camera if is_camera else None,
         lens=decoded.exif.lens,
         software=decoded.exif.software,
-        marks=read_marks(kind.format, data),
+        marks=marks,
     )
     missing = tuple(_upright_rows(rows, width, height, decoded.exif.orientation) for rows in decoded.missing)
     notes = (*_file_notes(facts, limits), *([DAMAGED] if missing else []), *decoded.notes)

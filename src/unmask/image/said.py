@@ -75,7 +75,7 @@ class Said:
 
     def add_xmp(self, packet: bytes) -> None:
         """Takes down the properties of an XMP packet."""
-        if packet and self._room > 0:
+        if packet and self._room > 0 and len(self.texts) < _MOST_TEXTS:
             packet = packet[: min(MAX_TEXT_BYTES, self._room)]
             self._room -= len(packet)
             self.texts += [Text("XMP", name, words) for name, words in read_xmp(packet)]

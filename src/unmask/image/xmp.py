@@ -6,6 +6,7 @@ document type is not read at all: nothing is ever expanded, and nothing fetched.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from xml.parsers import expat
 
 from unmask.image.limits import MAX_TEXT_BYTES
@@ -28,8 +29,8 @@ _DEEPEST = 60
 _MOST = 50
 
 
-class _RefusedError(Exception):
-    """What a packet has no business to hold."""
+class _StoppedError(Exception):
+    """A packet that is read no further."""
 
 
 def read_xmp(packet: bytes) -> list[tuple[str, str]]:
@@ -54,13 +55,9 @@ def read_xmp(packet: bytes) -> list[tuple[str, str]]:
     parser.CharacterDataHandler = reader.text
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
-    try:
+    with suppress(_StoppedError, expat.ExpatError, ValueError, LookupError):  # what was read until there stands
         parser.Parse(packet[start : start + MAX_TEXT_BYTES], True)
-    except (expat.ExpatError, ValueError, LookupError):
-        pass  # what was read until there stands
-    except _RefusedError:
-        return []
-    return reader.found
+    return reader.found[:_MOST]
 
 
 class _Reader:
@@ -72,12 +69,13 @@ class _Reader:
         self._depth = 0
 
     def refuse(self, *_: object) -> None:
-        raise _RefusedError
+        self.found.clear()
+        raise _StoppedError
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         self._path.append(name)
         if len(self._path) > _DEEPEST or len(self.found) > _MOST:
-            raise _RefusedError
+            raise _StoppedError
         self._others += name.endswith(_OF_OTHERS)
         if self._others:
             return
