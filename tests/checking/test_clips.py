@@ -100,9 +100,10 @@ def test_the_json_form_is_plain_and_the_same_again(toy_detector, two_people):
 
 
 def test_the_json_form_has_the_shape_of_its_type(toy_detector, two_people):
+    from unmask.output.documents import entry
     from unmask.serve.schema import shape
 
-    plain = toy_detector.check_clip(two_people).to_dict()
+    plain = entry(toy_detector.check_clip(two_people))
     assert shape(ClipFinding).model_validate(plain).model_dump(exclude_unset=True) == plain
     with pytest.raises(ValueError, match="extra"):
         shape(ClipFinding).model_validate({**plain, "more": 1})
