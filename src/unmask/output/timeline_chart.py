@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 640.0, 116.0
 # Around what is drawn, so that a dot at 0 or 1, at the beginning or at the end is seen whole.
 SIDE, EDGE = 16.0, 9.0
 # A mark needs so much of a zone's height.
-MARK_HEIGHT = 14.0
+MARK_HEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Chart:
         lines: Samples in the order of time; a new line where the person was not seen between.
         begin: Time of the clip's first sample, in seconds.
         end: Of its last.
+        step: From one sample to the next, on average; 0 where there is one.
         label: What it shows, in words.
     """
 
@@ -67,6 +68,7 @@ class Chart:
     lines: tuple[tuple[Dot, ...], ...]
     begin: float
     end: float
+    step: float
     label: str
 
 
@@ -91,7 +93,8 @@ def timeline_chart(finding: ClipFinding, number: int, thresholds: Thresholds) ->
         x = SIDE + (WIDTH - 2 * SIDE) * (moment.time - begin) / span
         says = f"{time_text(moment.time)}: {zone_of(moment, thresholds)}, P(fake) {score_text(moment.face.score)}"
         lines[-1].append(Dot(x, _y(moment.face.score), moment, says, at in person.decisive))
-    return Chart(_zones(thresholds), tuple(map(tuple, lines)), begin, end, _label(person, number, thresholds))
+    step = (end - begin) / max(1, len(finding.looked_at) - 1)
+    return Chart(_zones(thresholds), tuple(map(tuple, lines)), begin, end, step, _label(person, number, thresholds))
 
 
 def zone_of(moment: Moment, thresholds: Thresholds) -> Verdict:

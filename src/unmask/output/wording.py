@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unmask.bundle import BundleInfo
     from unmask.detector import Detector
     from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
+    from unmask.verdict import Thresholds
 
 # Word, shape and colour: none of them alone carries the verdict.
 MARKS = {Verdict.REAL: "●", Verdict.UNSURE: "◆", Verdict.FAKE: "▲"}
@@ -141,6 +142,12 @@ def formats() -> str:
     return "JPEG, PNG, WebP, TIFF, BMP, GIF" + (", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF")
 
 
+def clip_formats() -> str:
+    """The kinds of clips that this installation reads, as the page names them."""
+    moving = "GIF, PNG and WebP that move"
+    return f"MP4, MOV, WebM, MKV, AVI and others, {moving}" if find_spec("av") else moving
+
+
 def printable(text: str) -> str:
     """Text without control characters, which could write over the lines above or turn the reading direction around.
 
@@ -204,10 +211,10 @@ def reason(failure: Failure, path: str | None = None) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def hint(failure: Failure) -> str:
-    """What to do, without the command line's options."""
+def hint(failure: Failure, what: str = "picture") -> str:
+    """What to do, without the command line's options, about a picture or about a clip."""
     if failure.code == "no-face":
-        return "Give a picture in which a face can be seen from the front and is not too small."
+        return f"Give a {what} in which a face can be seen from the front and is not too small."
     return failure.hint
 
 
@@ -243,6 +250,37 @@ def as_text(finding: Finding, detector: Detector, origin: str | None = None) -> 
         lines.append(f"SHA-256: {image.sha256}")
     if origin is not None:
         lines.append(f"Origin: {origin}")
+    lines.append(f"Detector: {detector.label}, policy {detector.policy}, unmask {__version__}")
+    if finding.verdict is not None:
+        lines.append(HINT_NOT_PROOF)
+    return "\n".join(lines) + "\n"
+
+
+def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Thresholds) -> str:
+    """As `as_text`, of one clip.
+
+    Args:
+        finding: Of one clip.
+        detector: The one that judged it.
+        thresholds: For people in clips.
+    """
+    lines = [f"Clip: {finding.path or 'clip'}"]
+    if finding.verdict is not None and finding.score is not None:
+        lines += [
+            f"Verdict: {finding.verdict.upper()}",
+            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
+            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            " ".join(meanings(finding.verdict, "clip")),
+        ]
+        for number, person in enumerate(finding.people, start=1):
+            decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
+            times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
+            lines.append(f"Person {number}: {person.verdict}, P(fake) {score_text(person.score)}, decided at {times}")
+    elif finding.failure is not None:
+        lines += [f"No answer: {reason(finding.failure)}", f"Hint: {hint(finding.failure, 'clip')}"]
+    lines += [f"Keep in mind: {message}" for message in clip_remarks(finding)]
+    if finding.clip is not None:
+        lines += [f"File: {clip_text(finding.clip, len(finding.looked_at))}", f"SHA-256: {finding.clip.sha256}"]
     lines.append(f"Detector: {detector.label}, policy {detector.policy}, unmask {__version__}")
     if finding.verdict is not None:
         lines.append(HINT_NOT_PROOF)
