@@ -69,21 +69,6 @@ def hanging(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> Decoders:
     return decoders
 
 
-@pytest.fixture(autouse=True)
-def _end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Ends what a test leaves under way."""
-    made: list[ClipJobs] = []
-    init = ClipJobs.__init__
-    monkeypatch.setattr(
-        ClipJobs,
-        "__init__",
-        lambda self, *positional, **named: (init(self, *positional, **named), made.append(self))[0],
-    )
-    yield
-    for jobs in made:
-        jobs.close()
-
-
 def app(detector: Detector, **settings: Any) -> FlaskClient:
     return create_app(detector, Settings(port=0, **{"workers": 1, "pictures_a_minute": 0, **settings})).test_client()
 
