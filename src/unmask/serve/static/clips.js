@@ -7,13 +7,13 @@ import { PASSING, TRIES, addButton, fromTemplate, problem, state, tooLarge } fro
 const ASK_MS = 600;
 // So many failed questions in a row are a bad connection; more are a server that is gone.
 const MOST_FAILED = 5;
-// Some systems know no type for these.
+// Some systems know no type for these, or one that does not begin with "video".
 const VIDEO_NAMES = /\.(mkv|mts|m2ts|ts|mxf|avi|flv|wmv|asf|3gp|3g2|ogv|mpe?g|mp4|m4v|mov|webm)$/i;
 const GONE = "Check the network and that the server is still running.";
 
 /** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first: the server tells. */
 export function isVideo(file) {
-  return file.type.startsWith("video/") || (!file.type && VIDEO_NAMES.test(file.name));
+  return file.type.startsWith("video/") || VIDEO_NAMES.test(file.name);
 }
 
 export class Clips {
@@ -84,7 +84,7 @@ export class Clips {
   async #answer(job) {
     const { id } = await this.#send(job);
     job.address = `${this.#options.address}/${id}`;
-    const began = Date.now();
+    let began;
     let said = 0;
     for (let failed = 0; ; await pause(ASK_MS, job.stop.signal)) {
       let shown;
@@ -97,6 +97,7 @@ export class Clips {
         continue;
       }
       if (shown.state === "done") break;
+      if (shown.state === "working") began ??= Date.now();
       const percent = Math.round(100 * shown.progress);
       tell(job, shown.state, percent, (Date.now() - began) * (1 / shown.progress - 1));
       if (percent >= said + 25 && percent < 100) {
