@@ -47,10 +47,10 @@ def main() -> None:
                 page.goto(f"http://127.0.0.1:{server.port}/")
                 fill(page)
                 save(page.screenshot(), NAMES[size, scheme])
-                if (size, scheme) in CLIP_NAMES:
-                    page.click("#clear")
-                    save(clip_card(page).screenshot(), CLIP_NAMES[size, scheme])
                 context.close()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        clips(page)
         browser.close()
 
 
@@ -69,16 +69,20 @@ def fill(page: Any) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
-def clip_card(page: Any) -> Any:
-    """The card of a clip, at the first of the moments that decided."""
+def clips(page: Any) -> None:
+    """The card of a clip, at the first of the moments that decided, in two looks."""
     page.set_input_files("#files", [{"name": "interview.mp4", "mimeType": "video/mp4", "buffer": clip()}])
     card = page.locator("article.clip")
     card.wait_for(timeout=300_000)
     card.locator(".jump").first.click()
-    page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 1 && !v.seeking }")
+    page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.seeking }")
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
-    return card
+    for (size, scheme), name in CLIP_NAMES.items():
+        width, height = SIZES[size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        save(card.screenshot(), name)
 
 
 def clip() -> bytes:
