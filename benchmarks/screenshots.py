@@ -2,16 +2,20 @@
 
     python benchmarks/screenshots.py
 
-Only drawings are on them. Needs the extra `web-test` and Chromium (or UNMASK_CHROMIUM).
+Only drawings are on them. Needs the extras `web-test` and `video`, and Chromium (or UNMASK_CHROMIUM).
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
+from fractions import Fraction
 from typing import Any
 
+import av
+import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -27,6 +31,7 @@ NAMES = {
     ("phone", "light"): "page-phone.png",
     ("phone", "dark"): "page-phone-dark.png",
 }
+CLIP_NAMES = {("desk", "light"): "page-clip.png", ("phone", "dark"): "page-clip-phone.png"}
 FOLDER = ROOT / "docs" / "images"
 
 
@@ -43,6 +48,9 @@ def main() -> None:
                 fill(page)
                 save(page.screenshot(), NAMES[size, scheme])
                 context.close()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        clips(page)
         browser.close()
 
 
@@ -59,6 +67,47 @@ def fill(page: Any) -> None:
     page.evaluate("window.scrollTo({ top: 0, behavior: 'instant' })")
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
+
+
+def clips(page: Any) -> None:
+    """The card of a clip, at the first of the moments that decided, in two looks."""
+    page.set_input_files("#files", [{"name": "interview.mp4", "mimeType": "video/mp4", "buffer": clip()}])
+    card = page.locator("article.clip")
+    card.wait_for(timeout=300_000)
+    card.locator(".jump").first.click()
+    page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.seeking }")
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    for (size, scheme), name in CLIP_NAMES.items():
+        width, height = SIZES[size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        save(card.screenshot(), name)
+
+
+def clip() -> bytes:
+    """The bytes of a video of six seconds: two drawn faces that sway, the right one with a softer face blended in."""
+    faces = []
+    for name in ("drawn-face", "blended-face"):
+        data = sample_jpeg(name)
+        assert data is not None
+        faces.append(Image.open(io.BytesIO(data)))
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        stream = output.add_stream("libx264", rate=25, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 960, 540, "yuv420p"
+        for number in range(150):
+            page = Image.new("RGB", (960, 540), (63, 72, 84))
+            for at, face in enumerate(faces):
+                turn = 2 * math.pi * (number / 75 + at / 3)
+                side = round(360 + 24 * math.sin(turn / 2))
+                shown = face.rotate(4 * math.sin(turn), Image.Resampling.BICUBIC, fillcolor=(63, 72, 84))
+                page.paste(shown.resize((side, side)), (60 + 470 * at + round(25 * math.cos(turn)), 100))
+            frame = av.VideoFrame.from_ndarray(np.asarray(page), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return file.getvalue()
 
 
 def save(data: bytes, name: str) -> None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
 from unmask.output.clip_card import clip_card, timeline
 from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
+from unmask.output.timeline_chart import HEIGHT, WIDTH, timeline_chart
 from unmask.output.wording import clip_remarks, clip_text, counted, time_text
 from unmask.verdict import Thresholds, decide
 
@@ -91,11 +92,35 @@ def test_every_row_of_a_clip_has_all_cells():
     assert len(none) == len(CSV_COLUMNS) - len(TRACE_COLUMNS)
 
 
-def test_the_line_in_a_page_breaks_where_the_person_is_not_seen():
-    from unmask.output.clip_html import HEIGHT, WIDTH, _points
-
+def test_the_line_of_a_timeline_breaks_where_the_person_is_not_seen():
     seen = person([0.2, 0.4, None, 0.6])
-    lines = _points(seen, finding([seen], looked_at=(0.0, 1.0, 2.0, 3.0)))
+    lines = timeline_chart(finding([seen], looked_at=(0.0, 1.0, 2.0, 3.0)), 0, THRESHOLDS).lines
     assert [len(line) for line in lines] == [2, 1]
-    assert lines[0][0]["y"] == pytest.approx(0.8 * HEIGHT)
-    assert 0 < lines[0][0]["x"] < lines[1][0]["x"] < WIDTH
+    assert lines[0][0].y > lines[0][1].y > lines[1][0].y
+    assert 0 < lines[0][0].x < lines[1][0].x < WIDTH
+
+
+def test_a_dot_at_0_or_1_is_drawn_whole():
+    seen = person([0.0, 1.0])
+    ((first, last),) = timeline_chart(finding([seen], looked_at=(0.0, 1.0)), 0, THRESHOLDS).lines
+    largest = 13 / 2  # half of a decisive dot's width, see the style sheets
+    for dot in (first, last):
+        assert largest < dot.y < HEIGHT - largest
+
+
+def test_the_zones_of_a_timeline_fill_it_and_meet_at_the_thresholds():
+    seen = person([THRESHOLDS.fake_above, THRESHOLDS.real_below])
+    chart = timeline_chart(finding([seen], looked_at=(0.0, 1.0)), 0, THRESHOLDS)
+    fake, unsure, real = chart.zones
+    assert [zone.verdict for zone in chart.zones] == ["fake", "unsure", "real"]
+    assert (fake.top, real.top + real.height) == (0, HEIGHT)
+    assert [dot.y for dot in chart.lines[0]] == pytest.approx([unsure.top, real.top])
+
+
+def test_a_timeline_says_in_words_what_it_shows():
+    seen = person([0.05, 0.5, 0.97])
+    chart = timeline_chart(finding([seen], looked_at=(0.0, 1.0, 2.0)), 0, THRESHOLDS)
+    assert chart.label == (
+        "P(fake) of person 1 over time, 3 samples: 1 real, 1 unsure, 1 fake; the highest, 0.97, at 0:02.0"
+    )
+    assert chart.lines[0][2].says == "0:02.0: fake, P(fake) 0.97"

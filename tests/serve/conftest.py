@@ -15,6 +15,7 @@ from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg, encode_png
 from unmask.serve import Server, Settings, create_app
+from unmask.serve.clip_jobs import ClipJobs
 
 QUIET = Settings(port=0, workers=2, pictures_a_minute=0)
 
@@ -49,6 +50,21 @@ def broken(face: bytes) -> bytes:
 @pytest.fixture
 def client(detector: Detector) -> FlaskClient:
     return create_app(detector, QUIET).test_client()
+
+
+@pytest.fixture(autouse=True)
+def _end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ends what a test leaves under way."""
+    made: list[ClipJobs] = []
+    init = ClipJobs.__init__
+    monkeypatch.setattr(
+        ClipJobs,
+        "__init__",
+        lambda self, *positional, **named: (init(self, *positional, **named), made.append(self))[0],
+    )
+    yield
+    for jobs in made:
+        jobs.close()
 
 
 @contextmanager

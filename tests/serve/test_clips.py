@@ -28,6 +28,7 @@ from tests.video import clips
 from unmask.checking.looking import Looking
 from unmask.detector import Detector
 from unmask.serve import Server, Settings, create_app
+from unmask.serve.clip_answering import ClipWanted
 from unmask.serve.clip_jobs import NICE, ClipJobs
 from unmask.serve.metrics import Metrics
 from unmask.serve.openapi import openapi
@@ -67,21 +68,6 @@ def hanging(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> Decoders:
     """The same; and each of them hangs."""
     monkeypatch.setattr(reader, "COMMAND", HANGS)
     return decoders
-
-
-@pytest.fixture(autouse=True)
-def _end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Ends what a test leaves under way."""
-    made: list[ClipJobs] = []
-    init = ClipJobs.__init__
-    monkeypatch.setattr(
-        ClipJobs,
-        "__init__",
-        lambda self, *positional, **named: (init(self, *positional, **named), made.append(self))[0],
-    )
-    yield
-    for jobs in made:
-        jobs.close()
 
 
 def app(detector: Detector, **settings: Any) -> FlaskClient:
@@ -148,6 +134,90 @@ def test_heatmaps_of_the_decisive_moments_come_where_they_were_asked_for(client:
 
     assert any(maps(f"{CLIPS}?heatmap=png"))
     assert not any(maps(CLIPS))
+
+
+def test_key_frames_of_the_decisive_moments_come_where_they_were_asked_for(client: FlaskClient, clip: bytes) -> None:
+    def pictures(path: str) -> list[list[str]]:
+        (person,) = done(client, send(client, clip, path)).json["document"]["findings"][0]["people"]
+        shown = [[name for name in ("frame_picture", "face_picture") if name in each] for each in person["moments"]]
+        return [shown[at] for at in person["decisive"]]
+
+    assert pictures(f"{CLIPS}?key_frames=jpeg") == [["frame_picture", "face_picture"]] * 3
+    assert pictures(CLIPS) == [[]] * 3
+
+
+def test_a_clip_that_is_deleted_while_its_key_frames_are_read_leaves_no_decoder(
+    client: FlaskClient, clip: bytes, decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(self: Looking) -> Any:  # the second decoder is the one of the key frames
+        monkeypatch.setattr(reader, "COMMAND", HANGS)
+        return people(self)
+
+    people = Looking.people
+    monkeypatch.setattr(Looking, "people", hang)
+    address = send(client, clip, f"{CLIPS}?key_frames=jpeg")
+    until(lambda: len(decoders) == 2)
+    assert client.get(address).json["progress"] == 1.0
+    assert client.delete(address).status_code == 204
+    until(lambda: ended(decoders[1]), 5)
+
+
+@pytest.mark.parametrize("as_form", [True, False], ids=["fields", "parameters"])
+def test_a_part_of_a_clip_is_looked_at_and_so_many_frames(client: FlaskClient, clip: bytes, as_form: bool) -> None:
+    def looked_at(**asked: str) -> list[float]:
+        query = "" if as_form else "?" + "&".join(f"{name}={value}" for name, value in asked.items())
+        fields = {"clip": (io.BytesIO(clip), "a.png"), **asked} if as_form else None
+        reply = client.post(CLIPS + query, data=fields or clip)
+        assert reply.status_code == 202, reply.text
+        (found,) = done(client, reply.headers["Location"]).json["document"]["findings"]
+        return found["looked_at"]
+
+    assert looked_at() == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert len(looked_at(frames="2")) == 2
+    assert looked_at(**{"from": "0.4", "to": "0.7"}) == pytest.approx([0.4, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("frames=0", "a whole number, 1 to 2000"),
+        ("frames=2001", "a whole number, 1 to 2000"),
+        ("frames=1.5", "a whole number"),
+        ("frames=", "a number"),
+        ("from=-1", "0 or more"),
+        ("to=nan", "0 or more"),
+        ("to=1e3", "0 or more"),
+        ("from=5&to=5", "must end after it begins"),
+        ("to=0", "must end after it begins"),
+        ("to=1&to=2", "more than once"),
+        ("heatmap=jpeg", "one of: none, png"),
+        ("key_frames=png", "one of: none, jpeg"),
+        ("every=2", "not known here"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(client: FlaskClient, clip: bytes, query: str, words: str) -> None:
+    assert words in problem(client.post(f"{CLIPS}?{query}", data=clip), 400, "bad-parameter").detail
+    fields = [part.split("=") for part in query.split("&")]
+    form = {"clip": (io.BytesIO(clip), "a.png"), **{name: [v for n, v in fields if n == name] for name, _ in fields}}
+    problem(client.post(CLIPS, data=form), 400, "bad-parameter")
+
+
+def test_a_parameter_and_a_field_of_one_name_are_refused(client: FlaskClient, clip: bytes) -> None:
+    form = {"clip": (io.BytesIO(clip), "a.png"), "frames": "2"}
+    problem(client.post(f"{CLIPS}?frames=2", data=form), 400, "bad-parameter")
+
+
+def test_a_part_beyond_the_end_is_a_finding_with_a_hint(client: FlaskClient, clip: bytes) -> None:
+    (found,) = done(client, send(client, clip, f"{CLIPS}?from=100")).json["document"]["findings"]
+    assert found["status"] == "unreadable"
+    assert found["failure"]["hint"]
+
+
+def test_a_clip_costs_as_many_pictures_as_frames_are_asked_for(detector: Detector, clip: bytes) -> None:
+    client = app(detector, pictures_a_minute=40)
+    send(client, clip, f"{CLIPS}?frames=3")
+    send(client, clip, f"{CLIPS}?frames=37")
+    problem(client.post(f"{CLIPS}?frames=1", data=clip), 429, "too-often")
 
 
 @contextmanager
@@ -249,7 +319,7 @@ def test_answers_are_forgotten_after_their_time_and_clips_that_nobody_asks_for_b
 
     settings = Settings(clip_minutes=10, clip_unasked_seconds=60, clips_under_way=2)
     jobs = ClipJobs(judge, settings, Metrics(detector, Pool(1, 0, 1.0)), clock=clock)
-    asked, alone = (jobs.add(Upload(None, b"x"), "192.0.2.1", "id", heatmaps=False).id for _ in range(2))
+    asked, alone = (jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted()).id for _ in range(2))
     for clock.now in (30.0, 59.0, 80.0):
         jobs.find(asked, "192.0.2.1")
     with pytest.raises(Problem):

@@ -29,7 +29,8 @@ def test_the_page_asks_for_pictures(client: FlaskClient) -> None:
 
 
 def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
-    for path in ("/", "/api/v1/docs", "/static/unmask.css", "/static/app.js", "/static/queue.js", "/static/cards.js"):
+    scripts = [f"/static/{name}.js" for name in ("app", "queue", "cards", "clips", "clip_card")]
+    for path in ("/", "/api/v1/docs", "/static/unmask.css", *scripts):
         with client.get(path) as reply:
             text = reply.text.replace("http://www.w3.org/", "").replace("http://localhost/", "")
         assert not re.search(r"(https?:)?//[a-z]+\.[a-z]", text), path

@@ -115,10 +115,16 @@ def video(
 
 
 def animation(
-    kind: str, *, frames: int = 6, milliseconds: int = 200, size: tuple[int, int] = (96, 80), **options: Any
+    kind: str,
+    *,
+    frames: int = 6,
+    milliseconds: int = 200,
+    size: tuple[int, int] = (96, 80),
+    pictures: list[Image.Image] | None = None,
+    **options: Any,
 ) -> bytes:
-    """The bytes of a GIF, PNG or WebP that moves."""
-    pictures = [Image.fromarray(picture(number * 5, *size)) for number in range(frames)]
+    """The bytes of a GIF, PNG or WebP that moves; of `pictures` where there are any."""
+    pictures = pictures or [Image.fromarray(picture(number * 5, *size)) for number in range(frames)]
     file = io.BytesIO()
     options = {"lossless": True, **options} if kind == "WEBP" else options
     pictures[0].save(file, kind, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **options)

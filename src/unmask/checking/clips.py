@@ -112,12 +112,20 @@ class ExaminedClip:
     interrupted: bool = False
 
 
-def read_key_frames(source: str | Path | bytes, finding: ClipFinding) -> Iterator[KeyFrame]:
+def read_key_frames(
+    source: str | Path | bytes,
+    finding: ClipFinding,
+    *,
+    limits: ClipLimits = CLIP_LIMITS,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
+) -> Iterator[KeyFrame]:
     """The decisive moments of each person, their frames read once more.
 
     Args:
         source: The clip that the finding is about.
         finding: Of `examine_clip`.
+        limits: What is accepted.
+        on_start: As for `read_clip`.
 
     Yields:
         In the order of time.
@@ -131,7 +139,7 @@ def read_key_frames(source: str | Path | bytes, finding: ClipFinding) -> Iterato
             wanted.setdefault(moment.frame, []).append((number, moment))
     if not wanted:
         return
-    with read_clip(source, numbers=sorted(wanted)) as clip:
+    with read_clip(source, numbers=sorted(wanted), limits=limits, on_start=on_start) as clip:
         if finding.clip is None or clip.facts.sha256 != finding.clip.sha256:
             raise UnmaskError("the clip has changed meanwhile", hint="Check it again.", code="read-error")
         for frame in clip:
@@ -166,7 +174,7 @@ def examine_clip(
         key_frames: Whether the frames of the decisive moments come along.
         limits: What is accepted.
         on_frame: Called with how many frames were looked at, and of how many.
-        on_start: As for `read_clip`.
+        on_start: As for `read_clip`; called once more where key frames are read.
 
     Raises:
         UnmaskError: The clip cannot be read, or an argument makes no sense.
@@ -207,7 +215,7 @@ def examine_clip(
     frames: tuple[KeyFrame, ...] = ()
     if key_frames:
         try:
-            frames = tuple(read_key_frames(source, finding))
+            frames = tuple(read_key_frames(source, finding, limits=limits, on_start=on_start))
         except (UnmaskError, KeyboardInterrupt) as error:  # the answer stands
             interrupted = interrupted or isinstance(error, KeyboardInterrupt)
             why = error.message if isinstance(error, UnmaskError) else "stopped before they were read"

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING
 
 from unmask import __version__
 from unmask.finding import ClipFinding
-from unmask.output.wording import HINT_NOT_PROOF, MEANINGS, hint, reason, remarks, score_text, size_text
+from unmask.output.wording import (
+    HINT_NOT_PROOF,
+    clip_remarks,
+    clip_text,
+    hint,
+    meanings,
+    reason,
+    remarks,
+    score_text,
+    size_text,
+    time_text,
+)
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.finding import Finding
     from unmask.origin import Mark, Provenance, Says
+    from unmask.verdict import Thresholds
 
 CREDENTIALS = "Content Credentials"
 SAYS: dict[Says, str] = {
@@ -113,7 +125,7 @@ def as_text(finding: Finding, detector: Detector) -> str:
             f"Verdict: {finding.verdict.upper()}",
             f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
             f"fake above {thresholds.fake_above:.2f}, unsure between)",
-            " ".join(MEANINGS[finding.verdict]),
+            " ".join(meanings(finding.verdict, "picture")),
         ]
         if len(finding.faces) > 1:
             for number, face in enumerate(finding.faces, start=1):
@@ -122,6 +134,37 @@ def as_text(finding: Finding, detector: Detector) -> str:
         lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
     lines += [f"Keep in mind: {message}" for message in remarks(finding)]
     lines += [f"{name}: {value}" for name, value in (*file_facts(finding), *trace(finding, detector))]
+    if finding.verdict is not None:
+        lines.append(HINT_NOT_PROOF)
+    return "\n".join(lines) + "\n"
+
+
+def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Thresholds) -> str:
+    """As `as_text`, of one clip.
+
+    Args:
+        finding: Of one clip.
+        detector: The one that judged it.
+        thresholds: For people in clips.
+    """
+    lines = [f"Clip: {finding.path or 'clip'}"]
+    if finding.verdict is not None and finding.score is not None:
+        lines += [
+            f"Verdict: {finding.verdict.upper()}",
+            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
+            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            " ".join(meanings(finding.verdict, "clip")),
+        ]
+        for number, person in enumerate(finding.people, start=1):
+            decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
+            times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
+            lines.append(f"Person {number}: {person.verdict}, P(fake) {score_text(person.score)}, decided at {times}")
+    elif finding.failure is not None:
+        lines += [f"No answer: {reason(finding.failure)}", f"Hint: {hint(finding.failure, 'clip')}"]
+    lines += [f"Keep in mind: {message}" for message in clip_remarks(finding)]
+    if finding.clip is not None:
+        lines.append(f"File: {clip_text(finding.clip, len(finding.looked_at))}")
+    lines += [f"{name}: {value}" for name, value in trace(finding, detector)]
     if finding.verdict is not None:
         lines.append(HINT_NOT_PROOF)
     return "\n".join(lines) + "\n"

@@ -139,6 +139,12 @@ def formats() -> str:
     return "JPEG, PNG, WebP, TIFF, BMP, GIF" + (", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF")
 
 
+def clip_formats() -> str:
+    """The kinds of clips that this installation reads, as the page names them."""
+    moving = "GIF, PNG and WebP that move"
+    return f"MP4, MOV, WebM, MKV, AVI and others, {moving}" if find_spec("av") else moving
+
+
 def printable(text: str) -> str:
     """Text without control characters, which could write over the lines above or turn the reading direction around.
 
@@ -202,8 +208,8 @@ def reason(failure: Failure, path: str | None = None) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def hint(failure: Failure) -> str:
-    """What to do, without the command line's options."""
+def hint(failure: Failure, what: str = "picture") -> str:
+    """What to do, without the command line's options, about a picture or about a clip."""
     if failure.code == "no-face":
-        return "Give a picture in which a face can be seen from the front and is not too small."
+        return f"Give a {what} in which a face can be seen from the front and is not too small."
     return failure.hint

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
-from jinja2 import StrictUndefined
+from jinja2 import ChoiceLoader, PackageLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from unmask import __version__
@@ -52,6 +52,8 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = max(settings.max_request_bytes, settings.max_clip_bytes)
     app.config["MAX_FORM_PARTS"] = settings.max_pictures + OTHER_PARTS
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+    # The drawing of a timeline is the report's.
+    app.jinja_env.loader = ChoiceLoader([app.create_global_jinja_loader(), PackageLoader("unmask.output")])
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"version": __version__, "words": wording, "evidence": evidence}

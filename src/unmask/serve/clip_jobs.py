@@ -23,7 +23,7 @@ from unmask.serve.rate_limit import client_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unmask.finding import ClipFinding
+    from unmask.serve.clip_answering import ClipAnswer, ClipWanted
     from unmask.serve.metrics import Metrics
     from unmask.serve.settings import Settings
     from unmask.serve.uploads import Upload
@@ -50,13 +50,14 @@ class ClipJob:
         id: Its address.
         client: Who may ask for it, as the rate limit counts clients.
         request_id: Of the request that brought it.
-        heatmaps: Whether the faces of the decisive moments come with heatmaps.
+        name: The clip's, for showing only; None for a raw body.
+        wanted: What is looked at, and what comes along with the answer.
         born: When it came.
         asked: When it was last asked for.
         upload: The clip, until it is looked at.
         state: "failed" if something went wrong in the server.
         progress: Share of the frames to look at that were, 0..1.
-        finding: The answer.
+        answer: What was found.
         is_ended: Whether nobody wants the answer any more.
         kill: Ends its decoder, if there is one.
     """
@@ -64,13 +65,14 @@ class ClipJob:
     id: str
     client: str
     request_id: str
-    heatmaps: bool
+    name: str | None
+    wanted: ClipWanted
     born: float
     asked: float
     upload: Upload | None
     state: Literal["waiting", "working", "done", "failed"] = "waiting"
     progress: float = 0.0
-    finding: ClipFinding | None = None
+    answer: ClipAnswer | None = None
     is_ended: bool = False
     kill: Callable[[], None] | None = None
 
@@ -80,9 +82,14 @@ class ClipJob:
         return self.state in ("waiting", "working")
 
     def started(self, kill: Callable[[], None]) -> None:
-        """Its decoder runs, and this ends it."""
+        """A decoder of its runs, and this ends it.
+
+        Raises:
+            EndedError: If nobody wants to know.
+        """
         self.kill = kill
-        self.looked(0, 1)
+        if self.is_ended:
+            raise EndedError
 
     def looked(self, done: int, wanted: int) -> None:
         """So many of the frames to look at were.
@@ -106,7 +113,7 @@ class ClipJobs:
     """Keeps the jobs and works on them. Its threads live as long as there are any.
 
     Args:
-        judge: From a job and its clip to a finding; calls the job's `started` and `looked`.
+        judge: From a job and its clip to an answer; calls the job's `started` and `looked`.
         settings: For the limits.
         metrics: Where clips without an answer are counted.
         clock: Seconds, for tests.
@@ -114,7 +121,7 @@ class ClipJobs:
 
     def __init__(
         self,
-        judge: Callable[[ClipJob, Upload], ClipFinding],
+        judge: Callable[[ClipJob, Upload], ClipAnswer],
         settings: Settings,
         metrics: Metrics,
         *,
@@ -144,7 +151,7 @@ class ClipJobs:
                 wait = max(1, self.seconds_left(next(iter(self._jobs.values()))))
                 raise Problem("busy", "The server keeps as many answers as it may.", retry_after=wait)
 
-    def add(self, upload: Upload, address: str, request_id: str, *, heatmaps: bool) -> ClipJob:
+    def add(self, upload: Upload, address: str, request_id: str, wanted: ClipWanted) -> ClipJob:
         """Takes in a clip.
 
         Raises:
@@ -153,7 +160,8 @@ class ClipJobs:
         with self._changed:
             self.refuse_if_full()
             now = self._clock()
-            job = ClipJob(secrets.token_urlsafe(ID_BYTES), client_of(address), request_id, heatmaps, now, now, upload)
+            name = secrets.token_urlsafe(ID_BYTES)
+            job = ClipJob(name, client_of(address), request_id, upload.name, wanted, now, now, upload)
             self._jobs[job.id] = job
             self._queue.append(job)
             self._run("clips", self._work)
@@ -243,7 +251,7 @@ class ClipJobs:
         upload, job.upload = job.upload, None
         assert upload is not None
         try:
-            finding = self._judge(job, upload)
+            answer = self._judge(job, upload)
         except EndedError:
             return
         except Exception as error:
@@ -254,4 +262,4 @@ class ClipJobs:
                     self._metrics.clip_without_answer("failed")
             return
         with self._changed:
-            job.finding, job.state, job.progress, job.kill = finding, "done", 1.0, None
+            job.answer, job.state, job.progress, job.kill = answer, "done", 1.0, None

@@ -9,12 +9,13 @@ from flask import Blueprint, Response, g, request, url_for
 
 from unmask.checking.clips import SAMPLING
 from unmask.serve.api import json_reply, parameters
-from unmask.serve.clip_answering import clip_document
+from unmask.serve.clip_answering import ClipWanted, clip_document
 from unmask.serve.clip_jobs import ClipJob
+from unmask.serve.clip_wanted import clip_wanted
 from unmask.serve.problem import Problem
 from unmask.serve.services import charge, let_in, services
 from unmask.serve.settings import CLIPS_PATH
-from unmask.serve.uploads import clip_upload
+from unmask.serve.uploads import Upload, clip_upload
 from unmask.video.kinds import MOST_READ, START, kind_of
 
 clips = Blueprint("clips", __name__)
@@ -26,14 +27,9 @@ PICTURES_A_CLIP = SAMPLING.frames or 1
 @clips.post(CLIPS_PATH)
 def send() -> Response:
     """Takes in the clip of the request, and tells where to ask for its answer."""
-    here = services()
     let_in()
-    (heatmap,) = parameters({"heatmap": ("none", "png")})
     upload = clip_upload(request)
-    here.clips.refuse_if_full()
-    _refuse_video(upload.data)
-    charge(PICTURES_A_CLIP)
-    job = here.clips.add(upload, request.remote_addr or "", g.request_id, heatmaps=heatmap == "png")
+    job = take_in(upload, clip_wanted(request))
     reply = json_reply(_shown(job), 202)
     reply.headers["Location"] = url_for("clips.ask", name=job.id)
     return reply
@@ -59,16 +55,29 @@ def delete(name: str) -> Response:
     return Response(status=204)
 
 
+def take_in(upload: Upload, wanted: ClipWanted) -> ClipJob:
+    """Has a clip looked at, where there is room for it.
+
+    Raises:
+        Problem: "busy", "ending", "no-videos", "too-often".
+    """
+    here = services()
+    here.clips.refuse_if_full()
+    _refuse_video(upload.data)
+    charge(wanted.sampling.frames or PICTURES_A_CLIP)
+    return here.clips.add(upload, request.remote_addr or "", g.request_id, wanted)
+
+
 def _shown(job: ClipJob) -> dict[str, Any]:
     here = services()
-    # Looked at once: another thread may be about to set them, the finding first.
-    state, finding = job.state, job.finding
+    # Looked at once: another thread may be about to set them, the answer first.
+    state, answer = job.state, job.answer
     return {
         "id": job.id,
         "state": state,
         "progress": job.progress,
         "seconds_left": here.clips.seconds_left(job),
-        "document": clip_document(finding, here.detector) if state == "done" and finding else None,
+        "document": clip_document(answer, here.detector) if state == "done" and answer else None,
     }
 
 

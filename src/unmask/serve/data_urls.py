@@ -41,15 +41,16 @@ def heatmap_url(heatmap: NDArray[np.float32]) -> str:
     return _data_url("image/png", stream.getvalue())
 
 
-def preview_url(pixels: NDArray[np.uint8]) -> str:
+def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> str:
     """A picture, made smaller where it is large, as a JPEG data URL.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
+        most_bytes: Of the JPEG.
     """
-    side = PREVIEW_SIDE
+    side = min(PREVIEW_SIDE, max(pixels.shape[:2]))
     data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
-    while len(data) > PREVIEW_BYTES:
+    while len(data) > most_bytes:
         side //= 2
         data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
     return _data_url("image/jpeg", data)

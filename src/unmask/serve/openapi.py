@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from unmask import __version__
 from unmask.serve.problem import KINDS, MEDIA_TYPE
 from unmask.serve.schema import AboutReply, CheckReply, ClipReply, HealthReply, ProblemReply
+from unmask.video.limits import CLIP_LIMITS
 
 # Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
 _ALWAYS = ("bad-request", "slow-request", "too-large", "wrong-host", "busy", "internal")
@@ -41,7 +42,28 @@ _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 _FORM = {"type": "object", "properties": {"picture": _FILES}, "required": ["picture"]}
 _CLIP_FILE = {"type": "string", "format": "binary"}
-_CLIP_FORM = {"type": "object", "properties": {"clip": _CLIP_FILE}, "required": ["clip"], "additionalProperties": False}
+_CLIP_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "heatmap": (
+        {"type": "string", "enum": ["none", "png"], "default": "none"},
+        "png adds to each face of a decisive moment where the detector looked, a PNG over `crop`.",
+    ),
+    "key_frames": (
+        {"type": "string", "enum": ["none", "jpeg"], "default": "none"},
+        "jpeg adds to each decisive moment the frame, small, and the face's `crop`.",
+    ),
+    "frames": (
+        {"type": "integer", "minimum": 1, "maximum": CLIP_LIMITS.max_sampled},
+        "Look at so many frames; else at 32, and at one in 2 s, up to 128, of clips over a minute.",
+    ),
+    "from": ({"type": "number", "minimum": 0, "default": 0}, "Begin at this second."),
+    "to": ({"type": "number", "minimum": 0}, "End at this second."),
+}
+_CLIP_FORM = {
+    "type": "object",
+    "properties": {"clip": _CLIP_FILE} | {name: schema for name, (schema, _) in _CLIP_OPTIONS.items()},
+    "required": ["clip"],
+    "additionalProperties": False,
+}
 _ID = {
     "name": "X-Request-ID",
     "in": "header",
@@ -60,7 +82,6 @@ _JOB = {
     "description": "The `id` of the clip; only the address that sent it may ask.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
 }
-_HEATMAP = "png adds to each face of a decisive moment where the detector looked, a PNG over `crop`."
 _ABOUT = "The detector, its measured numbers, and this server's limits"
 
 
@@ -136,10 +157,14 @@ def _send_clip() -> dict[str, Any]:
     summary = "Send a clip to be said of each person in it whether the face is real or fake"
     operation = _operation("clip", summary, _json(ClipReply), *_TOKEN, *_CLIP, status="202")
     operation["responses"]["202"]["headers"] = _ID_BACK | _LOCATION
-    operation["parameters"] += [_choice("heatmap", ["none", "png"], _HEATMAP)]
+    operation["parameters"] += [
+        {"name": name, "in": "query", "description": description, "schema": schema}
+        for name, (schema, description) in _CLIP_OPTIONS.items()
+    ]
     return operation | {
         "description": (
             "Send one clip as the raw body, or as the file of a multipart form: a video, or a GIF, PNG or WebP that moves. "
+            "What is wanted stands in fields of the form or in the query, each once. "
             "Ask at the address in `Location` until `state` is `done`; a clip that nobody asks for is forgotten."
         ),
         "security": _SECURITY,

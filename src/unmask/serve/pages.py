@@ -1,50 +1,101 @@
-"""The page: the same cards with script, one by one as they are ready, and without, all at once."""
+"""The page: the same cards with script, one by one as they are ready, and without, all at once.
+
+Clips go through the API: the page's script sends and asks there, and fetches the card of the answer here. Without script the form
+takes clips, too, and each is shown at an address of its own once it is answered.
+"""
 
 from __future__ import annotations
 
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, g, render_template, request, send_file
+from flask import Blueprint, Response, g, redirect, render_template, request, send_file, url_for
 
 from unmask.image.limits import LIMITS
 from unmask.output.wording import MARKS, NO_MARK, OUTCOMES, size_text
 from unmask.serve.answering import Wanted
+from unmask.serve.clip_answering import ClipWanted
+from unmask.serve.clip_view import ClipView, clip_view
+from unmask.serve.clips import take_in
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
+from unmask.serve.settings import CLIPS_PATH, MEGABYTE
 from unmask.serve.uploads import Upload, uploads
 from unmask.serve.view import PictureView, picture_view
+from unmask.video.kinds import is_clip
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from unmask.serve.clip_jobs import ClipJob
 
 pages = Blueprint("pages", __name__)
 
 ALL = Wanted(heatmaps=True, provenance=True, preview=True)
+ALL_OF_A_CLIP = ClipWanted(heatmaps=True, key_frames=True)
 MAX_NUMBER = 9999
+# Without script: from one look at a clip's progress to the next. It also tells that somebody still wants the answer.
+AGAIN_SECONDS = 3
 
 
 @pages.get("/")
 def index() -> str:
     """The page."""
-    return render_template("index.html", cards=[], problem=None, **_surroundings())
+    return _page()
 
 
 @pages.post("/check")
-def check() -> str:
-    """The page with answers: for browsers without script."""
-    cards = _cards(1)
-    return render_template("index.html", cards=cards, problem=None, **_surroundings())
+def check() -> WerkzeugResponse | str:
+    """The page with answers, and with the addresses of those for clips: for browsers without script."""
+    let_in(form=True)
+    files = _files()
+    pictures = [upload for upload in files if not is_clip(upload.data)]
+    jobs = [take_in(upload, ALL_OF_A_CLIP) for upload in files if is_clip(upload.data)]
+    if len(files) == len(jobs) == 1:
+        return redirect(url_for("pages.clip", name=jobs[0].id), 303)
+    return _page(cards=_views(pictures, 1) if pictures else [], jobs=jobs)
 
 
 @pages.post("/card")
 def cards() -> str:
-    """Answers alone: for the page's script, which puts them into the page."""
-    # The form's number makes the ids of the cards on the page differ; without one the page is the same every time.
-    number = request.form.get("number", "1")
-    views = _cards(int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1)
-    return "".join(render_template("card.html", card=card) for card in views)
+    """Answers alone: for the page's script, which puts them into the page.
+
+    Raises:
+        Problem: "is-clip", for the script to send it as one.
+    """
+    let_in()
+    files = _files()
+    if any(is_clip(upload.data) for upload in files):
+        raise Problem("is-clip", "A clip takes longer than a picture.")
+    return "".join(render_template("card.html", card=card) for card in _views(files, _number(request.form)))
+
+
+@pages.get("/clips/<name>")
+def clip(name: str) -> Response | str:
+    """The page with a clip's answer, or with how far it is: for browsers without script.
+
+    No token is asked for, which no link can carry: only who sent the clip with one knows this address.
+    """
+    job = _job(name)
+    if job.answer is None:
+        reply = Response(_page(jobs=[job]), mimetype="text/html")
+        reply.headers["Refresh"] = str(AGAIN_SECONDS)
+        return reply
+    return _page(cards=[clip_view(job.answer, services().detector, 1)])
+
+
+@pages.get("/clips/<name>/card")
+def clip_card(name: str) -> str:
+    """The answer alone: for the page's script, once the API says that there is one."""
+    job = _job(name)
+    if job.answer is None:
+        raise Problem("no-such-clip", "The clip has no answer yet.")
+    view = clip_view(job.answer, services().detector, _number(request.args))
+    return render_template("clip_card.html", card=view)
 
 
 @pages.get("/samples/<name>.jpg")
@@ -67,21 +118,32 @@ def wants_page() -> bool:
 
 def refusal_page(problem: Problem) -> str:
     """A refusal for people."""
-    if request.path == "/card":
+    if request.path.endswith("/card"):
         return render_template("problem.html", problem=problem)
-    return render_template("index.html", cards=[], problem=problem, **_surroundings())
+    return _page(problem=problem)
 
 
-def _cards(first: int) -> list[PictureView]:
+def _page(
+    cards: Sequence[PictureView | ClipView] = (), jobs: Sequence[ClipJob] = (), problem: Problem | None = None
+) -> str:
+    shown = [("clip_card.html" if isinstance(card, ClipView) else "card.html", card) for card in cards]
+    return render_template("index.html", cards=shown, jobs=jobs, problem=problem, **_surroundings())
+
+
+def _number(fields: Mapping[str, str]) -> int:
+    """Makes the ids of the cards on the page differ; without one the page is the same every time."""
+    number = fields.get("number", "1")
+    return int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1
+
+
+def _views(pictures: list[Upload], first: int) -> list[PictureView]:
     here = services()
-    let_in(form=True)
-    pictures = _pictures()
     charge(len(pictures))
     answers = here.answering.answer(pictures, ALL, g.request_id)
     return [picture_view(answer, here.answering, number) for number, answer in enumerate(answers, start=first)]
 
 
-def _pictures() -> list[Upload]:
+def _files() -> list[Upload]:
     name = request.form.get("sample", "")
     data = sample_jpeg(name) if name else None
     if data is not None:
@@ -90,8 +152,16 @@ def _pictures() -> list[Upload]:
         return uploads(request, services().settings)
     except Problem as problem:
         if problem.code == "no-picture":
-            raise Problem("no-picture", "No picture was chosen.", hint="Choose one or more pictures first.") from None
+            hint = "Choose one or more pictures first."
+            raise Problem("no-picture", "No picture was chosen.", hint=hint) from None
         raise
+
+
+def _job(name: str) -> ClipJob:
+    job = services().clips.find(name, request.remote_addr or "")
+    if job.state == "failed":
+        raise Problem("internal", "The server failed on this clip.")
+    return job
 
 
 def _surroundings() -> dict[str, Any]:
@@ -110,4 +180,8 @@ def _surroundings() -> dict[str, Any]:
         "needs_token": here.settings.token is not None,
         "max_picture": largest,
         "max_picture_text": size_text(largest).replace(".0", ""),
+        "clips_path": CLIPS_PATH,
+        "clip_seconds": round(here.settings.clip_body_seconds + here.settings.reply_seconds),
+        "max_upload": here.settings.max_upload_mb,
+        "max_clip": here.settings.max_clip_mb * MEGABYTE,
     }

@@ -59,6 +59,7 @@ KINDS = {
         "The request's content type is not taken",
         "Use multipart/form-data, an image type, or application/octet-stream.",
     ),
+    "is-clip": Kind(415, "This is a clip, not a picture", "Send it to /api/v1/clips."),
     "wrong-host": Kind(
         421,
         "The server is not known by this name",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from unmask.bundle import Metric, Policy, TrainingData
-from unmask.finding import ClipFinding, Finding
+from unmask.finding import ClipFinding, Finding, Moment
 from unmask.output.documents import Tally
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -31,6 +31,9 @@ NARROWER: dict[str, Any] = {
 }
 # A picture as the API sends it, where it was asked for.
 PNG = Annotated[str | None, Field(pattern="^data:image/png;base64,")]
+JPEG = Annotated[str | None, Field(pattern="^data:image/jpeg;base64,")]
+# What else comes where it was asked for.
+BESIDES: dict[Any, dict[str, Any]] = {Moment: {"frame_picture": (JPEG, None), "face_picture": (JPEG, None)}}
 
 
 class _Strict(BaseModel):
@@ -50,6 +53,7 @@ def shape(result: Any) -> Any:
         for field in fields(result)
         if field.name != "seconds"
     }
+    kept |= BESIDES.get(result, {})
     what = (getdoc(result) or "").partition("\n\n")[0]
     return create_model(result.__name__, __base__=_Strict, __doc__=what, **kept)
 

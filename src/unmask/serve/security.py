@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from unmask.serve.settings import Settings
 
-# No script and no style but the server's own files; pictures also as data URLs, which the replies hold; no other host,
-# and no page of another site around this one. No cookies are set, so there is nothing that a forged request could use.
+# No script and no style but the server's own files; pictures also as data URLs, which the replies hold; clips only from the
+# visitor's own disk; no other host, and no page of another site around this one. No cookies are set, so there is nothing that a
+# forged request could use.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -46,7 +46,7 @@ class Settings:
         clips_arriving: Clips that may arrive at the same time. They have this budget of their own, and take none from pictures.
         clip_body_seconds: Time that a client may take to send one. 100 MB arrive in it at 7 Mbit/s.
         clips_under_way: Clips held at the same time: one is looked at, the others wait for it.
-        clips_kept: Clips held or answered, until they are forgotten. An answer takes up to some 1 MB.
+        clips_kept: Clips held or answered, until they are forgotten. An answer takes up to some 1 MB, or 2 MB with key frames.
         clip_minutes: From the arrival of a clip until it is forgotten with its answer, whether or not it has one.
         clip_unasked_seconds: A clip without an answer that nobody asks for in this time is forgotten: its client is gone.
         trusted_proxy: Address of a reverse proxy whose `X-Forwarded-For` is believed; None for no proxy.

@@ -11,6 +11,8 @@ from unmask.finding import Box
 from unmask.output.evidence import as_text, file_facts, trace
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from unmask.finding import FaceFinding, Finding
     from unmask.serve.answering import Answer, Answering
     from unmask.verdict import Thresholds
@@ -66,6 +68,13 @@ class PictureView:
     json_name: str
 
 
+def json_download(document: dict[str, Any], title: str) -> tuple[str, str]:
+    """A document to save: its address, a data URL, and the name of the file."""
+    data = (json.dumps(document, indent=2) + "\n").encode()
+    url = "data:application/json;base64," + base64.b64encode(data).decode("ascii")
+    return url, f"{title.rsplit('.', 1)[0][:60]}-unmask.json"
+
+
 def picture_view(answer: Answer, answering: Answering, number: int) -> PictureView:
     """What the template shows of an answer.
 
@@ -76,13 +85,13 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
     """
     finding, detector = answer.finding, answering.detector
     width, height = (finding.image.width, finding.image.height) if finding.image else (0, 0)
-    line = max(width, height) / 220
+    line = stroke(width, height)
     faces = []
     for face, url in zip(finding.faces, answer.heatmaps or (None,) * len(finding.faces), strict=False):
         tag = _tag(face.box, line, width, height)
         faces.append(FaceView(face, tag, _around(face.box, tag), None if face.nothing_raised else url))
     title = finding.path or "picture"
-    document = json.dumps(answering.document([answer]), indent=2) + "\n"
+    json_url, json_name = json_download(answering.document([answer]), title)
     return PictureView(
         number=number,
         title=title,
@@ -94,9 +103,14 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         preview=answer.preview,
         stroke=line,
         text=as_text(finding, detector),
-        json_url="data:application/json;base64," + base64.b64encode(document.encode()).decode("ascii"),
-        json_name=f"{title.rsplit('.', 1)[0][:60]}-unmask.json",
+        json_url=json_url,
+        json_name=json_name,
     )
+
+
+def stroke(width: int, height: int) -> float:
+    """Width of a box's line that is seen at any size, in pixels of a picture of this size."""
+    return max(width, height) / 220
 
 
 def _tag(box: Box, line: float, width: int, height: int) -> Box:

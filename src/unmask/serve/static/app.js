@@ -1,7 +1,9 @@
-// The page with script: pictures by choosing, dropping, pasting or a sample; answers one by one as they are ready.
+// The page with script: pictures and clips by choosing, dropping, pasting or a sample; answers one by one as they are ready.
 // Without this file the form still works, for one picture or several at once.
 
 import { Queue } from "./queue.js";
+import { Clips, isVideo } from "./clips.js";
+import { bindClip } from "./clip_card.js";
 import { bind, copy, documents, download, tally, texts } from "./cards.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,12 +13,10 @@ const cards = $("cards");
 
 document.documentElement.classList.add("script");
 
-const queue = new Queue({
-  address: form.dataset.card,
-  maxBytes: Number(form.dataset.maxBytes),
-  seconds: Number(form.dataset.seconds),
+let number = cards.querySelectorAll(".answer").length;
+const shared = {
   token: () => $("token")?.value ?? "",
-  firstNumber: cards.querySelectorAll(".answer").length + 1,
+  nextNumber: () => (number += 1),
   show(card) {
     results.hidden = false;
     cards.append(card);
@@ -29,6 +29,25 @@ const queue = new Queue({
     say(`${name}: ${mark}${answer.trim()}`);
     count();
   },
+};
+const clips = new Clips({
+  ...shared,
+  address: form.dataset.clips,
+  pages: form.dataset.clipPages,
+  maxBytes: Number(form.dataset.maxClipBytes),
+  seconds: Number(form.dataset.clipSeconds),
+  say,
+  removed() {
+    results.hidden = !cards.childElementCount;
+    $("files").focus();
+  },
+});
+const queue = new Queue({
+  ...shared,
+  address: form.dataset.card,
+  maxBytes: Number(form.dataset.maxBytes),
+  seconds: Number(form.dataset.seconds),
+  clip: (file, card) => clips.add(file, card), // a picture that moves
 });
 
 function say(text) {
@@ -50,8 +69,8 @@ function take(files) {
   const list = [...files];
   if (!list.length) return;
   const first = results.hidden;
-  list.forEach((file) => queue.add(file));
-  say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} pictures`);
+  list.forEach((file) => (isVideo(file) ? clips : queue).add(file));
+  say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} files`);
   if (first) results.scrollIntoView({ block: "start" });
 }
 
@@ -96,7 +115,7 @@ document.addEventListener("drop", (event) => {
   $("drop").classList.remove("over");
   const items = [...event.dataTransfer.items];
   const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
-  folders.forEach((entry) => queue.fail(entry.name, "This is a folder.", "Open it and drop the pictures in it."));
+  folders.forEach((entry) => queue.fail(entry.name, "This is a folder.", "Open it and drop the files in it."));
   const names = new Set(folders.map((entry) => entry.name));
   take([...event.dataTransfer.files].filter((file) => !names.has(file.name)));
 });
@@ -124,6 +143,7 @@ $("download-all").addEventListener("click", () => download(documents(cards), "un
 $("print").addEventListener("click", () => window.print());
 $("clear").addEventListener("click", () => {
   queue.clear();
+  clips.clear();
   cards.replaceChildren();
   results.hidden = true;
   count();
@@ -135,4 +155,5 @@ window.addEventListener("beforeprint", () => {
 });
 
 cards.querySelectorAll(".answer").forEach((card) => bind(card));
+cards.querySelectorAll(".clip").forEach((card) => bindClip(card, null)); // sent without script: the clip is not at hand
 count();

@@ -3,9 +3,8 @@
 /** Makes an answer's card work. */
 export function bind(card) {
   const slider = card.querySelector(".opacity");
-  const heat = card.querySelector(".heat");
   slider?.addEventListener("input", () => {
-    heat.setAttribute("opacity", String(slider.value / 100));
+    card.querySelectorAll(".heat").forEach((heat) => heat.setAttribute("opacity", String(slider.value / 100)));
     card.querySelector(".opacity-text").textContent = `${slider.value} %`;
   });
   card.querySelectorAll("a.face").forEach((box) =>

@@ -1,30 +1,27 @@
 // Pictures wait here and go to the server two at a time. A busy server is asked again when it says so.
 
 const AT_ONCE = 2;
-const TRIES = 8;
+export const TRIES = 8;
 // Refusals that the next try may well not meet. One that took too long once would most likely do so again.
-const PASSING = ["busy", "too-often", "ending"];
+export const PASSING = ["busy", "too-often", "ending"];
 
 export class Queue {
   #waiting = [];
   #running = new Set();
-  #number;
   #options;
 
-  /** @param options address, maxBytes, seconds, token(), firstNumber, show(card), shown(card) */
+  /** @param options address, maxBytes, seconds, token(), nextNumber(), show(card), shown(card), clip(file, card) */
   constructor(options) {
     this.#options = options;
-    this.#number = options.firstNumber;
   }
 
   add(file) {
     const name = file.name || "picture";
     if (file.size > this.#options.maxBytes) {
-      const limit = Math.round(this.#options.maxBytes / 1e6);
-      this.fail(name, `This file is too large: ${(file.size / 1e6).toFixed(1)} MB, at most ${limit} MB are taken.`, "Save the picture smaller, as JPEG for instance.");
+      this.fail(name, tooLarge(file, this.#options.maxBytes), "Save the picture smaller, as JPEG for instance.");
       return;
     }
-    const job = { file, name, number: this.#number++, card: fromTemplate("pending-template"), tries: 0 };
+    const job = { file, name, number: this.#options.nextNumber(), card: fromTemplate("pending-template"), tries: 0 };
     job.card.querySelector("h3").textContent = name;
     this.#options.show(job.card);
     this.#enqueue(job);
@@ -94,6 +91,12 @@ export class Queue {
       return;
     }
     const wait = Number(request.getResponseHeader("Retry-After"));
+    if (card.dataset.code === "is-clip") {
+      this.#running.delete(job);
+      if (job.card.isConnected) this.#options.clip(job.file, job.card);
+      this.#next();
+      return;
+    }
     if (PASSING.includes(card.dataset.code) && wait && job.tries < TRIES) {
       state(job, `The server is busy; trying again in ${wait} s`, null);
       this.#running.delete(job);
@@ -130,16 +133,7 @@ export class Queue {
   }
 
   #finish(card, again) {
-    if (again) {
-      const tools = document.createElement("div");
-      tools.className = "tools";
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = "Try again";
-      button.addEventListener("click", again);
-      tools.append(button);
-      card.append(tools);
-    }
+    if (again) addButton(card, "Try again", again);
     this.#options.shown(card);
   }
 }
@@ -155,7 +149,8 @@ function received(request) {
   return new DOMParser().parseFromString(request.responseText, "text/html").querySelector("article.card");
 }
 
-function problem(name, what, hint) {
+/** The card of a refusal or a failure. */
+export function problem(name, what, hint) {
   const card = fromTemplate("problem-template");
   card.querySelector("h3").textContent = name;
   card.querySelector(".what").textContent = what;
@@ -163,13 +158,32 @@ function problem(name, what, hint) {
   return card;
 }
 
-function state(job, text, share) {
+/** Says on a waiting card what is being done; `share` is how much of it is, null if nobody knows. */
+export function state(job, text, share) {
   job.card.querySelector(".state").textContent = text;
   const bar = job.card.querySelector("progress");
   if (share === null) bar.removeAttribute("value");
   else bar.value = share;
 }
 
-function fromTemplate(id) {
+/** Gives a card a button. */
+export function addButton(card, text, act) {
+  const tools = document.createElement("div");
+  tools.className = "tools";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", act);
+  tools.append(button);
+  card.append(tools);
+}
+
+/** Why a file is not even sent. */
+export function tooLarge(file, most) {
+  return `This file is too large: ${(file.size / 1e6).toFixed(1)} MB, at most ${Math.round(most / 1e6)} MB are taken.`;
+}
+
+/** A new card of the page's own. */
+export function fromTemplate(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }

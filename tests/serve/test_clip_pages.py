@@ -1,0 +1,154 @@
+"""Clips on the page, as the server makes it: the card of an answer, and the way without script."""
+
+import base64
+import io
+import json
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.serve.test_clips import CLIPS, app, done, send
+from tests.serve.test_server import until
+from unmask.checking import clips as checking_clips
+from unmask.checking.looking import Looking
+from unmask.detector import Detector
+from unmask.errors import UnmaskError
+from unmask.serve.schema import ClipCheckReply
+
+
+@pytest.fixture(scope="module")
+def clip(clip_file: Path) -> bytes:
+    """A PNG of six frames in which a face moves."""
+    return clip_file.read_bytes()
+
+
+def card_of(client: FlaskClient, data: bytes, number: str = "1", asked: str = "heatmap=png&key_frames=jpeg") -> str:
+    address = send(client, data, f"{CLIPS}?{asked}")
+    done(client, address)
+    reply = client.get(address.removeprefix("/api/v1") + f"/card?number={number}")
+    assert reply.status_code == 200
+    return reply.text
+
+
+def test_a_card_shows_the_verdict_a_timeline_a_person_and_the_moments_that_decided(
+    client: FlaskClient, clip: bytes
+) -> None:
+    card = card_of(client, clip)
+    assert re.search(r'data-verdict="(real|unsure|fake)"', card)
+    assert re.search(r'class="gauge".*aria-label="P\(fake\) 0\.\d\d on a scale', card)
+    assert re.search(r'class="timeline-chart".*aria-label="P\(fake\) of person 1 over time, 6 samples: ', card)
+    assert card.count('class="dot') == 6
+    assert card.count('class="frame"') == card.count('class="closeup"') == 3
+    assert card.count("data:image/jpeg;base64,") == 6
+    assert "6 of 6 frames" in card
+
+
+def test_a_card_has_neither_inline_script_nor_style(client: FlaskClient, clip: bytes) -> None:
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script", card_of(client, clip))
+
+
+def test_a_card_s_json_is_the_api_s_without_key_frames(client: FlaskClient, clip: bytes) -> None:
+    (encoded,) = re.findall(r'href="data:application/json;base64,([^"]+)"', card_of(client, clip))
+    ClipCheckReply.model_validate_json(base64.b64decode(encoded))
+    api = done(client, send(client, clip, f"{CLIPS}?heatmap=png")).json["document"]
+    assert json.loads(base64.b64decode(encoded)) == api
+
+
+def test_a_number_makes_the_ids_of_two_cards_differ(client: FlaskClient, clip: bytes) -> None:
+    assert 'id="clip-7"' in card_of(client, clip, "7")
+    assert 'id="clip-1"' in card_of(client, clip, '"><script>')
+
+
+def test_a_clip_that_cannot_be_read_has_a_card_with_the_reason(client: FlaskClient, clip: bytes) -> None:
+    card = card_of(client, clip[:2000])
+    assert "No answer" in card
+    assert 'data-verdict="unreadable"' in card
+    assert "<video" not in card
+
+
+def test_without_key_frames_the_card_has_its_timelines(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise UnmaskError("it is gone", hint="None.", code="read-error")
+
+    monkeypatch.setattr(checking_clips, "read_key_frames", gone)
+    card = card_of(client, clip)
+    assert "Its key frames are missing" in card
+    assert (card.count('class="frame"'), card.count('class="dot')) == (0, 6)
+
+
+def test_a_card_is_there_once_there_is_an_answer_and_for_who_sent_the_clip(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = send(client, clip)
+    done(client, address)
+    card = address.removeprefix("/api/v1") + "/card"
+    assert client.get(card).status_code == 200
+    for other in (client.get(card, environ_base={"REMOTE_ADDR": "192.0.2.7"}), client.get("/clips/x/card")):
+        assert other.status_code == 404
+        assert "There is no such clip" in other.text
+        assert "<!doctype" not in other.text
+
+
+def test_a_picture_that_moves_is_told_from_one_that_does_not(client: FlaskClient, clip: bytes, face: bytes) -> None:
+    reply = client.post("/card", data={"picture": (io.BytesIO(clip), "a.png")})
+    assert reply.status_code == 415
+    assert 'data-code="is-clip"' in reply.text
+    assert client.post("/card", data={"picture": (io.BytesIO(face), "a.jpg")}).status_code == 200
+
+
+def test_without_script_a_clip_leads_to_a_page_with_its_answer(client: FlaskClient, clip: bytes) -> None:
+    sent = client.post("/check", data={"picture": (io.BytesIO(clip), "walk.png")})
+    assert sent.status_code == 303
+    until(lambda: "Refresh" not in client.get(sent.location).headers, 60)
+    page = client.get(sent.location).text
+    assert "<!doctype html>" in page
+    assert ">walk.png</h3>" in page
+    assert page.count('class="frame"') == 3
+
+
+def test_without_script_the_page_asks_by_itself_until_there_is_an_answer(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(Looking, "take", lambda *_: go.wait(30))
+    address = client.post("/check", data={"picture": (io.BytesIO(clip), "walk.png")}).location
+    reply = client.get(address)
+    assert reply.headers["Refresh"] == "3"
+    assert re.search(r"The clip waits|Looking at it: 0 % of the frames", reply.text)
+    go.set()
+
+
+def test_without_script_pictures_and_clips_go_in_one_form(client: FlaskClient, clip: bytes, face: bytes) -> None:
+    files = [(io.BytesIO(data), name) for data, name in ((clip, "a.png"), (face, "b.jpg"), (clip, "c.png"))]
+    page = client.post("/check", data={"picture": files}).text
+    assert page.count("See its answer") == 2
+    assert page.count('class="card answer"') == 1
+
+
+def test_the_token_is_asked_for_before_a_clip_is_taken(detector: Detector, clip: bytes) -> None:
+    client = app(detector, token="correct-horse-battery-staple")
+    form = {"picture": (io.BytesIO(clip), "a.png")}
+    assert client.post("/check", data=form).status_code == 401
+    form = {"picture": (io.BytesIO(clip), "a.png"), "token": "correct-horse-battery-staple"}
+    sent = client.post("/check", data=form)
+    assert sent.status_code == 303
+    assert client.get(sent.location).status_code == 200
+
+
+def test_clips_play_from_the_visitor_s_own_disk_only(client: FlaskClient) -> None:
+    policy = client.get("/").headers["Content-Security-Policy"].split("; ")
+    assert "default-src 'none'" in policy
+    assert "media-src blob:" in policy
+
+
+@pytest.mark.parametrize(("installed", "words"), [(True, "Clips: MP4, MOV"), (False, "Clips: GIF, PNG and WebP that")])
+def test_the_page_names_the_clips_that_can_be_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, installed: bool, words: str
+) -> None:
+    monkeypatch.setattr("unmask.output.wording.find_spec", lambda _: installed or None)
+    assert words in client.get("/").text
