@@ -47,13 +47,31 @@ def finished(dataset, tmp_path_factory):
 def test_each_copy_of_each_picture_is_asked_about_once(finished):
     kept = np.load(finished.folder / "features-Train.npy", mmap_mode="r")
     assert kept.shape == (24, 197, 1536)
-    assert len(np.unique(kept[:, 0, 0])) == 24
+    assert len(np.unique(kept[:, :20], axis=0)) == 24
     assert np.load(finished.folder / "features-Validation.npy", mmap_mode="r").shape == (6, 197, 1536)
     labels = np.load(finished.folder / "labels-Train.npy")
     masks = np.load(finished.folder / "masks-Train.npy").any(axis=(1, 2))
     assert labels.sum() == 12 + masks.sum()
     assert masks.any()
     assert labels[masks].all()
+
+
+def test_of_several_copies_the_first_is_of_the_pictures_as_they_are(dataset, tmp_path):
+    import keras
+
+    from unmask.data.source import open_source
+    from unmask.models import load
+    from unmask.train.loop import train
+
+    run = train(settings(dataset, blend=0.0, localise=0.0, epochs=1, precision="float32"), tmp_path / "run").folder
+    source = open_source(dataset, "Train", 224)
+    model = load(run / "model.keras")
+    said = keras.Model(model.input, model.get_layer("tower").output).predict_on_batch(source.read(np.arange(12)))
+    kept = np.load(run / "features-Train.npy")
+    apart = np.abs(kept[:, None, 0] - said[None, :, 0]).max(axis=2)  # of each kept picture to each of the source
+    assert sorted(apart[:12].argmin(axis=1)) == list(range(12))
+    assert apart[:12].min(axis=1).max() < 0.01
+    assert np.median(apart[12:].min(axis=1)) > 0.02
 
 
 def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):

@@ -42,8 +42,8 @@ class TrainConfig(BaseModel):
     # What learns: everything; the head on a still backbone; the head and the backbone's layer normalisations; or the head first
     # and then everything.
     tune: Literal["all", "frozen", "norms", "fine-tune"] = "all"
-    # frozen only, of a transformer: the backbone is asked once about so many changed copies of every picture, and the head learns
-    # from what is kept; 0 asks it anew in each epoch. See unmask.train.kept_features.
+    # frozen only, of a transformer: the backbone is asked once about so many changed copies of every picture (of several, the
+    # first is as it is), and the head learns from what is kept; 0 asks it anew in each epoch. See unmask.train.kept_features.
     feature_copies: Annotated[int, Field(ge=0)] = 0
     # fine-tune only: epochs of the first stage, and the learning rate of the second.
     frozen_epochs: Positive = 1

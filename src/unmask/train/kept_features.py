@@ -1,7 +1,8 @@
 """A frozen backbone says the same of a picture in every epoch: it is asked once, and the head learns from what was kept.
 
 So a head can learn for twenty epochs in the time of one. The pictures are changed as for any other run, but each only so many
-times as copies are wanted. What was kept lies in the run's folder, 0.6 MB a picture, and may be deleted after the run.
+times as copies are wanted; of several copies, the first is of the pictures as they are, so that faint traces are seen, too.
+What was kept lies in the run's folder, 0.6 MB a picture and copy, and may be deleted after the run.
 """
 
 from __future__ import annotations
@@ -77,13 +78,14 @@ def after_tower(model: Any) -> Any:
 
 
 def keep_features(
-    model: Any, batches: Batches, validation: Source, folder: Path, copies: int, tell: Tell
+    model: Any, batches: Batches, plain: Batches, validation: Source, folder: Path, copies: int, tell: Tell
 ) -> tuple[Kept, Kept]:
     """Asks a model's backbone about every picture, or goes on where that was interrupted.
 
     Args:
         model: One of `unmask.models.build` with a layer named `TOWER`.
         batches: Of Train, with what is to be done to the pictures.
+        plain: The same without augmentation.
         validation: Is not changed.
         folder: Of the run.
         copies: How often each picture of Train is changed, and asked about.
@@ -104,9 +106,10 @@ def keep_features(
         for copy in range(copies):
             before = sum(steps[:copy])
             if first < before + steps[copy]:
-                yield from batches.of_epoch(copy, max(0, first - before))
+                given = plain if copies > 1 and copy == 0 else batches
+                yield from given.of_epoch(copy, max(0, first - before))
 
-    def plain(first: int) -> Generator[Batch, None, None]:
+    def untouched(first: int) -> Generator[Batch, None, None]:
         for start in range(first * BATCH, len(validation), BATCH):
             rows = np.arange(start, min(start + BATCH, len(validation)))
             yield Batch(validation.read(rows), validation.labels[rows])
@@ -119,7 +122,7 @@ def keep_features(
 
     return (
         _keep(tower, "Train", changed, count, folder, tell_after(0), batches),
-        _keep(tower, "Validation", plain, len(validation), folder, tell_after(count), batches),
+        _keep(tower, "Validation", untouched, len(validation), folder, tell_after(count), batches),
     )
 
 

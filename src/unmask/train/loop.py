@@ -199,7 +199,10 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         if config.feature_copies:
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
-                given, seen = keep_features(model, batches, data.validation, folder, config.feature_copies, tell)
+                plain = replace(
+                    batches, transform=transform_of(config.model_copy(update={"augment": "none"}), batches.source)
+                )
+                given, seen = keep_features(model, batches, plain, data.validation, folder, config.feature_copies, tell)
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
