@@ -31,7 +31,7 @@ SETTINGS = {
     "augment": "delivery",
     "blend": 0.2,
     "localise": 0.1,
-    "epochs": 6,
+    "epochs": 4,
     "batch_size": 64,
     "optimizer": "adamw",
     "weight_decay": 0.01,
