@@ -176,7 +176,7 @@ def test_a_clip_that_has_changed_meanwhile_is_not_drawn(toy_detector, two_people
 
 @pytest.mark.parametrize("error", [UnmaskError("gone", hint="none", code="read-error"), KeyboardInterrupt()])
 def test_a_clip_whose_frames_are_gone_keeps_its_answer(toy_detector, two_people, monkeypatch, error):
-    def gone(*_):
+    def gone(*_, **__):
         yield from ()
         raise error
 

@@ -78,8 +78,8 @@ def test_the_page_has_a_timeline_and_key_frames(run, clip_file, face_file, tmp_p
     run(clip_file, face_file, "--html", tmp_path / "o.html")
     page = (tmp_path / "o.html").read_text()
     assert page.count("<article") == 2
-    assert page.count('<svg class="timeline"') == 1
-    assert page.count("<circle") == 6
+    assert page.count('<svg class="timeline-chart"') == 1
+    assert page.count('<g class="dot') == 6
     assert page.count("<figure>") == 3 + 1
     assert "1</b>clip<" in page
     assert "<title>Unmask: 1 picture and 1 clip</title>" in page
