@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 Says = Literal["made", "edited", "computed"]
 State = Literal["valid", "invalid", "unreadable", "unchecked", "none"]
@@ -43,7 +43,3 @@ class Provenance:
     signed_by: str | None = None
     made_with: str | None = None
     trusted: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return asdict(self)

@@ -5,10 +5,9 @@ Transferable Visual Models From Natural Language Supervision", ICML 2021). What 
 captions carries over to fakes of kinds that a detector never saw (Ojha et al., "Towards Universal Fake Image Detectors that
 Generalize Across Generative Models", CVPR 2023).
 
-The head sees the tokens of two depths: traces of a face that was put together are clearer in the middle of the tower, what kind
-of picture it is at its end. The logit is the mean over the patches of a line through their hidden features, and each of these
-sees its own patch, and of all tokens the class token, the mean and the spread. So a map of the logit is exact: what the patches
-are worth, they add up to.
+The head sees the tokens of two depths, two thirds of the way through the tower and at its end. The logit is the mean over the
+patches of a line through their hidden features, and each of these sees its own patch, and of all tokens the class token, the
+mean and the spread. So a map of the logit is exact: what the patches are worth, they add up to.
 """
 
 from __future__ import annotations
@@ -128,7 +127,7 @@ def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
         x = _block(x, number, loads)
         if number + 1 in (middle(blocks), blocks):
             seen.append(layers.LayerNormalization(epsilon=EPSILON, name=f"tower_norm{number + 1}")(x))
-    return layers.Concatenate(name=TOWER)([seen[0], seen[-1]]), loads
+    return layers.Concatenate(name=TOWER)([seen[0], seen[-1]]), loads  # of one block, the same twice
 
 
 def middle(blocks: int) -> int:
@@ -172,8 +171,8 @@ def _hidden(tokens: Any) -> Any:
 def _standardised(tokens: Any, name: str) -> Any:
     """Each channel to a mean of 0 and a spread of 1 over all pictures.
 
-    A few channels of the tower are a hundred times as strong as most, and traces are in the weak ones. In float32: the difference
-    of what is nearly alike is nothing for bfloat16.
+    Of the overview, some vary twenty times as much as others, and steps of the optimizer, alike for all weights, would hardly
+    reach the weak ones. In float32: the difference of what is nearly alike is nothing for bfloat16.
     """
     norm = layers.BatchNormalization(
         momentum=0.98, epsilon=1e-6, center=False, scale=False, dtype="float32", name=f"{name}_norm"

@@ -20,7 +20,7 @@ from unmask.serve.clips import take_in
 from unmask.serve.problem import Problem
 from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
-from unmask.serve.settings import CLIPS_PATH, MEGABYTE
+from unmask.serve.settings import MEGABYTE
 from unmask.serve.uploads import Upload, uploads
 from unmask.serve.view import PictureView, picture_view
 from unmask.video.kinds import is_clip
@@ -180,7 +180,6 @@ def _surroundings() -> dict[str, Any]:
         "needs_token": here.settings.token is not None,
         "max_picture": largest,
         "max_picture_text": size_text(largest).replace(".0", ""),
-        "clips_path": CLIPS_PATH,
         "clip_seconds": round(here.settings.clip_body_seconds + here.settings.reply_seconds),
         "max_upload": here.settings.max_upload_mb,
         "max_clip": here.settings.max_clip_mb * MEGABYTE,
