@@ -334,6 +334,28 @@ def test_answers_are_forgotten_after_their_time_and_clips_that_nobody_asks_for_b
     until(lambda: not jobs._threads)
 
 
+def test_a_clip_lets_pictures_pass_but_not_for_ever(detector: Detector) -> None:
+    clock, glances = Clock(), list[float]()
+
+    def has_pictures() -> bool:
+        glances.append(clock.now)
+        clock.now += 0.3 if len(glances) != 3 else 0.0
+        return len(glances) != 3  # then one after the other
+
+    def judge(job: Any, upload: Upload) -> Any:
+        job.looked(1, 2)  # until the third glance
+        assert len(glances) == 3
+        job.looked(2, 2)  # until its patience ends
+        assert 2.0 <= clock.now - glances[2] <= 2.5
+        return "an answer"
+
+    settings = Settings(clips_under_way=2)
+    jobs = ClipJobs(judge, settings, Metrics(detector, Pool(1, 0, 1.0)), has_pictures=has_pictures, clock=clock)
+    job = jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted())
+    until(lambda: not job.is_under_way)
+    assert (job.state, job.answer) == ("done", "an answer")
+
+
 def test_over_the_limit_clips_are_refused_with_a_time_and_a_deleted_one_makes_room(
     detector: Detector, clip: bytes, hanging: Decoders
 ) -> None:

@@ -65,7 +65,7 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
         RateLimit(settings.pictures_a_minute),
         RateLimit(settings.wrong_tokens_a_minute),
         Answering(detector, pool, metrics, settings.reply_mb * MEGABYTE),
-        ClipJobs(ClipAnswering(detector, metrics).answer, settings, metrics),
+        ClipJobs(ClipAnswering(detector, metrics).answer, settings, metrics, has_pictures=lambda: pool.under_way > 0),
     )
     app.before_request(_begin)
     app.after_request(_end)

@@ -1,7 +1,8 @@
 """Clips that wait, are looked at one at a time, or were: in memory only, so many of them, each for some minutes.
 
-The clip that is looked at has a thread of its own beside the pool's, so that it takes no picture's place. On Linux that thread
-and the decoder that it starts are also nicer than the rest: where both want a core, the picture gets it.
+The clip that is looked at has a thread of its own beside the pool's, so that it takes no picture's place. It looks at no further
+frame while a picture is being answered, for a short time. On Linux that thread and the decoder that it starts are also nicer than
+the rest: where both want a core, the picture gets it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ log = logging.getLogger("unmask.serve")
 ID_BYTES = 24
 # Of the thread that looks at clips, of 19: with 10, a picture gets nine parts of a core's time and the clip one (sched(7)).
 NICE = 10
+# A clip waits for pictures before each of its frames, so long at most: where pictures never end, it goes on, slowly.
+PATIENCE_SECONDS, GLANCE_SECONDS = 2.0, 0.02
 # From one search for forgotten clips to the next.
 SWEEP_SECONDS = 1.0
 
@@ -60,6 +63,7 @@ class ClipJob:
         answer: What was found.
         is_ended: Whether nobody wants the answer any more.
         kill: Ends its decoder, if there is one.
+        let_pass: Waits for pictures.
     """
 
     id: str
@@ -75,6 +79,7 @@ class ClipJob:
     answer: ClipAnswer | None = None
     is_ended: bool = False
     kill: Callable[[], None] | None = None
+    let_pass: Callable[[], None] = lambda: None
 
     @property
     def is_under_way(self) -> bool:
@@ -98,6 +103,7 @@ class ClipJob:
             EndedError: If nobody wants to know.
         """
         self.progress = round(done / max(1, wanted), 4)
+        self.let_pass()
         if self.is_ended:
             raise EndedError
 
@@ -116,6 +122,7 @@ class ClipJobs:
         judge: From a job and its clip to an answer; calls the job's `started` and `looked`.
         settings: For the limits.
         metrics: Where clips without an answer are counted.
+        has_pictures: Whether pictures are being answered, or wait for it.
         clock: Seconds, for tests.
     """
 
@@ -125,9 +132,11 @@ class ClipJobs:
         settings: Settings,
         metrics: Metrics,
         *,
+        has_pictures: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._judge, self._settings, self._metrics, self._clock = judge, settings, metrics, clock
+        self._has_pictures = has_pictures
         self._changed = threading.Condition()
         self._jobs: dict[str, ClipJob] = {}
         self._queue: deque[ClipJob] = deque()
@@ -162,6 +171,7 @@ class ClipJobs:
             now = self._clock()
             name = secrets.token_urlsafe(ID_BYTES)
             job = ClipJob(name, client_of(address), request_id, upload.name, wanted, now, now, upload)
+            job.let_pass = self._let_pass
             self._jobs[job.id] = job
             self._queue.append(job)
             self._run("clips", self._work)
@@ -233,6 +243,11 @@ class ClipJobs:
                 self._changed.wait(SWEEP_SECONDS)
                 self._sweep()
             self._threads.discard("clips-time")
+
+    def _let_pass(self) -> None:
+        end = self._clock() + PATIENCE_SECONDS
+        while self._has_pictures() and self._clock() < end:
+            time.sleep(GLANCE_SECONDS)
 
     def _work(self) -> None:
         if sys.platform == "linux":
