@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serve.conftest import serving
+from tests.waiting import PATIENCE
 from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg
@@ -125,11 +126,14 @@ def visit(chromium: Browser, server: Server) -> Iterator[Open]:
     ) -> Visit:
         width, height = SIZES[size]
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script, **more
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            java_script_enabled=script,
+            **{"reduced_motion": "reduce", **more},  # nothing moves while it is measured
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(1000 * PATIENCE)
         opened = Visit(page)
         visits.append(opened)
         page.on("pageerror", lambda error: opened.errors.append(str(error)))
