@@ -320,11 +320,8 @@ def test_the_slider_changes_the_opacity_of_all_heatmaps(visit: Open, films: dict
     assert {heat.get_attribute("opacity") for heat in card.locator("g.heat").all()} == {"0"}
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_without_script_a_clip_gets_its_answer_with_key_frames(
-    visit: Open, films: dict[str, Picture], size: str
-) -> None:
-    page = visit(script=False, size=size).page
+def test_without_script_a_clip_gets_its_answer_with_key_frames(visit: Open, films: dict[str, Picture]) -> None:
+    page = visit(script=False, size="phone").page
     page.set_input_files("#files", films["one"].payload)
     page.get_by_role("button", name="Check", exact=True).click()
     card = page.locator("article.clip")
