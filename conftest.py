@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if marker in REQUIRED:
                 pytest.fail(f"required here, but {reason}", pytrace=False)
             pytest.skip(f"marked {marker}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails is told of by Python's own traceback where pytest's fails: it reads the source again for its own, and
+    before 3.11.8 and 3.12.2 that can raise (CPython's gh-106905), which would end the whole run."""
+    try:
+        return (yield)
+    except SystemError:
+        item.config.option.tbstyle = "native"
+        return pytest.TestReport.from_item_and_call(item, call)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.waiting import PATIENCE, until
 
 # Runs a program, and writes down each file that is opened to be written to and each use of a network.
 AUDITED = """
@@ -134,7 +134,7 @@ def start(folder, *command, home="home"):
 
 
 def finish(folder, process, allowed=(0,)):
-    _, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=4 * PATIENCE)
     assert process.returncode in allowed, stderr
     calls = (folder / "strace.log").read_text().splitlines() if shutil.which("strace") else []
     return Trace(folder, (folder / "audit.log").read_text().splitlines(), calls, stderr)
@@ -173,18 +173,17 @@ def serve(folder, face_file, home):
         port = re.search(r"http://[^ ]+:(\d+)", line)
         if port:
             break
-    with closing(http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=60)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=PATIENCE)) as connection:
         connection.request("POST", "/api/v1/check", face_file.read_bytes(), {"Content-Type": "image/png"})
         connection.getresponse().read()
         connection.request("POST", "/api/v1/clips", clips.animation("GIF"))
         address = json.loads(connection.getresponse().read())["id"]
-        for _ in range(600):
+
+        def is_answered():
             connection.request("GET", f"/api/v1/clips/{address}")
-            if json.loads(connection.getresponse().read())["state"] == "done":
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("the clip was not answered")
+            return json.loads(connection.getresponse().read())["state"] == "done"
+
+        until(is_answered)
     os.kill(int(own[1]), signal.SIGTERM)
     return finish(folder, process, (0, -signal.SIGTERM, 128 + signal.SIGTERM))
 

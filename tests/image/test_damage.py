@@ -339,6 +339,6 @@ def test_the_strips_of_a_tiff_are_looked_at_once_however_often_they_are_named() 
         (273, long, names, start + 6), (277, short, 1, 3), (278, long, 1, height), (279, long, names, start + 6 + 4 * names),
         data=b"\x08\0" * 3 + struct.pack("<I", start + 6 + 8 * names) * names + struct.pack("<I", len(packed)) * names + packed,
     )  # fmt: skip
-    began = time.perf_counter()
+    began = time.process_time()
     np.testing.assert_array_equal(read_image(data).pixels, rows)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from tests.waiting import PATIENCE
 from unmask.demo import draw_face
 from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg, encode_png
@@ -78,7 +79,7 @@ def serving(detector: Detector, settings: Settings = QUIET) -> Iterator[Server]:
     finally:
         if thread.is_alive():
             server.end()
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

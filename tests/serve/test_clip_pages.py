@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.serve.test_clips import CLIPS, app, done, send
-from tests.serve.test_server import until
+from tests.waiting import PATIENCE, until
 from unmask.checking import clips as checking_clips
 from unmask.checking.looking import Looking
 from unmask.detector import Detector
@@ -106,7 +106,7 @@ def test_a_picture_that_moves_is_told_from_one_that_does_not(client: FlaskClient
 def test_without_script_a_clip_leads_to_a_page_with_its_answer(client: FlaskClient, clip: bytes) -> None:
     sent = client.post("/check", data={"picture": (io.BytesIO(clip), "walk.png")})
     assert sent.status_code == 303
-    until(lambda: "Refresh" not in client.get(sent.location).headers, 60)
+    until(lambda: "Refresh" not in client.get(sent.location).headers)
     page = client.get(sent.location).text
     assert "<!doctype html>" in page
     assert ">walk.png</h3>" in page
@@ -117,7 +117,7 @@ def test_without_script_the_page_asks_by_itself_until_there_is_an_answer(
     client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = threading.Event()
-    monkeypatch.setattr(Looking, "take", lambda *_: go.wait(30))
+    monkeypatch.setattr(Looking, "take", lambda *_: go.wait(PATIENCE))
     address = client.post("/check", data={"picture": (io.BytesIO(clip), "walk.png")}).location
     reply = client.get(address)
     assert reply.headers["Refresh"] == "3"

@@ -23,8 +23,9 @@ from werkzeug.test import TestResponse
 
 from tests.serve.test_api import problem
 from tests.serve.test_metrics import samples
-from tests.serve.test_server import answer, ask, raw, until, watching_files
+from tests.serve.test_server import answer, ask, raw, watching_files
 from tests.video import clips
+from tests.waiting import PATIENCE, until
 from unmask.checking.looking import Looking
 from unmask.detector import Detector
 from unmask.serve import Server, Settings, create_app
@@ -39,7 +40,7 @@ from unmask.serve.uploads import Upload
 from unmask.video import reader
 
 CLIPS = "/api/v1/clips"
-HANGS = [sys.executable, "-c", "import time; time.sleep(60)"]
+HANGS = [sys.executable, "-c", "import time; time.sleep(3600)"]
 Decoders = list[subprocess.Popen[bytes]]
 
 
@@ -85,7 +86,7 @@ def send(client: FlaskClient, data: bytes, path: str = CLIPS, **headers: str) ->
 def done(client: FlaskClient, address: str) -> TestResponse:
     """The reply with the answer."""
     replies: list[TestResponse] = []
-    until(lambda: replies.append(client.get(address)) or state(replies[-1]) == "done", 60)
+    until(lambda: replies.append(client.get(address)) or state(replies[-1]) == "done")
     return replies[-1]
 
 
@@ -159,7 +160,7 @@ def test_a_clip_that_is_deleted_while_its_key_frames_are_read_leaves_no_decoder(
     until(lambda: len(decoders) == 2)
     assert client.get(address).json["progress"] == 1.0
     assert client.delete(address).status_code == 204
-    until(lambda: ended(decoders[1]), 5)
+    until(lambda: ended(decoders[1]))
 
 
 @pytest.mark.parametrize("as_form", [True, False], ids=["fields", "parameters"])
@@ -226,7 +227,7 @@ def frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Non
     turns, take, is_over = threading.Semaphore(0), Looking.take, threading.Event()
 
     def wait(self: Looking, frame: reader.Frame) -> None:
-        assert is_over.is_set() or turns.acquire(timeout=30)
+        assert is_over.is_set() or turns.acquire(timeout=PATIENCE)
         take(self, frame)
 
     monkeypatch.setattr(Looking, "take", wait)
@@ -262,7 +263,7 @@ def test_a_clip_that_is_deleted_while_it_is_looked_at_leaves_no_decoder(
     assert client.get(address).json["state"] == "working"
     assert not ended(hanging[0])
     assert client.delete(address).status_code == 204
-    until(lambda: ended(hanging[0]), 5)
+    until(lambda: ended(hanging[0]))
     problem(client.get(address), 404, "no-such-clip")
     problem(client.delete(address), 404, "no-such-clip")
     assert samples(client)["unmask_clips_total", "outcome=ended"] == 1
@@ -293,17 +294,6 @@ def test_a_clip_that_waits_can_be_deleted_and_is_never_looked_at(
     assert len(hanging) == 1
 
 
-@pytest.mark.parametrize("limit", [{"clip_minutes": 0.5 / 60}, {"clip_unasked_seconds": 0.5}])
-def test_a_clip_whose_time_is_over_leaves_no_decoder(
-    detector: Detector, clip: bytes, hanging: Decoders, limit: dict[str, float]
-) -> None:
-    client = app(detector, **limit)
-    address = send(client, clip)
-    until(lambda: bool(hanging))
-    until(lambda: ended(hanging[0]))
-    problem(client.get(address), 404, "no-such-clip")
-
-
 class Clock:
     now = 0.0
 
@@ -311,11 +301,24 @@ class Clock:
         return self.now
 
 
+@pytest.mark.parametrize("limit", [{"clip_minutes": 0.5}, {"clip_unasked_seconds": 30}])
+def test_a_clip_whose_time_is_over_leaves_no_decoder(
+    detector: Detector, clip: bytes, hanging: Decoders, limit: dict[str, float]
+) -> None:
+    client, clock = app(detector, **limit), Clock()
+    client.application.extensions["unmask"].clips._clock = clock
+    address = send(client, clip)
+    until(lambda: bool(hanging))
+    clock.now = 30.0
+    until(lambda: ended(hanging[0]))
+    problem(client.get(address), 404, "no-such-clip")
+
+
 def test_answers_are_forgotten_after_their_time_and_clips_that_nobody_asks_for_before(detector: Detector) -> None:
     clock, answered = Clock(), threading.Event()
 
     def judge(job: Any, upload: Upload) -> Any:
-        answered.wait(20)
+        answered.wait(PATIENCE)
 
     settings = Settings(clip_minutes=10, clip_unasked_seconds=60, clips_under_way=2)
     jobs = ClipJobs(judge, settings, Metrics(detector, Pool(1, 0, 1.0)), clock=clock)
@@ -499,7 +502,7 @@ def test_no_file_is_written(serve, clip: bytes) -> None:
     server: Server = serve()
     with watching_files() as written:
         _, headers, _ = ask(server, "POST", CLIPS, clip)
-        until(lambda: json.loads(ask(server, "GET", headers["location"])[2])["state"] == "done", 60)
+        until(lambda: json.loads(ask(server, "GET", headers["location"])[2])["state"] == "done")
     # The second is a descriptor, of memory: see the next test.
     assert [line for line in written if not re.match(r"/dev/null |\d+ ", line)] == []
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.serve.test_server import ask
 from tests.serve.test_start import port_of
+from tests.waiting import PATIENCE
 from unmask.serve import Server, Settings
 from unmask.serve.clips import PICTURES_A_CLIP
 from unmask.serve.security import checked_token
@@ -101,7 +102,7 @@ def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path) -
             request = Request(
                 f"http://127.0.0.1:{port_of(process)}/metrics", headers={"Authorization": f"Bearer {token}"}
             )
-            with urlopen(request, timeout=30) as reply:
+            with urlopen(request, timeout=PATIENCE) as reply:
                 assert reply.status == 200
         finally:
             process.kill()

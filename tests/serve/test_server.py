@@ -5,7 +5,6 @@ import json
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.conftest import QUIET
+from tests.waiting import PATIENCE, until
 from unmask.errors import UnmaskError
 from unmask.serve import Server, Settings, create_app
 
@@ -20,7 +20,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
         connection.request(method, path, body, headers)
         reply = connection.getresponse()
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
@@ -28,7 +28,7 @@ def ask(server: Server, method: str, path: str, body: bytes | None = None, **hea
 
 @contextmanager
 def raw(server: Server) -> Iterator[socket.socket]:
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
         yield connection
 
 
@@ -244,7 +244,7 @@ def test_where_no_proxy_is_trusted_a_client_cannot_name_itself(serve, wall: byte
 def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_answers(serve, monkeypatch) -> None:
     server = serve(workers=1, waiting=1)
     go = threading.Event()
-    monkeypatch.setattr(server.services.answering, "_answered", lambda *_: go.wait(20))
+    monkeypatch.setattr(server.services.answering, "_answered", lambda *_: go.wait(PATIENCE))
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda: statuses.append(ask(server, "POST", "/api/v1/check", b"x")[0]))
@@ -264,10 +264,11 @@ def test_over_the_queue_limit_requests_are_refused_at_once_and_the_page_still_an
 
 
 def test_a_check_that_takes_too_long_is_a_503_and_the_next_one_works(serve, monkeypatch, face: bytes) -> None:
-    server = serve(workers=2, seconds=1.0)
+    server = serve(workers=2)
     go = threading.Event()
     with monkeypatch.context() as patch:
-        patch.setattr(server.services.answering, "_answered", lambda *_: go.wait(20))
+        patch.setattr(server.services.pool, "seconds", 0.1)
+        patch.setattr(server.services.answering, "_answered", lambda *_: go.wait(PATIENCE))
         status, _, body = ask(server, "POST", "/api/v1/check", b"x")
     assert (status, json.loads(body)["code"]) == (503, "too-slow")
     assert ask(server, "POST", "/api/v1/check", face)[0] == 200
@@ -280,7 +281,7 @@ def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, mo
 
     def slow(*arguments: object) -> object:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(PATIENCE)
         return original(*arguments)
 
     monkeypatch.setattr(server.services.answering, "_answered", slow)
@@ -290,7 +291,7 @@ def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, mo
     in_flight.start()
     with raw(server) as arriving:
         arriving.sendall(post(len(face)) + face[:100])
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         until(lambda: whole - server.gateway.free_bytes == 2 * len(face))
         server.end()
         until(lambda: not accepts(server))
@@ -387,11 +388,3 @@ def test_the_watch_sees_a_file(tmp_path: Path) -> None:
     with watching_files() as written:
         (tmp_path / "a").write_bytes(b"x")
     assert len(written) == 1
-
-
-def until(condition, seconds: float = 10.0) -> None:
-    """Waits for what another thread is about to do."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        threading.Event().wait(0.005)

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from tests.waiting import PATIENCE, until
 
 from unmask.system.budget import Budget
 
@@ -15,16 +16,11 @@ def taking(budget, amount):
     def hold():
         with budget.take(amount):
             got.set()
-            enough.wait(10)
+            enough.wait(PATIENCE)
 
     thread = threading.Thread(target=hold)
     thread.start()
     return got, enough, thread
-
-
-def wait_until_waiting(budget, count):
-    while len(budget._waiting) < count:
-        threading.Event().wait(0.001)
 
 
 def test_parts_within_the_total_are_taken_side_by_side():
@@ -37,9 +33,9 @@ def test_a_part_beyond_the_total_waits_for_the_others():
     budget = Budget(10)
     with budget.take(6):
         got, enough, thread = taking(budget, 5)
-        wait_until_waiting(budget, 1)
+        until(lambda: len(budget._waiting) == 1)
         assert not got.is_set()
-    assert got.wait(10)
+    assert got.wait(PATIENCE)
     enough.set()
     thread.join()
 
@@ -48,9 +44,9 @@ def test_a_part_larger_than_the_total_is_taken_alone():
     budget = Budget(10)
     with budget.take(50):
         got, enough, thread = taking(budget, 1)
-        wait_until_waiting(budget, 1)
+        until(lambda: len(budget._waiting) == 1)
         assert not got.is_set()
-    assert got.wait(10)
+    assert got.wait(PATIENCE)
     enough.set()
     thread.join()
 
@@ -59,12 +55,12 @@ def test_a_large_part_is_not_kept_waiting_by_small_ones_that_come_later():
     budget = Budget(10)
     with budget.take(2):
         large = taking(budget, 9)
-        wait_until_waiting(budget, 1)
+        until(lambda: len(budget._waiting) == 1)
         small = taking(budget, 1)
-        wait_until_waiting(budget, 2)
+        until(lambda: len(budget._waiting) == 2)
         assert not small[0].is_set()
     for got, enough, thread in (large, small):
-        assert got.wait(10)
+        assert got.wait(PATIENCE)
         enough.set()
         thread.join()
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.conftest import ROOT
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.train
 
@@ -37,7 +38,7 @@ def test_a_run_learns(backend, prepared, tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.video import clips
+from tests.waiting import PATIENCE
 from unmask.errors import UnmaskError
 from unmask.video import reader
 from unmask.video.limits import CLIP_LIMITS
@@ -66,10 +67,14 @@ DECODERS = {
 def test_a_decoder_that_fails_is_a_refusal_of_the_clip(name, monkeypatch):
     code, expected = DECODERS[name]
     monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
-    monkeypatch.setattr(reader, "ENDING_SECONDS", 1.0)
-    stalled = 1.0 if name == "hangs" else 60.0
+    monkeypatch.setattr(reader, "ENDING_SECONDS", 1.0 if name == "writes nonsense for ever" else PATIENCE)
+    limits = replace(CLIP_LIMITS, stalled_seconds=PATIENCE)
+    if name == "hangs":
+        limits = replace(limits, stalled_seconds=1.0)
+    elif name == "takes all its time":
+        limits = replace(limits, decoder_seconds=1)
     with pytest.raises(UnmaskError) as refused:
-        read_clip(clips.animation("GIF"), limits=replace(CLIP_LIMITS, stalled_seconds=stalled, decoder_seconds=1))
+        read_clip(clips.animation("GIF"), limits=limits)
     assert refused.value.code == expected
 
 

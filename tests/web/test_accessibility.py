@@ -76,8 +76,7 @@ def test_the_page_at_work_has_no_violation(visit: Open, pictures: dict[str, Pict
     opened.complaints_are_meant = True
 
 
-# A long page: each size and each scheme once.
-@pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desk", "light")])
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_the_docs_page_has_no_violation(visit: Open, size: str, scheme: str) -> None:
     assert violations(visit("/api/v1/docs", size=size, scheme=scheme).page) == []
 

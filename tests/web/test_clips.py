@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.serve.test_server import until
 from tests.video import clips
+from tests.waiting import PATIENCE, until
 from tests.web.conftest import LOOKS, Open, Picture
 from tests.web.test_accessibility import violations
 from tests.web.test_page import answers, card_named, drop, tab_to
@@ -62,7 +62,7 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     go, take, seen = threading.Event(), Looking.take, []
 
     def wait(self: Looking, frame: Any) -> None:
-        assert not seen or go.wait(60)
+        assert not seen or go.wait(PATIENCE)
         seen.append(frame.number)
         take(self, frame)
 
@@ -101,7 +101,9 @@ def test_a_dropped_clip_gets_its_answer_and_plays_from_the_disk(
     assert card.locator("video").get_attribute("src").startswith("blob:")
     assert card.locator(".timeline").count() == 2
     assert card.locator(".moments svg.frame").count() == card.locator(".moments svg.closeup").count() == 6
-    shown, boxes = (card.locator(part).bounding_box() for part in ("video", ".boxes"))
+    shown, boxes = card.evaluate(
+        "card => ['video', '.boxes'].map(part => card.querySelector(part).getBoundingClientRect().toJSON())"
+    )
     assert shown == boxes
     assert shown["width"] / shown["height"] == pytest.approx(SIZE[0] / SIZE[1], rel=0.01)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
@@ -318,11 +320,8 @@ def test_the_slider_changes_the_opacity_of_all_heatmaps(visit: Open, films: dict
     assert {heat.get_attribute("opacity") for heat in card.locator("g.heat").all()} == {"0"}
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_without_script_a_clip_gets_its_answer_with_key_frames(
-    visit: Open, films: dict[str, Picture], size: str
-) -> None:
-    page = visit(script=False, size=size).page
+def test_without_script_a_clip_gets_its_answer_with_key_frames(visit: Open, films: dict[str, Picture]) -> None:
+    page = visit(script=False, size="phone").page
     page.set_input_files("#files", films["one"].payload)
     page.get_by_role("button", name="Check", exact=True).click()
     card = page.locator("article.clip")

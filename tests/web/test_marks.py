@@ -34,9 +34,12 @@ def test_the_mark_is_seen_above_the_verdict_and_breaks_nothing(
     mark = card.locator(".mark")
     assert SENTENCE in mark.inner_text()
     assert "The file itself says that it was edited with AI: Google AI (IPTC Credit)." in mark.inner_text()
-    # Of one moment: the page may be scrolling to the card.
-    below = "(card) => card.querySelector('.verdict').getBoundingClientRect().top"
-    assert card.evaluate(f"(card) => card.querySelector('.mark').getBoundingClientRect().bottom <= ({below})(card)")
+    # Of one moment: the page scrolls to its answers.
+    mark_ends, verdict_begins = card.evaluate("""card => {
+      const place = part => card.querySelector(part).getBoundingClientRect();
+      return [place(".mark").bottom, place(".verdict").top];
+    }""")
+    assert mark_ends <= verdict_begins
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert SENTENCE in page.get_by_role("status").inner_text()
     assert violations(page) == []

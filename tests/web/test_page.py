@@ -328,6 +328,8 @@ def test_without_script_a_picture_gets_its_answer(visit: Open, pictures: dict[st
 
 
 def test_motion_is_left_out_where_that_is_asked_for(visit: Open) -> None:
+    behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert visit(reduced_motion="no-preference").page.evaluate(behaviour) == "smooth"
     page = visit(reduced_motion="reduce").page
-    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    assert page.evaluate(behaviour) == "auto"
     assert page.evaluate("getComputedStyle(document.querySelector('#drop')).transitionProperty") in ("none", "all")

@@ -13,8 +13,8 @@ from unmask.stats import curves
 from unmask.stats.curves import ClassRow, Curve, ReliabilityBin
 from unmask.stats.inputs import UndefinedMeasureError, require_both_classes
 from unmask.stats.intervals import Estimate, estimate
-from unmask.stats.measures import MEASURES
-from unmask.stats.metrics import Judged, expected_calibration_error
+from unmask.stats.measures import MEASURES, value_of
+from unmask.stats.metrics import Judged
 from unmask.stats.resampling import REPLICATES, effective_groups, group_index
 from unmask.verdict import Thresholds, probability
 
@@ -218,9 +218,9 @@ def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
     before = None if logits is None else Judged.of(judged.labels, probability(logits, 1.0))
     return Reliability(
         after=curves.reliability(judged),
-        error_after=expected_calibration_error(judged.labels, judged.scores),
+        error_after=value_of("calibration_error", judged),
         before=None if before is None else curves.reliability(before),
-        error_before=None if before is None else expected_calibration_error(before.labels, before.scores),
+        error_before=None if before is None else value_of("calibration_error", before),
     )
 
 

@@ -1,7 +1,6 @@
-"""Measures of labels (0 real, 1 fake) and calibrated scores, P(fake): arrays in, one number out.
+"""Labels (0 real, 1 fake) and calibrated scores, P(fake), checked and together, and the measure that is wanted most.
 
-Every function checks its input first. What does not exist for the rows given, such as an AUC of one class, raises
-`UndefinedMeasureError` with the reason. What a report shows, with intervals, is in `measures` and `intervals`.
+All measures, by their names in a report, are in `measures`; with intervals, in `intervals`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from unmask.errors import UnmaskError
 from unmask.stats import weighted
 from unmask.stats.inputs import checked_pair
-from unmask.stats.weighted import Floats, Labels, Statistic
+from unmask.stats.weighted import Floats, Labels
 from unmask.verdict import Thresholds
 
 CALIBRATION_BINS: Final = 15
@@ -108,26 +107,6 @@ class Judged:
         return self.scores > 0.5
 
 
-def accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Share of right answers when fake is whatever scores above 0.5.
-
-    Args:
-        labels: (N,), 0 or 1.
-        probabilities: (N,), P(fake), 0..1.
-
-    Returns:
-        0..1.
-
-    Raises:
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> accuracy([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.8])
-    0.75
-    """
-    judged = Judged.of(labels, probabilities)
-    return float((judged.above_half == judged.fake).mean())
-
-
 def roc_auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Area under the ROC curve: the probability that a random fake scores above a random real, ties counted half.
 
@@ -148,116 +127,4 @@ def roc_auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     0.75
     """
     pair = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
-    return _of_all(weighted.roc_auc(*pair), pair[0].size)
-
-
-def average_precision(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Area under the precision-recall curve as a sum of steps, not interpolated, as scikit-learn's of that name.
-
-    Args:
-        labels: (N,), 0 or 1, both present.
-        probabilities: (N,), P(fake), 0..1.
-
-    Returns:
-        0..1; chance is the share of fakes.
-
-    Raises:
-        UndefinedMeasureError: One class only, or no rows.
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
-    0.833
-    """
-    pair = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
-    return _of_all(weighted.average_precision(*pair), pair[0].size)
-
-
-def equal_error_rate(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """EER: where the straight-line ROC curve meets false positive rate = false negative rate.
-
-    Args:
-        labels: (N,), 0 or 1, both present.
-        probabilities: (N,), P(fake), 0..1.
-
-    Returns:
-        0..1; 0 is a perfect ranking, 0.5 chance.
-
-    Raises:
-        UndefinedMeasureError: One class only, or no rows.
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> equal_error_rate([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
-    0.5
-    """
-    pair = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
-    return _of_all(weighted.equal_error_rate(*pair), pair[0].size)
-
-
-def true_positive_rate_at(labels: ArrayLike, probabilities: ArrayLike, limit: float) -> float:
-    """TPR@FPR: share of fakes found by the best threshold with a false positive rate of at most `limit`.
-
-    Args:
-        labels: (N,), 0 or 1, both present.
-        probabilities: (N,), P(fake), 0..1.
-        limit: 0..1, such as 0.01.
-
-    Returns:
-        0..1.
-
-    Raises:
-        UndefinedMeasureError: One class only, or no rows.
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> true_positive_rate_at([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.01)
-    0.5
-    """
-    pair = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
-    return _of_all(weighted.true_positive_rate_at(*pair, limit), pair[0].size)
-
-
-def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean squared distance of score and label (Brier, Monthly Weather Review 1950, for two classes).
-
-    Args:
-        labels: (N,), 0 or 1.
-        probabilities: (N,), P(fake), 0..1.
-
-    Returns:
-        0..1; lower is better.
-
-    Raises:
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> brier_score([0, 1], [0.5, 1.0])
-    0.125
-    """
-    checked, scores = checked_pair(labels, probabilities, probabilities=True)
-    return float(((scores - checked) ** 2).mean())
-
-
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = CALIBRATION_BINS) -> float:
-    """ECE: mean |score - share of fakes| over bins that hold equally many pictures; equal scores share a bin.
-
-    Equal-mass rather than equal-width bins: a sharp detector leaves most equal-width bins nearly empty (Nixon et
-    al., "Measuring Calibration in Deep Learning", CVPR Workshops 2019, section 4).
-
-    Args:
-        labels: (N,), 0 or 1.
-        probabilities: (N,), P(fake), 0..1.
-        bins: How many, at least 1.
-
-    Returns:
-        0..1; lower is better.
-
-    Raises:
-        UnmaskError: See `inputs.checked_pair`.
-
-    >>> expected_calibration_error([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5])
-    0.25
-    """
-    checked, scores = checked_pair(labels, probabilities, probabilities=True)
-    return _of_all(weighted.calibration_error(checked, scores, bins), checked.size)
-
-
-def _of_all(statistic: Statistic, rows: int) -> float:
-    return float(statistic(np.ones((1, rows)))[0])
+    return float(weighted.roc_auc(*pair)(np.ones((1, pair[0].size)))[0])
