@@ -72,3 +72,9 @@ def test_every_extra_that_a_page_names_exists():
         for extra in group.split(",")
     }
     assert {"video", "train"} <= named <= set(extras)
+
+
+def test_every_test_that_a_page_names_exists():
+    named = {path for text in TEXTS.values() for path in re.findall(r"\btests/[\w./]*\w", text)}
+    assert len(named) > 5
+    assert not [path for path in named if not (ROOT / path).exists()]
