@@ -43,6 +43,7 @@ ONE_PACKAGE = {
     "torch": ("torch", "-e '.[torch]'"),
     "jax": ("jax", "jax"),
     "openvino": ("openvino", "-e '.[openvino]'"),
+    "docs": ("sphinx", "-e '.[docs]'"),
 }
 
 # Each worker may load TensorFlow, in about 1.5 GB.

@@ -6,9 +6,11 @@ import datetime
 import math
 import os
 import platform
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "measurements"
 
 
 def hardware() -> str:
@@ -45,9 +47,50 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def write(name: str, text: str) -> Path:
-    """Write a page of `docs/measurements/` and print it."""
-    path = ROOT / "docs" / "measurements" / name
+    """Write a page of `docs/measurements/`, print it, and list it in the index."""
+    path = PAGES / name
     path.write_text(text)
     print(text)
     print(f"written: {path.relative_to(ROOT)}")
+    (PAGES / "index.md").write_text(index())
     return path
+
+
+def index() -> str:
+    """The page that lists all others: what was measured, when, with which detector, and by which script."""
+    rows = []
+    for page in sorted(PAGES.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if page.name == "index.md":
+            continue
+        title = text.splitlines()[0].removeprefix("# ")
+        detector = re.search(r"unmask-\w+ \d+", text)
+        script = re.search(r"benchmarks/\w+\.py", text)
+        rows.append(
+            [
+                f"[{title}]({page.name})",
+                max(re.findall(r"20\d\d-\d\d-\d\d", text), default=""),
+                detector[0] if detector else "",
+                f"`{script[0]}`" if script else "",
+            ]
+        )
+    return INDEX + table(["What was measured", "When", "Detector", "Script"], sorted(rows))
+
+
+INDEX = """\
+# Measurements
+
+Each page was written by a script of the repository, with the machine and the date on it. Where a detector is named that is not
+the shipped one, the page tells of that earlier detector.
+
+```{toctree}
+:hidden:
+:glob:
+
+*
+```
+
+"""
+
+if __name__ == "__main__":
+    (PAGES / "index.md").write_text(index())

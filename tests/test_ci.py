@@ -4,10 +4,13 @@ import re
 import tomllib
 
 import pytest
+import yaml
 
+import unmask
 from tests.conftest import ROOT
 
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +42,20 @@ def test_the_docstrings_examples_run_with_the_tests(pyproject):
     options = pyproject["tool"]["pytest"]["ini_options"]
     assert "--doctest-modules" in options["addopts"].split()
     assert options["testpaths"] == ["tests", "src"]
+
+
+def test_the_workflow_runs_everything_on_every_python_that_is_promised(pyproject):
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    assert {"run": ".ci/run"} in jobs["everything"]["steps"]
+    tried = {version for job in ("everything", "light") for version in jobs[job]["strategy"]["matrix"]["python"]}
+    promised = re.findall(r"Python :: (3\.\d+)", str(pyproject["project"]["classifiers"]))
+    assert tried == set(promised)
+
+
+def test_no_hook_fetches_anything():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert {repo["repo"] for repo in hooks} == {"local"}
+
+
+def test_the_changelog_has_the_version_of_the_package():
+    assert re.search(rf"^## \[{re.escape(unmask.__version__)}\] - 20\d\d-", CHANGELOG, re.MULTILINE)
