@@ -1,4 +1,5 @@
-"""How long does a clip take beside bare decoding and bare inference of the same frames, and how much memory does it hold?
+"""How long does a clip take beside bare decoding and bare inference of the same frames, how much memory does it hold, and how
+long does a picture take that is sent to a server which looks at clips?
 
     python benchmarks/clip_speed.py [--detector FOLDER] [--runs 3] [--write]
 
@@ -20,14 +21,17 @@ import av
 import numpy as np
 
 from machine import hardware, table, today, write
+from serving import ask, unmask_serve
 from unmask import Detector
 from unmask.checking import examine_clip
 from unmask.demo import draw_face
+from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.video.limits import CLIP_LIMITS
 
 SECONDS, RATE, WIDTH, HEIGHT = 30, 25, 1280, 720
+CLIPS, PICTURES = 4, 20
 LENGTHS = {"10 s": 1 / 3, "30 s": 1, "10 min": 20, "60 min": 120}
 
 
@@ -42,6 +46,7 @@ def main() -> None:
         clip = Path(folder) / "clip.mp4"
         make(clip)
         speed = [timed(detector, clip) for _ in range(options.runs + 1)][1:]  # the first one warms up
+        alone, beside = beside_clips(clip.read_bytes())
         memory = []
         for name, times in LENGTHS.items():
             long = Path(folder) / f"{times}.mp4"
@@ -56,6 +61,9 @@ def main() -> None:
         f"{SECONDS} s of {WIDTH} x {HEIGHT} H.264, {RATE} frames a second; default sampling: "
         f"32 frames. Best ratio: {best[3]:.2f}.\n\n"
         f"{table(['bare decoding', 'bare inference', 'sum', 'unmask check', 'ratio'], rows)}\n"
+        f"A picture sent to `unmask serve`: {np.median(alone):.2f} s ({max(alone):.2f} s at most of {len(alone)}); while it has "
+        f"{CLIPS} of these clips to look at, {np.median(beside):.2f} s ({max(beside):.2f} s at most of {len(beside)}), "
+        f"{np.median(beside) / np.median(alone):.2f} times.\n\n"
         "The same clip shown again and again; the most that was held at a time:\n\n"
         f"{table(['Length', 'frames looked at', 'program', 'its decoder', 'time'], memory)}\n"
         f"{detector.label}, {hardware()}, {today()}; written by `benchmarks/clip_speed.py`.\n"
@@ -64,6 +72,28 @@ def main() -> None:
         write("clip_speed.md", page)
     else:
         print(page)
+
+
+def beside_clips(clip: bytes) -> tuple[list[float], list[float]]:
+    """Seconds of pictures sent one after the other to a server: alone, and while it has clips to look at."""
+    picture = encode_jpeg(draw_face(), 92)
+    with unmask_serve() as server:
+
+        def seconds() -> float:
+            reply = ask(server.port, "/api/v1/check", picture, Content_Type="image/jpeg")
+            assert reply.status == 200, reply.body
+            return reply.seconds
+
+        seconds()  # the first one warms up
+        alone = [seconds() for _ in range(PICTURES)]
+        sent = [ask(server.port, "/api/v1/clips", clip, Content_Type="video/mp4") for _ in range(CLIPS)]
+        assert {reply.status for reply in sent} == {202}, sent
+        last = sent[-1].headers["location"]
+        beside: list[float] = []
+        while len(beside) < PICTURES and b'"done"' not in ask(server.port, last, method="GET").body:
+            beside.append(seconds())
+            time.sleep(0.2)  # people send no picture the moment they have an answer
+    return alone, beside
 
 
 def make(path: Path) -> None:
