@@ -27,7 +27,7 @@ def test_every_package_that_an_answer_needs_is_looked_for(project):
 
 def test_every_extra_for_users_is_looked_for(project):
     extras = project["optional-dependencies"]
-    for extra in extras.keys() - {"dev", "docs", "web-test"}:
+    for extra in extras.keys() - {"dev", "docs", "web-test", "scan-test"}:
         of_it = names(extras[extra]) & OPTIONAL.keys()
         assert of_it, extra
         assert all(f"[{extra}]" in OPTIONAL[name] for name in of_it)

@@ -46,6 +46,9 @@ OPTIONAL = {
     "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
     "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
     "av": "clips; in a clone of Unmask: pip install '.[video]'; it comes with '.[train]', too",
+    "pyarrow": "scanning many pictures; in a clone of Unmask: pip install '.[scan]'",
+    "aiohttp": "scanning what is on web servers; in a clone of Unmask: pip install '.[cloud]'",
+    "ray": "the same on a cluster; in a clone of Unmask: pip install '.[ray]'",
     "c2pa-python": "content credentials on the web page; in a clone of Unmask: pip install '.[c2pa]'",
 }
 

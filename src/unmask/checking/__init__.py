@@ -141,7 +141,7 @@ def check_paths(
     """The answers for many pictures and clips, one by one, in the order of the paths.
 
     Args:
-        paths: Files. Folders are for `unmask.cli.paths.expand`.
+        paths: Files. Folders are for `unmask.checking.paths.expand`.
         detector: Loaded once, shared by all workers; load it with `threads=1` for the best throughput.
         face_search: False to take each whole picture as the face.
         max_faces: Judge only so many of the largest faces in each; None for all.

@@ -45,6 +45,22 @@ def import_openvino() -> Any:
     return openvino
 
 
+def import_ray() -> Any:
+    """The packages `ray` and `ray.data`, which then reports nothing to its maker, nor do the processes that it starts.
+
+    By default every cluster that it starts sends what it is used for to a collector, once an hour. A cluster that somebody
+    else started does what its own `ray start` was told.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    import ray.data
+
+    return ray
+
+
 def keep_keras_out_of_home() -> None:
     """Stops Keras, and what it imports, from writing into the home folder. To be called before it is imported.
 

@@ -1,0 +1,221 @@
+"""Items -> rows, in processes with a loaded detector each; one machine's part of a scan, and one worker's of a cluster.
+
+A picture is judged by itself, exactly as `unmask check` does it. Several pictures' faces in one run of the network are no
+faster on a processor (benchmarks/scan_speed.py), and the last digits of a score would depend on who else was in the run.
+Processes, because a file that brings a decoder down must cost its own row and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from unmask.checking import SAMPLING, Sampling, examine_clip, examine_image, unreadable
+from unmask.checking.clips import unreadable_clip
+from unmask.errors import UnmaskError
+from unmask.scan.rows import Row, failed_row, row_of
+from unmask.scan.storage import read
+from unmask.video.kinds import is_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from unmask.detector import Detector
+    from unmask.scan.sources import Item
+
+# Files that are read ahead; a store answers each late, and many at once as fast as one.
+READERS = 16
+# Errors that are the detector's or the caller's, and end the scan.
+_OF_THE_RUN = frozenset({"no-score", "bad-part", "bad-max-faces"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the detector, the same for every picture; pickles.
+
+    Attributes:
+        detector: That judges; load it with `threads=1`.
+        face_search: False to take each whole picture as the face.
+        max_faces: Judge only so many of the largest faces in each.
+        sampling: What is looked at in clips.
+    """
+
+    detector: Detector
+    face_search: bool = True
+    max_faces: int | None = None
+    sampling: Sampling = SAMPLING
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    name: str
+    sha256: str = ""
+    source: bytes | str = b""  # a path for clips on this machine, which are too large to hand on
+    failure: UnmaskError | None = None
+
+
+class Judges(AbstractContextManager["Judges"]):
+    """Processes that judge. They start with the first item that needs one.
+
+    Args:
+        asked: Of the detector.
+        workers: How many, 1 or more.
+    """
+
+    def __init__(self, asked: Asked, workers: int) -> None:
+        self._asked, self._workers = asked, workers
+        self._blank = row_of(unreadable(asked.detector, None, UnmaskError("", hint="", code="")), "", None)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")  # ONNX Runtime does not survive a fork
+        return ProcessPoolExecutor(self._workers, spawn, initializer=_begin, initargs=(self._asked,))
+
+    def __exit__(self, *ended: object) -> None:
+        self._readers.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
+
+    def rows(self, items: Iterable[Item], known: Callable[[str], Row | None] = lambda sha256: None) -> Iterator[Row]:
+        """A row for every item, each as soon as it is known; the same bytes are judged once.
+
+        Args:
+            items: What to judge. So many are held in memory as are read ahead, however many there are.
+            known: The row of bytes with this sha256 from earlier on, or None.
+
+        Raises:
+            UnmaskError: The detector itself is unfit, or an argument makes no sense. Never for a picture or clip.
+        """
+        under_way: dict[Future[Row], _Read] = {}
+        same: dict[str, list[str]] = {}  # by the sha256 of what is being judged: further names of the same bytes
+
+        def finished() -> Iterator[Row]:
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            try:
+                results = [(under_way[future], future.result()) for future in done]
+            except BrokenProcessPool:
+                # Any of those under way can have done it; each by itself tells.
+                self._restart()
+                results = [(one, self._alone(one)) for one in under_way.values()]
+                done = set(under_way)
+            for future in done:
+                del under_way[future]
+            for one, row in results:
+                yield row
+                yield from (row | {"path": name, "seconds": 0.0} for name in same.pop(one.sha256))
+
+        for one in self._read_ahead(items):
+            if one.failure:
+                yield self._failed(one, one.failure)
+            elif earlier := known(one.sha256):
+                yield earlier | {"path": one.name, "seconds": 0.0}
+            elif one.sha256 in same:
+                same[one.sha256].append(one.name)
+            else:
+                same[one.sha256] = []
+                under_way[self._submit(one)] = one
+                if len(under_way) >= 3 * self._workers:
+                    yield from finished()
+        while under_way:
+            yield from finished()
+
+    def _submit(self, one: _Read) -> Future[Row]:
+        try:
+            return self._pool.submit(_judge, one)
+        except BrokenProcessPool as error:  # noticed before a result could tell
+            broken: Future[Row] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def _alone(self, one: _Read) -> Row:
+        try:
+            return self._pool.submit(_judge, one).result()
+        except BrokenProcessPool:
+            self._restart()
+            hint = "Open it in a picture editor and save it anew; or give the program more memory."
+            what = "the program that decodes and judges broke down over this file"
+            return self._failed(one, UnmaskError(what, hint=hint, code="crash"))
+
+    def _restart(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = self._start()
+
+    def _failed(self, one: _Read, failure: UnmaskError) -> Row:
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        return failed_row(self._blank, one.name, failure, one.sha256 or None) | {"checked": now}
+
+    def _read_ahead(self, items: Iterable[Item]) -> Iterator[_Read]:
+        reading: deque[Future[_Read]] = deque()
+        for item in items:
+            reading.append(self._readers.submit(_read, item))
+            if len(reading) > READERS:
+                yield reading.popleft().result()
+        while reading:
+            yield reading.popleft().result()
+
+
+def _read(item: Item) -> _Read:
+    try:
+        place = item.place
+        if item.failure or place is None:
+            data = item.data or b""
+        elif not place.root and is_clip(place.path):
+            with open(place.path, "rb") as file:
+                return _Read(item.name, hashlib.file_digest(file, "sha256").hexdigest(), place.path)
+        else:
+            data = read(place)
+    except OSError as error:  # a clip that went away at this moment
+        failure = UnmaskError(f"it could not be read: {error.strerror}", hint="Check the disk.", code="read-error")
+        return _Read(item.name, failure=failure)
+    except UnmaskError as error:
+        return _Read(item.name, failure=error)
+    return _Read(item.name, hashlib.sha256(data).hexdigest(), data, item.failure)
+
+
+# In a process that judges.
+_asked: Asked | None = None
+
+
+def _begin(asked: Asked) -> None:
+    global _asked
+    _asked = asked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can tell nobody; without it there is nothing left to do."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _judge(one: _Read) -> Row:
+    assert _asked is not None
+    asked, moves = _asked, is_clip(one.source)
+    how = {"face_search": asked.face_search, "max_faces": asked.max_faces, "heatmap": False}
+    try:
+        if moves:
+            found = examine_clip(asked.detector, one.source, asked.sampling, **how).finding  # type: ignore[arg-type]
+            return row_of(found, one.name, one.sha256)
+        return row_of(
+            examine_image(asked.detector, one.source, credentials=False, **how).finding,  # type: ignore[arg-type]
+            one.name,
+            one.sha256,
+        )
+    except UnmaskError as error:
+        if error.code in _OF_THE_RUN:
+            raise
+        failed = unreadable_clip if moves else unreadable
+        return row_of(failed(asked.detector, None, error), one.name, one.sha256)

@@ -1,0 +1,196 @@
+"""The folder of results: parts in Parquet, which are the journal as well, and what may go on in the same folder.
+
+A part is written beside its place, forced to the disk and renamed, so that it is there whole or not at all. A picture is done
+when its row is in a part; a run that was killed begins with what no part holds. So there is no second file that could say
+something else than the results do, and a loss of power costs the work since the last part, at most a minute of it. Which
+names and which bytes are in the parts is kept in a nameless SQLite file while a run lasts, and not in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unmask.errors import UnmaskError
+from unmask.output.files import writing
+from unmask.scan.rows import Row, schema
+from unmask.scan.sources import Work
+from unmask.scan.storage import UNREACHABLE
+from unmask.system.atomic import atomic_write, sweep
+
+JOB, PARTS = "scan.json", "parts"
+# A part is written when it has so many rows, or so many seconds after the last one.
+ROWS_A_PART = 1_000
+SECONDS_A_PART = 60.0
+# Of `JOB` and of the columns; a folder in another one is refused.
+FORMAT = 1
+
+
+class Results(AbstractContextManager["Results"]):
+    """Takes in rows. The caller holds the folder's lock.
+
+    Args:
+        folder: Of the results; made if absent.
+        job: What a row depends on besides the picture: detector, policy and the like, as JSON holds it.
+
+    Attributes:
+        parts: The folder of parts.
+        before: How many rows earlier runs have left.
+
+    Raises:
+        UnmaskError: The folder holds the results of another job, or a part that cannot be read.
+    """
+
+    def __init__(self, folder: Path, job: dict[str, Any]) -> None:
+        self.parts = folder / PARTS
+        _refuse_another(folder / JOB, {"format": FORMAT, **job})
+        self.parts.mkdir(exist_ok=True)
+        sweep(self.parts, "*.parquet")
+        self._index = sqlite3.connect("")  # nameless: the system takes it away with the process
+        self._index.execute("CREATE TABLE seen (path TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._index.execute("CREATE TABLE judged (sha256 TEXT PRIMARY KEY, part INTEGER) WITHOUT ROWID")
+        self._rows: dict[str, Row] = {}
+        self._by_sha256: dict[str, Row] = {}
+        self._written = time.monotonic()
+        self._number = 0
+        self.before = sum(self._take_in(part) for part in sorted(self.parts.glob("*.parquet")))
+
+    def __exit__(self, *ended: object) -> None:
+        try:
+            self.flush()
+        finally:
+            self._index.close()
+
+    def rest(self, work: Work) -> Work | None:
+        """What is still to be done of a piece of work; None for nothing. Asked again, it is under way and so nothing."""
+        if work.shard:
+            shard = work.places[0].name
+            if not self._is_new(f"{shard}?{work.group}"):
+                return None
+            done = self._done_in(f"{shard}#", work)
+            return None if len(done) == work.count else replace(work, done=done)
+        places = tuple(place for place in work.places if self._is_new(place.name))
+        return replace(work, places=places, count=len(places)) if places else None
+
+    def known(self, sha256: str) -> Row | None:
+        """The row of these bytes, under whatever name they were judged."""
+        import pyarrow.parquet as pq
+
+        if row := self._by_sha256.get(sha256):
+            return row
+        found = self._index.execute("SELECT part FROM judged WHERE sha256 = ?", (sha256,)).fetchone()
+        if found is None:
+            return None
+        rows: list[Row] = pq.read_table(self._part(found[0]), filters=[("sha256", "=", sha256)]).to_pylist()
+        return rows[0]
+
+    def add(self, row: Row) -> None:
+        """Take in a row; it is safe with the next part.
+
+        Raises:
+            UnmaskError: The part cannot be written.
+        """
+        self._rows[row["path"]] = row
+        if row["sha256"]:
+            self._by_sha256[row["sha256"]] = row
+        if len(self._rows) >= ROWS_A_PART or time.monotonic() - self._written >= SECONDS_A_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is as a part."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._written = time.monotonic()
+        if not self._rows:
+            return
+        part = self._part(self._number)
+        with writing(part), atomic_write(part, durable=True) as file:
+            pq.write_table(pa.Table.from_pylist(list(self._rows.values()), schema()), file, compression="zstd")
+        self._judged(self._by_sha256, self._number)
+        self._number += 1
+        self._rows, self._by_sha256 = {}, {}
+
+    def _take_in(self, part: Path) -> int:
+        """Counts what a part holds as done, but for what could not be reached, which leaves it and is tried again."""
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(part, columns=["path", "sha256", "failure"])
+            lost = pc.fill_null(pc.equal(table["failure"], UNREACHABLE), False)
+            if pc.any(lost).as_py():
+                whole = pq.read_table(part).filter(pc.invert(lost))
+                with atomic_write(part, durable=True) as file:
+                    pq.write_table(whole, file, compression="zstd")
+                table = table.filter(pc.invert(lost))
+            number = int(part.stem.rpartition("-")[2])
+        except (OSError, ValueError) as error:
+            raise UnmaskError(
+                f"{part} cannot be read: {type(error).__name__}",
+                hint="Take the file away; its pictures are then judged again.",
+                code="bad-results",
+            ) from None
+        names = ((path,) for path in table["path"].to_pylist())
+        self._index.executemany("INSERT OR IGNORE INTO seen VALUES (?)", names)
+        self._judged((sha256 for sha256 in table["sha256"].to_pylist() if sha256), number)
+        self._number = max(self._number, number + 1)
+        return int(table.num_rows)
+
+    def _done_in(self, prefix: str, work: Work) -> frozenset[str]:
+        if work.count is None:
+            asked = self._index.execute(
+                "SELECT path FROM seen WHERE path > ? AND path < ?", (prefix, f"{prefix[:-1]}$")
+            )
+            return frozenset(path for (path,) in asked)
+        names = (f"{prefix}{work.first + number}" for number in range(work.count))
+        look = "SELECT 1 FROM seen WHERE path = ?"
+        return frozenset(name for name in names if self._index.execute(look, (name,)).fetchone())
+
+    def _judged(self, hashes: Any, part: int) -> None:
+        pairs = ((sha256, part) for sha256 in hashes)
+        self._index.executemany("INSERT OR IGNORE INTO judged VALUES (?, ?)", pairs)
+
+    def _is_new(self, name: str) -> bool:
+        return self._index.execute("INSERT OR IGNORE INTO seen VALUES (?)", (name,)).rowcount == 1
+
+    def _part(self, number: int) -> Path:
+        return self.parts / f"part-{number:06}.parquet"
+
+
+def batches_of(parts: Path, columns: list[str]) -> Iterator[list[Row]]:
+    """The rows of all parts, some at a time.
+
+    Args:
+        parts: The folder of parts.
+        columns: Which are wanted.
+    """
+    import pyarrow.parquet as pq
+
+    for part in sorted(parts.glob("*.parquet")):
+        yield pq.read_table(part, columns=columns).to_pylist()
+
+
+def _refuse_another(file: Path, job: dict[str, Any]) -> None:
+    try:
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        with writing(file), atomic_write(file, "w", durable=True) as stream:
+            stream.write(json.dumps(job, indent=2) + "\n")
+        return
+    except ValueError:
+        earlier = {}
+    other = [name for name in {**job, **earlier} if earlier.get(name) != job.get(name)]
+    if other:
+        told = "; ".join(f"{name} {earlier.get(name)!r} there, {job.get(name)!r} here" for name in other)
+        raise UnmaskError(
+            f"{file.parent} holds the results of another scan ({told})",
+            hint="Name another folder with --out, or give the same detector, policy and options as then.",
+            code="other-scan",
+        )

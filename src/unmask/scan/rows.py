@@ -1,0 +1,99 @@
+"""One row a picture or clip: what a finding becomes in the table of results, and the columns of that table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unmask.finding import ClipFinding, FaceFinding, Finding
+from unmask.output.evidence import mark_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow
+
+    from unmask.errors import UnmaskError
+
+Row = dict[str, Any]
+
+
+def schema() -> pyarrow.Schema:
+    """The columns of the results; docs/scan.md says what each holds."""
+    import pyarrow as pa
+
+    text, number, whole = pa.string(), pa.float64(), pa.int32()
+    face = pa.struct(
+        [
+            ("left", whole), ("top", whole), ("width", whole), ("height", whole), ("verdict", text), ("score", number),
+            ("logit", number), ("notes", pa.list_(text)), ("person", whole), ("time", number),
+        ]
+    )  # fmt: skip
+    return pa.schema(
+        [
+            ("path", text), ("sha256", text), ("kind", text), ("status", text), ("verdict", text), ("score", number),
+            ("faces", pa.list_(face)), ("notes", pa.list_(text)), ("marks", text), ("format", text), ("width", whole),
+            ("height", whole), ("file_bytes", pa.int64()), ("failure", text), ("message", text), ("hint", text),
+            ("detector", text), ("policy", text), ("checked", text), ("seconds", number),
+        ]
+    )  # fmt: skip
+
+
+def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row:
+    """The row of one finding.
+
+    Args:
+        finding: What was found.
+        name: What the row is known by.
+        sha256: Of the file's bytes; None where they could not be read.
+    """
+    is_clip = isinstance(finding, ClipFinding)
+    facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
+    failure = finding.failure
+    return {
+        "path": name,
+        "sha256": sha256,
+        "kind": "clip" if is_clip else "picture",
+        "status": finding.status.value,
+        "verdict": finding.verdict.value if finding.verdict else None,
+        "score": finding.score,
+        "faces": list(_faces(finding)),
+        "notes": list(dict.fromkeys(note.code for note in finding.notes)),
+        "marks": "" if isinstance(finding, ClipFinding) else mark_cell(finding),
+        "format": facts.format if facts else None,
+        "width": facts.width if facts else None,
+        "height": facts.height if facts else None,
+        "file_bytes": facts.file_bytes if facts else None,
+        "failure": failure.code if failure else None,
+        "message": failure.message if failure else None,
+        "hint": failure.hint if failure else None,
+        "detector": finding.detector,
+        "policy": finding.policy,
+        "checked": finding.checked,
+        "seconds": finding.seconds,
+    }
+
+
+def failed_row(blank: Row, name: str, error: UnmaskError, sha256: str | None = None) -> Row:
+    """The row of what never reached the detector.
+
+    Args:
+        blank: The row of something unreadable, which names detector and policy.
+        name: What the row is known by.
+        error: Why.
+        sha256: Of the bytes, where they were read.
+    """
+    return blank | {"path": name, "sha256": sha256, "failure": error.code, "message": error.message, "hint": error.hint}
+
+
+def _faces(finding: Finding | ClipFinding) -> Iterator[Row]:
+    if isinstance(finding, Finding):
+        yield from (_face(face, None, None) for face in finding.faces)
+        return
+    for number, person in enumerate(finding.people, start=1):
+        yield from (_face(moment.face, number, moment.time) for moment in person.moments)
+
+
+def _face(face: FaceFinding, person: int | None, time: float | None) -> Row:
+    box = {"left": face.box.left, "top": face.box.top, "width": face.box.width, "height": face.box.height}
+    said = {"verdict": face.verdict.value, "score": face.score, "logit": face.logit}
+    return {**box, **said, "notes": [note.code for note in face.notes], "person": person, "time": time}

@@ -1,0 +1,218 @@
+"""What a person names -> pieces of work, and what is in each: files, members of tars, rows of Parquet files."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from unmask.checking.paths import listed
+from unmask.errors import UnmaskError
+from unmask.image.file import printable_name, too_many_bytes
+from unmask.scan.storage import Place, listed_places, open_random, open_stream, place_of
+from unmask.video.limits import CLIP_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Files in one piece of work: few enough that losing a worker of a cluster costs seconds.
+BUNCH = 32
+TARS = (".tar", ".tar.gz", ".tgz")
+LISTS = (".txt", ".list", ".lst")
+# What stands beside the pictures in a WebDataset.
+NO_PICTURES = (".json", ".txt", ".cls", ".csv", ".npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture or clip.
+
+    Attributes:
+        name: What its row is known by: a path, an address, `shard.tar#member`, or `table.parquet#row`, rows from 0.
+        place: Where to read it; None where `data` is at hand.
+        data: The bytes of the file.
+        failure: Why it cannot be read.
+    """
+
+    name: str
+    place: Place | None = None
+    data: bytes | None = None
+    failure: UnmaskError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A piece of work.
+
+    Attributes:
+        places: Files; of a tar or a Parquet file the one that it is.
+        shard: "" for files, "tar" or "parquet".
+        group: The row group of a Parquet file.
+        first: The number of its first row in the file.
+        column: Its column of bytes.
+        count: How many pictures there are in it; None where that is not known.
+        failure: Why a shard cannot be opened.
+        done: Names of those in a shard that have their row already.
+    """
+
+    places: tuple[Place, ...]
+    shard: str = ""
+    group: int = 0
+    first: int = 0
+    column: str = ""
+    count: int | None = None
+    failure: UnmaskError | None = None
+    done: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def items(self) -> Iterator[Item]:
+        """What is to be judged; a shard that breaks off in the middle ends with an item that says so."""
+        if not self.shard:
+            yield from (Item(place.name, place, failure=self.failure) for place in self.places)
+            return
+        inside = _members(self.places[0]) if self.shard == "tar" else self._rows()
+        try:
+            yield from (item for item in inside if item.name not in self.done)
+        except UnmaskError as error:
+            yield Item(self.places[0].name, failure=error)
+        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+            yield Item(self.places[0].name, failure=_broken(self.places[0], error))
+
+    def _rows(self) -> Iterator[Item]:
+        import pyarrow.parquet as pq
+
+        number, name = self.first, self.places[0].name
+        with open_random(self.places[0]) as file, pq.ParquetFile(file) as table:
+            for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
+                for value in rows[0].to_pylist():
+                    yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
+                    number += 1
+
+
+def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[str] = ()) -> Iterator[Work | None]:
+    """The pieces of work behind what a person names.
+
+    Args:
+        sources: Files, folders, patterns and addresses. In them, tars and Parquet files are opened; a text file that is named
+            itself is a list of names.
+        column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
+        own: Places that this run writes.
+
+    Yields:
+        Work; None for every file that was left out.
+
+    Raises:
+        UnmaskError: A source that was named cannot be listed, or has no such column.
+    """
+    names, lists = [], []
+    for source in sources:
+        (lists if source.lower().endswith(LISTS) else names).append(source)
+    bunch: list[Place] = []
+
+    def files(places: Iterable[Place | None]) -> Iterator[Work | None]:
+        for place in places:
+            if place is None:
+                yield None
+            elif place.name.lower().endswith(TARS):
+                yield Work((place,), "tar")
+            elif place.name.lower().endswith(".parquet"):
+                yield from _parquet(place, column)
+            else:
+                bunch.append(place)
+                if len(bunch) == BUNCH:
+                    yield _bunch(bunch)
+
+    yield from files(listed_places(names, own))
+    for source in lists:
+        place = place_of(source)
+        with open_stream(place) as file:
+            named = listed(file.read())
+        yield from files(place.beside(name) for name in named)
+    if bunch:
+        yield _bunch(bunch)
+
+
+def _bunch(bunch: list[Place]) -> Work:
+    work = Work(tuple(bunch), count=len(bunch))
+    bunch.clear()
+    return work
+
+
+def _parquet(place: Place, column: str | None) -> Iterator[Work]:
+    import pyarrow.parquet as pq
+
+    try:
+        with open_random(place) as file, pq.ParquetFile(file) as table:
+            schema = table.schema_arrow
+            chosen = column or _only_column(place, schema)
+            if chosen not in schema.names:
+                raise _no_column(f"{place.name} has no column {chosen}", schema)
+            if _holds_bytes(schema.field(chosen).type):
+                first = 0
+                for group in range(table.num_row_groups):
+                    count = table.metadata.row_group(group).num_rows
+                    yield Work((place,), "parquet", group, first, chosen, count)
+                    first += count
+                return
+            for rows in table.iter_batches(BUNCH, columns=[chosen]):
+                places = tuple(place.beside(str(value)) for value in rows[0].to_pylist() if value)
+                yield Work(places, count=len(places))
+    except UnmaskError as error:
+        if error.code == "no-column":
+            raise
+        yield Work((place,), count=1, failure=error)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        yield Work((place,), count=1, failure=_broken(place, error))
+
+
+def _only_column(place: Place, schema: Any) -> str:
+    import pyarrow.types as types
+
+    fit = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
+    fit = fit or [name for name in schema.names if types.is_string(schema.field(name).type)]
+    if len(fit) > 1:
+        fit = [name for name in fit if name.lower() in ("image", "path", "file", "url", "uri")]
+    if len(fit) != 1:
+        raise _no_column(f"which column of {place.name} holds the pictures is not clear", schema)
+    return str(fit[0])
+
+
+def _no_column(message: str, schema: Any) -> UnmaskError:
+    hint = f"Name one with --column: {', '.join(schema.names)}."
+    return UnmaskError(message, hint=hint, code="no-column")
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_struct(kind):  # as Hugging Face's datasets writes pictures
+        return any(part.name == "bytes" and _holds_bytes(part.type) for part in kind)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _members(place: Place) -> Iterator[Item]:
+    names: Counter[str] = Counter()
+    with open_stream(place) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+        for member in archive:
+            archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
+            base = member.name.rpartition("/")[2]
+            if not member.isfile() or base.startswith(".") or base.lower().endswith(NO_PICTURES):
+                continue
+            name = Place(f"{place.name}#{member.name}").name
+            names[name] += 1
+            if names[name] > 1:  # the same name again is another picture
+                name += f"#{names[name]}"
+            content = archive.extractfile(member)
+            if member.size > CLIP_LIMITS.max_bytes or content is None:
+                failure = too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes)
+                yield Item(name, failure=failure)
+            else:
+                yield Item(name, data=content.read())
+
+
+def _broken(place: Place, error: Exception) -> UnmaskError:
+    return UnmaskError(
+        f"{printable_name(place.name)} cannot be read to its end: {type(error).__name__}",
+        hint="Copy it again; what could be read of it was judged.",
+        code="broken-shard",
+    )

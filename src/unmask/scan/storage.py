@@ -1,0 +1,212 @@
+"""Where files are: on this machine, in an object store or on a web server. Lists, opens and reads them, and tries again.
+
+Object stores and HDFS are pyarrow's own file systems; whatever else is named by an address is fsspec's. What a person sees of
+an address holds no password and no signature.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from glob import has_magic
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from unmask.checking.paths import expand
+from unmask.errors import UnmaskError
+from unmask.image.file import open_file, printable_name, read_file, too_many_bytes
+from unmask.image.limits import LIMITS
+from unmask.image.sniff import sniff
+from unmask.video.limits import CLIP_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+# How often a read is tried that fails for a passing reason, and how long the first pause is, in seconds; each further one
+# is twice as long. About 15 s in all, in which a store that asks to slow down has recovered.
+TRIES = 6
+FIRST_PAUSE = 0.5
+# Of a failure that another try may mend; the rows of such are tried again by the next run.
+UNREACHABLE = "unreachable"
+# pyarrow's own; the others are fsspec's.
+_ARROW = frozenset({"s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"})
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_SECRET = re.compile(r"([?&][^=&]*(?:sig|token|key|cred|secret|pass|auth)[^=&]*=)[^&]*", re.IGNORECASE)
+
+
+class Place(NamedTuple):
+    """A file or a folder.
+
+    Attributes:
+        path: As its file system names it.
+        root: What that is opened by, such as "s3://bucket?region=eu-north-1"; empty for this machine.
+    """
+
+    path: str
+    root: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a person sees, and what a row is known by: valid text without any secret."""
+        if not self.root:
+            return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if _scheme(self.root) in _ARROW:
+            return f"{_scheme(self.root)}://{self.path}"
+        return _SECRET.sub(r"\1...", re.sub(r"//[^/@]*@", "//", self.path))
+
+    def beside(self, name: str) -> Place:
+        """What a list at this place means by `name`: an address, or a path; of lists in a store, from the list's folder."""
+        if not self.root or _ADDRESS.match(name) or name.startswith("/"):
+            return place_of(name)
+        return self._replace(path=f"{self.path.rpartition('/')[0]}/{name}")
+
+
+def place_of(name: str) -> Place:
+    """The place that a path or an address names."""
+    address = _ADDRESS.match(name)
+    if address is None:
+        return Place(name)
+    scheme, rest = address[1].lower(), name[address.end() :]
+    if scheme == "file":
+        return Place(rest)
+    if scheme not in _ARROW:
+        return Place(name, f"{scheme}://")
+    location, question, options = rest.partition("?")
+    authority, _, key = location.partition("/")
+    bucket = authority.rpartition("@")[2]
+    path = f"/{key}" if scheme in ("hdfs", "viewfs") else f"{bucket}/{key}".rstrip("/")
+    return Place(path, f"{scheme}://{authority}{question}{options}")
+
+
+def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[Place | None]:
+    """The files behind paths, folders, patterns and addresses; None for each that was left out.
+
+    Args:
+        names: As typed.
+        own: What this run writes, which is left out.
+
+    Raises:
+        UnmaskError: A folder of a store cannot be listed, or is not there.
+    """
+    local: list[str] = []
+    for name in names:
+        place = place_of(name)
+        if place.root:
+            yield from _remote(place)
+        else:
+            local.append(place.path)
+    for candidate in expand(local, outputs=own):
+        yield None if candidate.left_out else Place(candidate.path)
+
+
+def _remote(place: Place) -> Iterator[Place | None]:
+    if _scheme(place.root) not in _ARROW:
+        yield place
+        return
+    from pyarrow.fs import FileSelector, FileType
+
+    folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if has_magic(place.path) else place.path
+
+    def look() -> list[Any]:
+        system = _system(place.root)
+        if not has_magic(place.path) and system.get_file_info([place.path])[0].type == FileType.File:
+            return [place.path]
+        found = system.get_file_info(FileSelector(folder, recursive=True))
+        return sorted(info.path for info in found if info.type == FileType.File)
+
+    for path in _trying(look, Place(folder, place.root).name):
+        if not has_magic(place.path) or fnmatchcase(path, place.path):
+            hidden = path.rpartition("/")[2].startswith(".")
+            yield None if hidden else Place(path, place.root)
+
+
+def read(place: Place) -> bytes:
+    """All of a picture or clip.
+
+    Raises:
+        UnmaskError: As `unmask.image.file.read_file`; ``unreachable`` where a store fails again and again.
+    """
+    if not place.root:
+        return read_file(place.path, LIMITS.max_bytes)
+
+    def whole() -> bytes:
+        with _system(place.root).open_input_file(place.path) as file:
+            size = file.size()
+            start = file.read(4096)
+            most = CLIP_LIMITS.max_bytes if sniff(start).is_clip else LIMITS.max_bytes
+            if size > most:
+                raise too_many_bytes(printable_name(place.name), size, most)
+            return cast(bytes, start + file.read())
+
+    return cast(bytes, _trying(whole, place.name))
+
+
+def open_random(place: Place) -> Any:
+    """A file to read from anywhere, as pyarrow likes it.
+
+    Raises:
+        UnmaskError: As `read`.
+    """
+    from pyarrow.fs import LocalFileSystem
+
+    system = _system(place.root) if place.root else LocalFileSystem()
+    return _trying(lambda: system.open_input_file(place.path), place.name)
+
+
+def open_stream(place: Place) -> BinaryIO:
+    """A file to read from its beginning to its end.
+
+    Raises:
+        UnmaskError: As `read`.
+    """
+    if not place.root:
+        return open_file(place.path, 1 << 62)
+    # A buffer, so that headers of 512 bytes are no requests of their own.
+    return cast(
+        BinaryIO, _trying(lambda: _system(place.root).open_input_stream(place.path, buffer_size=1 << 20), place.name)
+    )
+
+
+def _trying(work: Callable[[], Any], name: str) -> Any:
+    """What `work` returns, tried again after failures that pass; never a message of a library, in which a secret may stand."""
+    shown = printable_name(name)
+    for number in range(1, TRIES + 1):
+        try:
+            return work()
+        except FileNotFoundError:
+            hint = "Check the address, and the folder you are in."
+            raise UnmaskError(f"There is no file {shown}", hint=hint, code="missing") from None
+        except PermissionError:
+            hint = "Check who may read it, and which account is in use."
+            raise UnmaskError(f"{shown} may not be read", hint=hint, code="no-permission") from None
+        except (OSError, TimeoutError) as error:
+            if number == TRIES or getattr(error, "errno", None) is not None:
+                hint = "Check the connection and the address; the same command tries it again."
+                what = f"{shown} could not be read: {type(error).__name__}, tried {number} times"
+                raise UnmaskError(what, hint=hint, code=UNREACHABLE) from None
+            time.sleep(FIRST_PAUSE * 2 ** (number - 1))
+    raise AssertionError  # the last try returns or raises
+
+
+def _scheme(root: str) -> str:
+    return root.partition("://")[0]
+
+
+@lru_cache(maxsize=64)
+def _system(root: str) -> Any:
+    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+
+    scheme = _scheme(root)
+    if scheme in _ARROW:
+        return FileSystem.from_uri(root)[0]
+    try:
+        import fsspec
+
+        return PyFileSystem(FSSpecHandler(fsspec.filesystem(scheme)))
+    except (ImportError, ValueError):
+        raise UnmaskError(
+            f"addresses that begin with {scheme}:// cannot be read here",
+            hint="In a clone of Unmask: pip install '.[scan,cloud]'; for others than http and https, fsspec's package, too.",
+            code="no-package",
+        ) from None

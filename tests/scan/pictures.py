@@ -1,0 +1,34 @@
+"""Small pictures of noise, and the shards that they are put into."""
+
+import io
+import tarfile
+
+import numpy as np
+from PIL import Image
+
+
+def picture(seed: int, format_name: str = "PNG") -> bytes:
+    """The bytes of a picture, 72 x 72 pixels; every seed another one, 0 for black."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), np.uint8) if seed else np.zeros((9, 9, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).resize((72, 72), Image.Resampling.BOX).save(stream, format_name)
+    return stream.getvalue()
+
+
+def write_tar(path, members):
+    """A tar of (name, bytes) pairs."""
+    with tarfile.open(path, "w") as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def write_parquet(path, columns, **options):
+    """A Parquet file of {name: values}."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), path, **options)
+    return path

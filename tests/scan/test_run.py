@@ -1,0 +1,108 @@
+"""The contract of a scan, the same on one machine and on Ray."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from tests.scan.fragile import Fragile
+from tests.scan.pictures import picture, write_parquet, write_tar
+from unmask.checking import examine_image
+from unmask.errors import UnmaskError
+from unmask.scan.judging import Asked
+from unmask.scan.run import count, scanning
+
+pytestmark = pytest.mark.scan
+BACKENDS = [pytest.param(None, id="one machine"), pytest.param("local", id="ray", marks=pytest.mark.ray)]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Files good and bad, a tar and a Parquet file."""
+    folder = tmp_path_factory.mktemp("sources")
+    for seed in range(1, 6):
+        (folder / f"{seed}.png").write_bytes(picture(seed))
+    (folder / "same.png").write_bytes(picture(1))
+    (folder / "black.png").write_bytes(picture(0))
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "half.jpg").write_bytes(picture(6, "JPEG")[:200])
+    os.symlink("gone", folder / "link.png")
+    write_tar(folder / "shard.tar", [(f"{seed}.png", picture(seed)) for seed in (5, 6, 7)])
+    write_parquet(folder / "table.parquet", {"image": [picture(8), b"", picture(9)]})
+    return folder
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def finished(request, sources, toy_bundle, tmp_path_factory):
+    """What a scan found, its folder, and what was asked; the scan was stopped once on the way and went on."""
+    out = tmp_path_factory.mktemp("scans") / "out"
+    asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
+    how = {"workers": 1, "ray": request.param}
+    with scanning([str(sources)], out, asked, **how) as first:
+        rows = [next(first.rows) for _ in range(3)]
+    with scanning([str(sources)], out, asked, **how) as second:
+        assert second.before == 3
+        rows += list(second.rows)
+    return {row["path"].removeprefix(f"{sources}{os.sep}"): row for row in rows}, Counter(r["path"] for r in rows), out
+
+
+def test_every_picture_has_one_row_in_all(finished, sources):
+    rows, paths, out = finished
+    assert set(paths.values()) == {1}
+    assert len(rows) == count([str(sources / "table.parquet")], out) + len(list(sources.iterdir())) - 2 + 3
+
+
+def test_the_rows_say_what_a_check_says(finished, sources, toy_detector):
+    rows, _, _ = finished
+    for seed in range(1, 6):
+        finding = examine_image(toy_detector, sources / f"{seed}.png", face_search=False).finding
+        row = rows[f"{seed}.png"]
+        assert (row["status"], row["verdict"], row["score"]) == (finding.status, finding.verdict, finding.score)
+        assert row["sha256"] == finding.image.sha256
+        assert [face["logit"] for face in row["faces"]] == [face.logit for face in finding.faces]
+        assert row["detector"] == "toy 0.1"
+
+
+def test_the_same_bytes_get_the_same_answer_wherever_they_are(finished):
+    rows, _, _ = finished
+    for one, other in (("1.png", "same.png"), ("5.png", "shard.tar#5.png")):
+        left, right = ({k: v for k, v in rows[name].items() if k not in UNSTABLE} for name in (one, other))
+        assert left == right
+
+
+def test_every_bad_file_has_its_reason(finished):
+    rows, _, _ = finished
+    failures = {name: row["failure"] for name, row in rows.items() if row["verdict"] is None}
+    assert failures == {
+        "empty.jpg": "empty-file",
+        "text.jpg": "not-a-picture",
+        "half.jpg": "truncated",
+        "link.png": "broken-link",
+        "table.parquet#1": "empty-file",
+        "black.png": "crash",
+    }
+
+
+def test_a_file_that_breaks_the_process_costs_its_own_row_only(finished):
+    rows, _, _ = finished
+    assert rows["black.png"]["message"] == "the program that decodes and judges broke down over this file"
+    assert all(rows[f"shard.tar#{seed}.png"]["verdict"] for seed in (5, 6, 7))
+
+
+def test_nothing_is_left_to_do(finished, sources, toy_bundle):
+    _, paths, out = finished
+    asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
+    with scanning([str(sources)], out, asked, workers=1) as third:
+        assert third.before == len(paths)
+        assert list(third.rows) == []
+
+
+def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
+    _, _, out = finished
+    careful = Asked(Fragile.load(toy_bundle, threads=1, policy="careful"), face_search=False)
+    with pytest.raises(UnmaskError, match="another scan"), scanning([str(sources)], out, careful):
+        pass
+
+
+UNSTABLE = {"path", "seconds", "checked"}

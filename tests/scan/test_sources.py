@@ -1,0 +1,83 @@
+import pytest
+
+from tests.scan.pictures import picture, write_parquet, write_tar
+from unmask.errors import UnmaskError
+from unmask.scan.sources import BUNCH, work_of
+
+pytestmark = pytest.mark.scan
+
+
+def items(*sources, **options):
+    return [item for work in work_of(map(str, sources), **options) if work for item in work.items()]
+
+
+def names(*sources, **options):
+    return [item.name for item in items(*sources, **options)]
+
+
+def test_files_come_in_bunches_in_the_order_of_their_folder(in_folder):
+    for number in range(BUNCH + 1):
+        (in_folder / f"{number:03}.png").touch()
+    work = list(work_of([str(in_folder)]))
+    assert [piece.count for piece in work] == [BUNCH, 1]
+    assert work[1].places[0].name.endswith(f"{BUNCH:03}.png")
+
+
+def test_what_is_left_out_is_told(in_folder):
+    (in_folder / ".hidden").touch()
+    (in_folder / "out").mkdir()
+    (in_folder / "out" / "summary.html").touch()
+    assert list(work_of([str(in_folder)], own=[str(in_folder / "out")])) == [None]
+
+
+def test_a_list_names_files_and_addresses(in_folder):
+    (in_folder / "list.txt").write_text("a.png\n\ns3://bucket/b.png\n")
+    assert names("list.txt") == ["a.png", "s3://bucket/b.png"]
+
+
+def test_a_tar_gives_its_pictures_with_a_name_each(in_folder):
+    members = [("1.png", b"one"), ("1.json", b"{}"), (".x", b"x"), ("d/2.png", b"two"), ("1.png", b"three")]
+    write_tar("shard.tar", members)
+    found = [(item.name, item.data) for item in items("shard.tar")]
+    assert found == [("shard.tar#1.png", b"one"), ("shard.tar#d/2.png", b"two"), ("shard.tar#1.png#2", b"three")]
+
+
+def test_a_tar_that_breaks_off_gives_what_it_has_and_says_so(in_folder):
+    whole = write_tar(in_folder / "whole.tar", [("1.png", picture(1)), ("2.png", picture(2) * 20)]).read_bytes()
+    (in_folder / "torn.tar").write_bytes(whole[:3000])
+    first, last = items("torn.tar")
+    assert (first.name, first.data) == ("torn.tar#1.png", picture(1))
+    assert last.failure.code == "broken-shard"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_parquet_gives_bytes_by_the_number_of_the_row(in_folder, wrapped):
+    values = [b"one", b"two", b"three"]
+    cells = [{"bytes": value, "path": None} for value in values] if wrapped else values
+    write_parquet("t.parquet", {"image": cells, "label": [0, 1, 0]}, row_group_size=2)
+    assert [(item.name, item.data) for item in items("t.parquet")] == [
+        (f"t.parquet#{number}", value) for number, value in enumerate(values)
+    ]
+
+
+def test_parquet_gives_paths(in_folder):
+    write_parquet("t.parquet", {"path": ["a.png", "b.png"], "caption": ["x", "y"]})
+    assert names("t.parquet") == ["a.png", "b.png"]
+
+
+def test_which_column_is_meant_must_be_clear(in_folder):
+    write_parquet("t.parquet", {"left": ["a.png"], "right": ["b.png"]})
+    assert names("t.parquet", column="right") == ["b.png"]
+    with pytest.raises(UnmaskError) as error:
+        names("t.parquet")
+    assert "--column: left, right" in error.value.hint
+    with pytest.raises(UnmaskError, match="no column middle"):
+        names("t.parquet", column="middle")
+
+
+def test_a_broken_parquet_file_among_others_is_one_failure(in_folder):
+    (in_folder / "a.parquet").write_bytes(b"no table")
+    (in_folder / "b.png").touch()
+    broken, whole = items(in_folder)
+    assert broken.failure.code == "broken-shard"
+    assert whole.failure is None

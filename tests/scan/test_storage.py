@@ -1,0 +1,78 @@
+import pytest
+
+from unmask.errors import UnmaskError
+from unmask.scan import storage
+from unmask.scan.storage import Place, place_of, read
+
+pytestmark = pytest.mark.scan
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("s3://id:secret@bucket/a%20b/c.jpg?region=eu&session_token=secret", "s3://bucket/a%20b/c.jpg"),
+        ("https://me:secret@host/a.jpg?id=7&X-Amz-Signature=secret", "https://host/a.jpg?id=7&X-Amz-Signature=..."),
+        ("gs://bucket/folder/", "gs://bucket/folder"),
+        ("file:///tmp/a.jpg", "/tmp/a.jpg"),
+        ("photos/a.jpg", "photos/a.jpg"),
+    ],
+)
+def test_a_name_holds_no_secret(address, name):
+    assert place_of(address).name == name
+
+
+def test_a_name_that_is_no_unicode_becomes_text():
+    assert Place("a\udcff.jpg").name == "a\\xff.jpg"
+
+
+def test_a_list_in_a_store_names_its_neighbours():
+    place = place_of("s3://bucket/lists/a.txt?region=eu")
+    assert place.beside("b.jpg") == Place("bucket/lists/b.jpg", "s3://bucket?region=eu")
+    assert place.beside("https://host/b.jpg") == place_of("https://host/b.jpg")
+
+
+class Store:
+    """A file system that fails so many times."""
+
+    def __init__(self, failures, error):
+        self.left, self.error = failures, error
+
+    def open_input_file(self, path):
+        import pyarrow as pa
+
+        self.left -= 1
+        if self.left >= 0:
+            raise self.error
+        return pa.BufferReader(b"the file")
+
+
+def reading(monkeypatch, failures, error):
+    store = Store(failures, error)
+    monkeypatch.setattr(storage, "_system", lambda root: store)
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: None)
+    return lambda: read(Place("bucket/a.jpg", "s3://id:secret@bucket"))
+
+
+def test_a_passing_failure_is_tried_again(monkeypatch):
+    assert reading(monkeypatch, storage.TRIES - 1, OSError("SLOW_DOWN"))() == b"the file"
+
+
+def test_a_lasting_failure_says_where_and_tells_no_secret(monkeypatch):
+    with pytest.raises(UnmaskError) as error:
+        reading(monkeypatch, storage.TRIES, OSError("id:secret"))()
+    assert error.value.code == "unreachable"
+    assert "s3://bucket/a.jpg" in error.value.message
+    assert "secret" not in error.value.message
+
+
+@pytest.mark.parametrize(("error", "code"), [(FileNotFoundError(), "missing"), (PermissionError(), "no-permission")])
+def test_what_no_further_try_mends_is_not_tried_again(monkeypatch, error, code):
+    with pytest.raises(UnmaskError) as failure:
+        reading(monkeypatch, 1, error)()
+    assert failure.value.code == code
+
+
+def test_an_address_of_an_unknown_kind_is_refused():
+    with pytest.raises(UnmaskError, match="nosuch://") as error:
+        read(place_of("nosuch://a/b.jpg"))
+    assert error.value.code == "no-package"
