@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from machine import ROOT
 from serving import unmask_serve
-from unmask.serve.samples import sample_jpeg
+from unmask.demo.samples import sample_jpeg
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SIZES = {"desk": (1440, 1180), "phone": (375, 1700)}
@@ -56,10 +56,10 @@ def main() -> None:
 
 def fill(page: Any) -> None:
     """A fake-looking, a real-looking and a broken picture, in this order."""
-    whole = sample_jpeg("drawn-face")
+    whole = sample_jpeg("portrait")
     assert whole is not None
-    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": whole[:9000]}
-    for count, name in enumerate(("blended-face", "drawn-face"), start=1):
+    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": whole[:6000]}
+    for count, name in enumerate(("swapped-face", "portrait"), start=1):
         page.click(f"button[value={name}]")
         page.locator("article.answer").nth(count - 1).wait_for()
     page.set_input_files("#files", [broken])
@@ -88,7 +88,7 @@ def clips(page: Any) -> None:
 def clip() -> bytes:
     """The bytes of a video of six seconds: two drawn faces that sway, the right one with a softer face blended in."""
     faces = []
-    for name in ("drawn-face", "blended-face"):
+    for name in ("portrait", "swapped-face"):
         data = sample_jpeg(name)
         assert data is not None
         faces.append(Image.open(io.BytesIO(data)))

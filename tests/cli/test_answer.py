@@ -413,7 +413,7 @@ def test_the_progress_bar_and_the_lines_do_not_run_into_each_other(toy_bundle, f
 def test_demo_writes_to_a_folder_of_any_name_and_heeds_its_options(run, in_folder):
     result = run("demo", "--out", "a[/b]", "--no-face-search")
     assert result.exit_code == 0
-    assert "The picture: a[/b]/face.png" in result.stdout
+    assert "Its heatmap: a[/b]/0001-portrait-face1.png" in result.stdout
     assert "the whole picture taken as one face" in result.stdout
 
 
@@ -421,7 +421,9 @@ def test_demo_needs_nothing_and_shows_a_verdict_and_a_heatmap(run, in_folder):
     result = run("demo")
     assert result.exit_code == 0
     assert "P(fake)" in result.stdout
-    assert sorted(os.listdir("unmask-demo")) == ["0001-face-face1.png", "face.png"]
+    assert "What is known of it: A fake" in result.stdout
+    heatmaps = ["0001-portrait-face1.png", "0002-swapped-face-face1.png"]
+    assert sorted(os.listdir("unmask-demo")) == [*heatmaps, "portrait.jpg", "swapped-face.jpg"]
 
 
 @pytest.fixture

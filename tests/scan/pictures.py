@@ -8,8 +8,10 @@ from PIL import Image
 
 
 def picture(seed: int, format_name: str = "PNG") -> bytes:
-    """The bytes of a picture, 72 x 72 pixels; every seed another one, 0 for black."""
-    noise = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), np.uint8) if seed else np.zeros((9, 9, 3), np.uint8)
+    """The bytes of a picture, 72 x 72 pixels; every seed another one; 0 for black, -1 for white."""
+    noise = np.random.default_rng(max(seed, 0)).integers(0, 256, (9, 9, 3), np.uint8)
+    if seed < 1:
+        noise[:] = -seed * 255
     stream = io.BytesIO()
     Image.fromarray(noise).resize((72, 72), Image.Resampling.BOX).save(stream, format_name)
     return stream.getvalue()

@@ -24,6 +24,7 @@ def sources(tmp_path_factory):
         (folder / f"{seed}.png").write_bytes(picture(seed))
     (folder / "same.png").write_bytes(picture(1))
     (folder / "black.png").write_bytes(picture(0))
+    (folder / "white.png").write_bytes(picture(-1))
     (folder / "empty.jpg").touch()
     (folder / "text.jpg").write_text("no picture")
     (folder / "half.jpg").write_bytes(picture(6, "JPEG")[:200])
@@ -88,6 +89,14 @@ def test_a_file_that_breaks_the_process_costs_its_own_row_only(finished):
     rows, _, _ = finished
     assert rows["black.png"]["message"] == "the program that decodes and judges broke down over this file"
     assert all(rows[f"shard.tar#{seed}.png"]["verdict"] for seed in (5, 6, 7))
+
+
+@pytest.mark.ray
+def test_the_work_of_a_worker_that_was_killed_is_done_by_another(finished, toy_bundle, request):
+    rows, _, _ = finished
+    assert rows["white.png"]["verdict"]
+    if request.node.callspec.params["finished"] == "local":
+        assert toy_bundle.with_name("a-worker-was-killed").exists()
 
 
 def test_nothing_is_left_to_do(finished, sources, toy_bundle):

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from tests.marked_pictures import source_type, xmp, xmp_segment
 from tests.serve.conftest import QUIET
 from tests.toy_bundle import write_toy_bundle
+from unmask.demo.samples import SAMPLES
 from unmask.detector import Detector
 from unmask.serve import Settings, create_app
-from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.schema import CheckReply
 
 
@@ -172,10 +172,8 @@ def test_a_wrong_address_is_a_page_for_a_browser(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_sample_is_one_click_away_and_always_the_same(client: FlaskClient, sample) -> None:
-    data = client.get(f"/samples/{sample.name}.jpg").data
-    sample_jpeg.cache_clear()
-    assert data == client.get(f"/samples/{sample.name}.jpg").data
+def test_a_sample_is_one_click_away(client: FlaskClient, sample) -> None:
+    assert client.get(f"/samples/{sample.name}.jpg").data.startswith(b"\xff\xd8")
     page = client.post("/check", data={"sample": sample.name}).text
     assert f">{sample.name}.jpg</h3>" in page
     faces = 2 if sample.name == "two-faces" else 1

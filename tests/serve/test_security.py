@@ -145,7 +145,7 @@ def test_the_api_takes_no_token_from_a_form(guarded: FlaskClient, face: bytes) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v1/docs", "/healthz", "/nothing", "/static/app.js", "/samples/drawn-face.jpg"]
+    "path", ["/", "/api/v1/docs", "/healthz", "/nothing", "/static/app.js", "/samples/portrait.jpg"]
 )
 def test_every_reply_is_hardened(client: FlaskClient, path: str) -> None:
     with client.get(path) as reply:

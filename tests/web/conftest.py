@@ -15,10 +15,10 @@ import pytest
 from tests.serve.conftest import serving
 from tests.waiting import PATIENCE
 from unmask.demo import draw_face
+from unmask.demo.samples import sample_jpeg
 from unmask.detector import Detector
 from unmask.image.encode import encode_jpeg
 from unmask.serve import Server, Settings
-from unmask.serve.samples import SAMPLES, sample_jpeg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -70,7 +70,7 @@ class Visit:
 @pytest.fixture(scope="session")
 def pictures() -> dict[str, Picture]:
     whole = encode_jpeg(draw_face(7), 92)
-    blended = sample_jpeg("blended-face")
+    blended = sample_jpeg("swapped-face")
     assert blended is not None
     return {
         "drawn": Picture("drawn.jpg", whole),
@@ -82,8 +82,6 @@ def pictures() -> dict[str, Picture]:
 
 @pytest.fixture(scope="session")
 def server(toy_bundle: Path) -> Iterator[Server]:
-    for sample in SAMPLES:
-        sample_jpeg(sample.name)  # drawn once, before any page waits for them
     with serving(Detector.load(toy_bundle, threads=1)) as running:
         yield running
 

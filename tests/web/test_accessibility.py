@@ -47,7 +47,7 @@ def test_the_page_with_every_kind_of_answer_has_no_violation(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_verdict_s_colours_have_contrast(visit: Open, scheme: str) -> None:
     page = visit(scheme=scheme).page
-    page.click("button[value=drawn-face]")
+    page.click("button[value=portrait]")
     answers(page, 1)
     for verdict in ("real", "unsure", "fake"):
         page.evaluate(
@@ -93,7 +93,7 @@ def test_the_page_without_script_has_no_violation(visit: Open, pictures: dict[st
 
 def test_the_page_that_asks_for_a_token_has_no_violation(visit: Open, guarded_server: Server) -> None:
     page = visit(at=guarded_server).page
-    page.click("button[value=drawn-face]")
+    page.click("button[value=portrait]")
     answers(page, 1)
     assert violations(page) == []
 

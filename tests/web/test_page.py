@@ -27,7 +27,7 @@ DROP = """files => {
 
 PUT_ON_CLIPBOARD = """async () => {
   const canvas = new OffscreenCanvas(512, 512);
-  const picture = await createImageBitmap(await (await fetch("/samples/drawn-face.jpg")).blob());
+  const picture = await createImageBitmap(await (await fetch("/samples/portrait.jpg")).blob());
   canvas.getContext("2d").drawImage(picture, 0, 0);
   const blob = await canvas.convertToBlob({ type: "image/png" });
   await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
@@ -94,7 +94,7 @@ def test_several_pictures_are_chosen_at_once_and_answered_in_their_order(
 
 def test_the_slider_changes_the_heatmap_s_opacity(visit: Open) -> None:
     page = visit().page
-    page.click("button[value=drawn-face]")
+    page.click("button[value=portrait]")
     card = answers(page, 1)
     slider, heat = card.get_by_label("Heatmap"), card.locator("g.heat")
     assert heat.get_attribute("opacity") == "0.55"

@@ -70,24 +70,25 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
 @out_folder("unmask-demo", "pictures")
 @detector_options
 def demo(out: Path, **options: Any) -> None:
-    """Draw a face, check it, and show its heatmap: no picture needed."""
+    """Check a real portrait and a fake made of it, and show their heatmaps: no picture needed."""
     from rich.console import Console
 
     from unmask.checking import examine_image
-    from unmask.demo import draw_face
-    from unmask.image.encode import encode_png
+    from unmask.demo.samples import SAMPLES, sample_jpeg
     from unmask.output.files import write_file
     from unmask.output.pictures import FacePictures, side_by_side
     from unmask.output.terminal import Cards
 
-    picture = write_file(out / "face.png", encode_png(draw_face()))
     detector, how = load(options)
-    examined = examine_image(detector, picture, **how)
-    Cards(Console(), detector).add(examined)
-    say(f"The picture: {picture}")
-    for file in FacePictures(out, side_by_side).add(examined.finding, examined.pixels):
-        say(f"Its heatmap: {file}")
-    say("It is a drawing, so its verdict means nothing. Now try: unmask check YOUR-PICTURE.jpg")
+    cards, pages = Cards(Console(), detector), FacePictures(out, side_by_side)
+    for sample in SAMPLES[:2]:
+        picture = write_file(out / f"{sample.name}.jpg", sample_jpeg(sample.name) or b"")
+        examined = examine_image(detector, picture, **how)
+        cards.add(examined)
+        say(f"What is known of it: {sample.known}")
+        for file in pages.add(examined.finding, examined.pixels):
+            say(f"Its heatmap: {file}")
+    say("Two pictures tell nothing of how good the detector is. Now try: unmask check YOUR-PICTURE.jpg")
 
 
 @click.command()

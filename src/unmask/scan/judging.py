@@ -17,13 +17,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, Thr
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from unmask.checking import SAMPLING, Sampling, examine_clip, examine_image, unreadable
 from unmask.checking.clips import unreadable_clip
 from unmask.errors import UnmaskError
-from unmask.scan.rows import Row, failed_row, row_of
+from unmask.scan.rows import Row, row_of
 from unmask.scan.storage import read
 from unmask.video.kinds import is_clip
 
@@ -74,7 +73,6 @@ class Judges(AbstractContextManager["Judges"]):
 
     def __init__(self, asked: Asked, workers: int) -> None:
         self._asked, self._workers = asked, workers
-        self._blank = row_of(unreadable(asked.detector, None, UnmaskError("", hint="", code="")), "", None)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._pool = self._start()
 
@@ -151,8 +149,7 @@ class Judges(AbstractContextManager["Judges"]):
         self._pool = self._start()
 
     def _failed(self, one: _Read, failure: UnmaskError) -> Row:
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        return failed_row(self._blank, one.name, failure, one.sha256 or None) | {"checked": now}
+        return row_of(unreadable(self._asked.detector, None, failure), one.name, one.sha256 or None)
 
     def _read_ahead(self, items: Iterable[Item]) -> Iterator[_Read]:
         reading: deque[Future[_Read]] = deque()

@@ -74,11 +74,12 @@ def rows_on_ray(work: Iterable[Work], asked: Asked, *, address: str, workers: in
 def _start(ray: Any, address: str, workers: int | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            count = workers or available_cores()
-            ray.init(address="local", num_cpus=count, include_dashboard=False, **quiet)
+            # Its services know no password, so they listen on this machine alone; and so it asks no other for its own address.
+            quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            ray.init(address="local", num_cpus=workers or available_cores(), **quiet)
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-    from unmask.errors import UnmaskError
-
 Row = dict[str, Any]
 
 
@@ -48,41 +46,21 @@ def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row
     """
     is_clip = isinstance(finding, ClipFinding)
     facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
-    failure = finding.failure
+    file = {name: getattr(facts, name, None) for name in ("format", "width", "height", "file_bytes")}
+    failure = {name: getattr(finding.failure, name, None) for name in ("message", "hint")}
+    same = {name: getattr(finding, name) for name in ("score", "detector", "policy", "checked", "seconds")}
     return {
         "path": name,
         "sha256": sha256,
         "kind": "clip" if is_clip else "picture",
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
-        "score": finding.score,
         "faces": list(_faces(finding)),
         "notes": list(dict.fromkeys(note.code for note in finding.notes)),
         "marks": "" if isinstance(finding, ClipFinding) else mark_cell(finding),
-        "format": facts.format if facts else None,
-        "width": facts.width if facts else None,
-        "height": facts.height if facts else None,
-        "file_bytes": facts.file_bytes if facts else None,
-        "failure": failure.code if failure else None,
-        "message": failure.message if failure else None,
-        "hint": failure.hint if failure else None,
-        "detector": finding.detector,
-        "policy": finding.policy,
-        "checked": finding.checked,
-        "seconds": finding.seconds,
+        "failure": finding.failure.code if finding.failure else None,
+        **(same | file | failure),
     }
-
-
-def failed_row(blank: Row, name: str, error: UnmaskError, sha256: str | None = None) -> Row:
-    """The row of what never reached the detector.
-
-    Args:
-        blank: The row of something unreadable, which names detector and policy.
-        name: What the row is known by.
-        error: Why.
-        sha256: Of the bytes, where they were read.
-    """
-    return blank | {"path": name, "sha256": sha256, "failure": error.code, "message": error.message, "hint": error.hint}
 
 
 def _faces(finding: Finding | ClipFinding) -> Iterator[Row]:

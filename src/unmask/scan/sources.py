@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.storage import Place, listed_places, open_random, open_stream, place_of
+from unmask.scan.storage import Place, listed_places, open_file, place_of
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Work:
         import pyarrow.parquet as pq
 
         number, name = self.first, self.places[0].name
-        with open_random(self.places[0]) as file, pq.ParquetFile(file) as table:
+        with open_file(self.places[0]) as file, pq.ParquetFile(file) as table:
             for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
                 for value in rows[0].to_pylist():
                     yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
@@ -106,16 +106,16 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     """
     names, lists = [], []
     for source in sources:
-        (lists if source.lower().endswith(LISTS) else names).append(source)
+        (lists if place_of(source).ends(LISTS) else names).append(source)
     bunch: list[Place] = []
 
     def files(places: Iterable[Place | None]) -> Iterator[Work | None]:
         for place in places:
             if place is None:
                 yield None
-            elif place.name.lower().endswith(TARS):
+            elif place.ends(TARS):
                 yield Work((place,), "tar")
-            elif place.name.lower().endswith(".parquet"):
+            elif place.ends(".parquet"):
                 yield from _parquet(place, column)
             else:
                 bunch.append(place)
@@ -125,7 +125,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     yield from files(listed_places(names, own))
     for source in lists:
         place = place_of(source)
-        with open_stream(place) as file:
+        with open_file(place) as file:
             named = listed(file.read())
         yield from files(place.beside(name) for name in named)
     if bunch:
@@ -142,7 +142,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Work]:
     import pyarrow.parquet as pq
 
     try:
-        with open_random(place) as file, pq.ParquetFile(file) as table:
+        with open_file(place) as file, pq.ParquetFile(file) as table:
             schema = table.schema_arrow
             chosen = column or _only_column(place, schema)
             if chosen not in schema.names:
@@ -192,7 +192,7 @@ def _holds_bytes(kind: Any) -> bool:
 
 def _members(place: Place) -> Iterator[Item]:
     names: Counter[str] = Counter()
-    with open_stream(place) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+    with open_file(place) as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 20) as archive:
         for member in archive:
             archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
             base = member.name.rpartition("/")[2]

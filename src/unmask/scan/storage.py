@@ -11,11 +11,11 @@ import time
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import has_magic
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from unmask.checking.paths import expand
 from unmask.errors import UnmaskError
-from unmask.image.file import open_file, printable_name, read_file, too_many_bytes
+from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.limits import LIMITS
 from unmask.image.sniff import sniff
 from unmask.video.limits import CLIP_LIMITS
@@ -54,6 +54,10 @@ class Place(NamedTuple):
         if _scheme(self.root) in _ARROW:
             return f"{_scheme(self.root)}://{self.path}"
         return _SECRET.sub(r"\1...", re.sub(r"//[^/@]*@", "//", self.path))
+
+    def ends(self, endings: str | tuple[str, ...]) -> bool:
+        """Whether the file's name ends so, in small letters."""
+        return (self.path.partition("?")[0] if self.root else self.path).lower().endswith(endings)
 
     def beside(self, name: str) -> Place:
         """What a list at this place means by `name`: an address, or a path; of lists in a store, from the list's folder."""
@@ -106,19 +110,19 @@ def _remote(place: Place) -> Iterator[Place | None]:
         return
     from pyarrow.fs import FileSelector, FileType
 
-    folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if has_magic(place.path) else place.path
+    pattern = has_magic(place.path)
+    folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if pattern else place.path
 
-    def look() -> list[Any]:
+    def look() -> list[str]:
         system = _system(place.root)
-        if not has_magic(place.path) and system.get_file_info([place.path])[0].type == FileType.File:
-            return [place.path]
+        if not pattern and system.get_file_info([folder])[0].type == FileType.File:
+            return [folder]
         found = system.get_file_info(FileSelector(folder, recursive=True))
         return sorted(info.path for info in found if info.type == FileType.File)
 
-    for path in _trying(look, Place(folder, place.root).name):
-        if not has_magic(place.path) or fnmatchcase(path, place.path):
-            hidden = path.rpartition("/")[2].startswith(".")
-            yield None if hidden else Place(path, place.root)
+    for path in _trying(look, place._replace(path=folder).name):
+        if not pattern or fnmatchcase(path, place.path):
+            yield None if path.rpartition("/")[2].startswith(".") else place._replace(path=path)
 
 
 def read(place: Place) -> bytes:
@@ -142,8 +146,8 @@ def read(place: Place) -> bytes:
     return cast(bytes, _trying(whole, place.name))
 
 
-def open_random(place: Place) -> Any:
-    """A file to read from anywhere, as pyarrow likes it.
+def open_file(place: Place) -> Any:
+    """A file to read from anywhere, as pyarrow and tarfile like it.
 
     Raises:
         UnmaskError: As `read`.
@@ -152,20 +156,6 @@ def open_random(place: Place) -> Any:
 
     system = _system(place.root) if place.root else LocalFileSystem()
     return _trying(lambda: system.open_input_file(place.path), place.name)
-
-
-def open_stream(place: Place) -> BinaryIO:
-    """A file to read from its beginning to its end.
-
-    Raises:
-        UnmaskError: As `read`.
-    """
-    if not place.root:
-        return open_file(place.path, 1 << 62)
-    # A buffer, so that headers of 512 bytes are no requests of their own.
-    return cast(
-        BinaryIO, _trying(lambda: _system(place.root).open_input_stream(place.path, buffer_size=1 << 20), place.name)
-    )
 
 
 def _trying(work: Callable[[], Any], name: str) -> Any:

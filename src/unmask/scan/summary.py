@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 from collections import Counter
@@ -19,7 +20,6 @@ from unmask.output.clip_html import jpeg_url
 from unmask.output.documents import detector_facts
 from unmask.output.files import write_file
 from unmask.scan.results import PARTS, batches_of
-from unmask.scan.sources import work_of
 from unmask.scan.storage import place_of, read
 from unmask.verdict import SUSPICION
 
@@ -120,30 +120,9 @@ def _page(summary: dict[str, Any], detector: Detector) -> str:
 
 
 def _thumbnails(names: list[str]) -> dict[str, str]:
-    """Small copies of pictures as data URLs; those that cannot be read any more are missing, as is what is in remote shards."""
-    found: dict[str, bytes] = {}
-    shards: dict[str, set[str]] = {}
-    for name in names:
-        shard, inside, _ = name.partition("#")
-        if inside and shard.lower().endswith((".parquet", ".tar", ".gz", ".tgz")):
-            shards.setdefault(shard, set()).add(name)
-        else:
-            try:
-                found[name] = read(place_of(name))
-            except UnmaskError:
-                continue
-    for shard, wanted in shards.items():
-        if not place_of(shard).root:
-            found |= _inside(shard, wanted)
+    """Small copies of pictures as data URLs; those in shards, and those that cannot be read any more, have none."""
     small = {}
-    for name, data in found.items():
-        try:
-            small[name] = jpeg_url(shrink(read_image(data).pixels, THUMBNAIL))
-        except UnmaskError:
-            continue
+    for name in names:
+        with contextlib.suppress(UnmaskError):
+            small[name] = jpeg_url(shrink(read_image(read(place_of(name))).pixels, THUMBNAIL))
     return small
-
-
-def _inside(shard: str, wanted: set[str]) -> dict[str, bytes]:
-    items = (item for work in work_of([shard]) if work for item in work.items())
-    return {item.name: item.data for item in items if item.name in wanted and item.data}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, g, redirect, render_template, request, send_file, url_for
 
+from unmask.demo.samples import SAMPLES, sample_jpeg
 from unmask.image.limits import LIMITS
 from unmask.output.wording import MARKS, NO_MARK, OUTCOMES, size_text
 from unmask.serve.answering import Wanted
@@ -18,7 +19,6 @@ from unmask.serve.clip_answering import ClipWanted
 from unmask.serve.clip_view import ClipView, clip_view
 from unmask.serve.clips import take_in
 from unmask.serve.problem import Problem
-from unmask.serve.samples import SAMPLES, sample_jpeg
 from unmask.serve.services import charge, let_in, services
 from unmask.serve.settings import MEGABYTE
 from unmask.serve.uploads import Upload, uploads

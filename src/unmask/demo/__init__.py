@@ -1,7 +1,6 @@
-"""A picture for those who have none at hand: a face drawn by arithmetic, so that `unmask demo` runs offline.
+"""A face drawn by arithmetic, to warm up with and to test with; the pictures to try are in `unmask.demo.samples`.
 
-No person is shown and nothing is downloaded. The drawing is good enough for a face finder and for showing what an
-answer looks like; it is no photograph, and the verdict on it means nothing.
+No person is shown. The drawing is good enough for a face finder; it is no photograph, and the verdict on it means nothing.
 """
 
 from __future__ import annotations

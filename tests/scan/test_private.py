@@ -1,0 +1,29 @@
+"""Ray, which reports to its maker by default, asks nobody when a scan starts it."""
+
+import re
+import socket
+
+import pytest
+
+from tests.test_privacy import finish, start
+
+pytestmark = [pytest.mark.scan, pytest.mark.ray, pytest.mark.strace]
+
+
+def is_of_this_machine(address):
+    with socket.socket() as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def test_ray_reaches_for_no_other_machine_and_leaves_the_home_alone(face_file, toy_bundle, tmp_path):
+    options = ["--bundle", toy_bundle, "--ray", "local", "--workers", "1"]
+    folder = tmp_path / "run"
+    trace = finish(folder, start(folder, "unmask", "scan", face_file, "--out", "out/results", *options))
+    reaching = [call for call in trace.calls if re.search(r"\b(connect|sendto|sendmsg|sendmmsg)\(", call)]
+    reached = {address for call in reaching for address in re.findall(r'inet_addr\("([\d.]+)"\)', call)}
+    assert {address for address in reached if not is_of_this_machine(address)} == set()
+    assert not any((folder / "home").iterdir())
