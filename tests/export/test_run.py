@@ -130,15 +130,14 @@ def test_a_run_without_a_model_is_refused(finished_run, tmp_path):
     assert "--resume" in caught.value.hint
 
 
-def test_a_graph_that_differs_from_the_model_is_refused(finished_run, tmp_path, monkeypatch):
+def test_a_graph_that_differs_from_the_model_is_refused(tmp_path, monkeypatch):
     from unmask.export import assemble
     from unmask.export.graph import lower_logit
-    from unmask.export.run import export_run
 
     whole = assemble.to_onnx
     monkeypatch.setattr(assemble, "to_onnx", lambda *given: lower_logit(whole(*given), 0.01))
     with pytest.raises(UnmaskError, match="does not agree"):
-        export_run(finished_run, tmp_path / "bundle")
+        assemble.export_model(tiny_model(), tmp_path / "bundle", architecture="custom", data=None)
     assert not (tmp_path / "bundle").exists()
 
 

@@ -47,13 +47,6 @@ def test_the_mark_is_seen_above_the_verdict_and_breaks_nothing(
         card.screenshot(path=f"{folder}/marked-{size}-{scheme}.png")
 
 
-def test_without_script_the_mark_is_there_too(visit: Open, marked: Picture) -> None:
-    page = visit(script=False).page
-    page.set_input_files("#files", marked.payload)
-    page.get_by_role("button", name="Check", exact=True).click()
-    assert SENTENCE in page.locator(".mark").inner_text()
-
-
 def test_the_print_tells_mark_file_and_time(visit: Open, marked: Picture) -> None:
     page = visit().page
     drop(page, marked)

@@ -42,18 +42,9 @@ _ARITHMETIC: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 }
 # What every layer of Keras 3 takes besides its own arguments.
 _EVERY_LAYER = {
-    *(
-        "name",
-        "trainable",
-        "dtype",
-        "autocast",
-        "activity_regularizer",
-        "input_shape",
-        "batch_shape",
-        "batch_input_shape",
-    ),
-    *("input_dtype", "build_config", "module", "registered_name"),
-}
+    "name", "trainable", "dtype", "autocast", "activity_regularizer", "input_shape", "batch_shape", "batch_input_shape",
+    "input_dtype", "build_config", "module", "registered_name",
+}  # fmt: skip
 
 
 def modernised(path: Path, folder: Path) -> Path:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.data.filters import grey, saved
 from unmask.data.source import Source
 from unmask.image.resize import resize
 from unmask.stats.metrics import Judged
@@ -25,11 +26,11 @@ PICTURES = 100
 UNUSUAL: dict[str, Callable[[Pixels], Pixels]] = {
     "upside down": lambda image: np.ascontiguousarray(image[::-1]),
     "negative": lambda image: np.asarray(255 - image, np.uint8),
-    "grey": lambda image: _three(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)),
+    "grey": grey,
     "blurred, 2 % of the side": lambda image: _uint8(cv2.GaussianBlur(image, (0, 0), len(image) / 50)),
-    "JPEG quality 30": lambda image: _jpeg(image, 30),
+    "JPEG quality 30": lambda image: saved(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 30]),
     "painted over (cv2.stylization)": lambda image: _uint8(cv2.stylization(image)),
-    "edges only (cv2.Canny)": lambda image: _three(cv2.Canny(image, 50, 120)),
+    "edges only (cv2.Canny)": lambda image: np.repeat(_uint8(cv2.Canny(image, 50, 120))[..., None], 3, axis=2),
     "four by four copies": lambda image: np.tile(resize(image, len(image) // 4), (4, 4, 1)),
 }
 
@@ -74,16 +75,6 @@ def unusual_row(name: str, judged: Judged) -> UnusualRow:
         judged: Real pictures only.
     """
     return UnusualRow(name, len(judged.labels), float(judged.called_fake.mean()), float((~judged.answered).mean()))
-
-
-def _jpeg(image: Pixels, quality: int) -> Pixels:
-    """Saved and read again; OpenCV wants blue first, and compresses the colours of the wrong one harder."""
-    encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(_uint8(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1])
-
-
-def _three(image: object) -> Pixels:
-    return np.repeat(_uint8(image)[..., None], 3, axis=2)
 
 
 def _uint8(image: object) -> Pixels:

@@ -182,7 +182,7 @@ def _standardised(tokens: Any, name: str) -> Any:
 
 def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
     try:
-        with np.load(path) as archive:
+        with open(path, "rb") as file, np.load(file) as archive:  # else a broken file stays open
             for name, found in loads.items():
                 if name == "embeddings":
                     kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)
