@@ -6,15 +6,24 @@ import sys
 from pathlib import Path
 
 
-def pip_install(what: str) -> str:
+def pip(arguments: str) -> str:
     """A command for a shell. Its Python is named without its folder: hints also reach those who ask a server.
+
+    Args:
+        arguments: Of pip, such as "list".
+    """
+    return f"{Path(sys.executable).name or 'python'} -m pip {arguments}"
+
+
+def pip_install(what: str) -> str:
+    """The command that installs something.
 
     Args:
         what: As pip takes it, such as "pandas".
     """
-    return f"{Path(sys.executable).name or 'python'} -m pip install {what}"
+    return pip(f"install {what}")
 
 
 def install_extra(name: str) -> str:
-    """What to do where one of this package's extras is missing, as the beginning of a sentence."""
-    return f"In a clone of Unmask: {pip_install(f'.[{name}]')}"
+    """What to do where one of this package's extras is missing, for the middle of a sentence."""
+    return "in a clone of Unmask: " + pip_install(f"'.[{name}]'")
