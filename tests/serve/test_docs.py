@@ -177,6 +177,42 @@ def test_the_container_copies_only_what_is_there() -> None:
             assert f"!{name}" in sent
 
 
+def test_the_container_s_steps_make_an_unmask_that_answers(tmp_path: Path, face: bytes) -> None:
+    """Its two pip commands, with what it copies and nothing else; without dependencies, which are those of this test."""
+    source, wheels, site = tmp_path / "source", tmp_path / "wheels", tmp_path / "site"
+    for line in instructions()["COPY"]:
+        *names, place = line.split()
+        for name in names:
+            if (ROOT / name).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, source / place, dirs_exist_ok=True, ignore=ignored)
+            else:
+                source.mkdir(exist_ok=True)
+                shutil.copy(ROOT / name, source)
+    building, installing = instructions()["RUN"]
+    build = building.replace("/wheels", str(wheels)).replace("pip wheel", f"{sys.executable} -m pip wheel --no-deps")
+    subprocess.run(["sh", "-c", build], cwd=source, check=True)
+    install = installing.partition("/wheels ")[2].partition(" && ")[0].strip()
+    install = install.replace("/wheels", str(wheels)).replace(
+        "pip install", "pip install --no-deps --target " + str(site)
+    )
+    subprocess.run(["sh", "-c", f"{sys.executable} -m {install}"], cwd=tmp_path, check=True)
+    (tmp_path / "face.jpg").write_bytes(face)
+    checked = subprocess.run(
+        [sys.executable, "-m", "unmask", "check", "--json", "face.jpg"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(checked.stdout)["findings"][0]["status"] == "answered"
+
+
+def test_the_container_has_every_extra_of_who_only_asks() -> None:
+    for step in instructions()["RUN"]:
+        assert "[c2pa]'" in step
+
+
 def test_the_container_gets_the_versions_that_were_tested() -> None:
     assert "--constraint constraints.txt" in instructions()["RUN"][0]
 
