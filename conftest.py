@@ -25,6 +25,7 @@ FACES = Path(os.environ.get("UNMASK_FACES", ROOT.parent / "shared" / "faces"))
 CASES = Path(os.environ.get("UNMASK_CASES", ROOT.parent / "shared" / "cases"))
 VIDEOS = Path(os.environ.get("UNMASK_VIDEOS", ROOT.parent / "shared" / "videos"))
 CHROMIUM = os.environ.get("UNMASK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+PROXIES = all(map(shutil.which, ("nginx", "caddy")))
 REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split(",") if name)
 
 # What the extra `train` brings, and the rooms that need it: their tests, and the examples in their docstrings.
@@ -37,7 +38,6 @@ LEFT_OUT = frozenset(
 
 # What tests of one package need: by their marker, the package and what installs it.
 ONE_PACKAGE = {
-    "heif": ("pillow_heif", "-e '.[heif]'"),
     "c2pa": ("c2pa", "-e '.[c2pa]'"),
     "video": ("av", "-e '.[video]'"),
     "scan": ("pyarrow", "-e '.[scan]'"),
@@ -72,6 +72,8 @@ def _missing(marker: str) -> str | None:
         return None if importlib.util.find_spec(package) else f"{package} not installed: pip install {installed_by}"
     if marker == "strace":
         return None if shutil.which("strace") else "no strace: apt-get install strace"
+    if marker == "proxies":
+        return None if PROXIES else "no nginx or no caddy: apt-get install nginx caddy"
     if marker == "browser":
         if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
             return "playwright or axe not installed: pip install -e '.[web-test]'"
@@ -99,7 +101,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in ("train", "faces", "cases", "videos", "browser", "openapi", "strace", *ONE_PACKAGE):
+    for marker in ("train", "faces", "cases", "videos", "browser", "openapi", "strace", "proxies", *ONE_PACKAGE):
         if item.get_closest_marker(marker) and (reason := _missing(marker)):
             if marker in REQUIRED:
                 pytest.fail(f"required here, but {reason}", pytrace=False)

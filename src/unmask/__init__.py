@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from unmask.image.limits import LIMITS, Limits
     from unmask.image.read import Image, read_image
     from unmask.origin import Mark, Provenance
+    from unmask.output.notebook import to_frame
     from unmask.verdict import Thresholds
     from unmask.video.limits import CLIP_LIMITS, ClipLimits
     from unmask.video.reader import Clip, Frame, read_clip
@@ -66,6 +67,7 @@ _HOMES = {
     "Image": "image.read",
     "Limits": "image.limits",
     "read_image": "image.read",
+    "to_frame": "output.notebook",
     "Thresholds": "verdict",
     "CLIP_LIMITS": "video.limits",
     "Clip": "video.reader",
@@ -106,6 +108,7 @@ __all__ = [
     "read_bundle",
     "read_clip",
     "read_image",
+    "to_frame",
     "write_bundle",
 ]
 

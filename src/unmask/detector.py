@@ -15,6 +15,7 @@ from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
 from unmask.system.private import import_onnxruntime, import_openvino
+from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -251,7 +252,7 @@ def _start_openvino(bundle: Bundle, threads: int) -> _Session:
     except ImportError:
         raise UnmaskError(
             "the runtime openvino is not installed",
-            hint="In a clone of Unmask: pip install '.[openvino]'",
+            hint=f"Install it, {install_extra('openvino')}",
             code="no-runtime",
         ) from None
     core = openvino.Core()

@@ -17,6 +17,7 @@ from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.system.cores import available_cores
 from unmask.system.private import import_onnxruntime
+from unmask.system.python import install_extra, pip, pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ LIGHT = (
     "click",
     "numpy",
     "pillow",
+    "pillow-heif",
     "opencv-python-headless",
     "onnxruntime",
     "flask",
@@ -39,17 +41,16 @@ LIGHT = (
     "rich",
 )
 OPTIONAL = {
-    "keras": "training; in a clone of Unmask: pip install '.[train]'",
-    "tensorflow": "training; in a clone of Unmask: pip install '.[train]'",
-    "torch": "training on an NVIDIA GPU; in a clone of Unmask: pip install '.[torch]'",
-    "jax": "the same on JAX; in a clone of Unmask: pip install '.[gpu]'",
-    "openvino": "a second runtime; in a clone of Unmask: pip install '.[openvino]'",
-    "pillow-heif": "HEIC pictures; in a clone of Unmask: pip install '.[heif]'",
-    "av": "clips; in a clone of Unmask: pip install '.[video]'; it comes with '.[train]', too",
-    "pyarrow": "scanning many pictures; in a clone of Unmask: pip install '.[scan]'",
-    "aiohttp": "scanning what is on web servers; in a clone of Unmask: pip install '.[cloud]'",
-    "ray": "the same on a cluster; in a clone of Unmask: pip install '.[ray]'",
-    "c2pa-python": "content credentials on the web page; in a clone of Unmask: pip install '.[c2pa]'",
+    "keras": f"training; {install_extra('train')}",
+    "tensorflow": f"training; {install_extra('train')}",
+    "torch": f"training on an NVIDIA GPU; {install_extra('torch')}",
+    "jax": f"the same on JAX; {install_extra('gpu')}",
+    "openvino": f"a second runtime; {install_extra('openvino')}",
+    "av": f"clips; {install_extra('video')}; it comes with '.[train]', too",
+    "pyarrow": f"scanning many pictures; {install_extra('scan')}",
+    "aiohttp": f"scanning what is on web servers; {install_extra('cloud')}",
+    "ray": f"the same on a cluster; {install_extra('ray')}",
+    "c2pa-python": f"content credentials on the web page; {install_extra('c2pa')}",
 }
 
 # What ONNX Runtime always offers: the processor, and a client of somebody's servers, which speeds up nothing here.
@@ -113,8 +114,8 @@ def _packages() -> Iterator[Examination]:
             "note",
             "opencv-python",
             f"{rival}, beside opencv-python-headless: both own the module cv2",
-            "If pictures or faces fail with an error about cv2: pip uninstall opencv-python opencv-python-headless, "
-            "then pip install opencv-python-headless.",
+            f"If pictures or faces fail with an error about cv2: {pip('uninstall opencv-python opencv-python-headless')}, "
+            f"then {pip_install('opencv-python-headless')}.",
         )
     for name, purpose in OPTIONAL.items():
         version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
@@ -127,7 +128,7 @@ def _decoders() -> Examination:
     found = [name for name in ("jpg", "zlib", "libtiff", "webp", "avif") if features.check(name)]
     if {"jpg", "zlib"} <= set(found):
         return Examination("ok", "picture decoders", ", ".join(found))
-    return Examination("problem", "picture decoders", ", ".join(found), "pip install --force-reinstall pillow")
+    return Examination("problem", "picture decoders", ", ".join(found), pip_install("--force-reinstall pillow"))
 
 
 def _detector(bundle: Path | None) -> Examination:
@@ -191,7 +192,7 @@ def _graphics_card() -> Examination:
         plugin = next((f"{name} {version}" for name in packages if (version := _version(name))), None)
         if plugin and _drives_nvidia(plugin):
             return Examination("ok", "graphics card", f"{found}; KERAS_BACKEND={backend} trains on it ({plugin})")
-    hint = "To train on it, in a clone of Unmask: pip install '.[torch]', then KERAS_BACKEND=torch unmask train ..."
+    hint = f"To train on it, {install_extra('torch')}, then KERAS_BACKEND=torch unmask train ..."
     return Examination("note", "graphics card", f"{found}; not used", hint)
 
 

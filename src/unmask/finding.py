@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unmask.origin import Mark, Provenance
@@ -146,6 +147,7 @@ class Finding:
         seconds: Wall time for this picture.
         checked: When it was answered: date, time and zone as of ISO 8601, such as 2026-11-29T08:00:00+00:00.
         provenance: What its Content Credentials say; None where they were not looked at.
+        preview: The picture, uint8 (H, W, 3), RGB, for looking at; only from the library, and with heatmaps.
     """
 
     path: str | None
@@ -161,6 +163,14 @@ class Finding:
     seconds: float
     checked: str = field(default_factory=_now, compare=False)
     provenance: Provenance | None = None
+    preview: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+
+    def _repr_html_(self) -> str:
+        return str(_notebook().html(self))
+
+    def plot(self, ax: Any = None) -> Any:
+        """The picture with boxes and heatmaps, on `matplotlib.axes.Axes`: those given, or the current ones; gives them back."""
+        return _notebook().plot(self, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: plain dicts, lists, strings and numbers, the same for the same bytes and detector.
@@ -265,6 +275,9 @@ class ClipFinding:
     seconds: float
     checked: str = field(default_factory=_now, compare=False)
 
+    def _repr_html_(self) -> str:
+        return str(_notebook().html(self))
+
     @property
     def faces(self) -> tuple[FaceFinding, ...]:
         """Every face of every person."""
@@ -275,8 +288,13 @@ class ClipFinding:
         return asdict(self, dict_factory=_without_unstable)
 
 
+def _notebook() -> Any:
+    # What draws a finding stands above it: loaded only once somebody looks.
+    return import_module("unmask.output.notebook")
+
+
 def _without_unstable(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in items if name not in _UNSTABLE}
 
 
-_UNSTABLE = frozenset({"heatmap", "seconds", "checked"})
+_UNSTABLE = frozenset({"heatmap", "preview", "seconds", "checked"})

@@ -1,10 +1,12 @@
 import gc
+import io
 import json
 import os
 import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import unmask
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
@@ -369,3 +371,51 @@ def test_what_is_no_path_is_a_finding_and_the_others_are_answered(toy_detector, 
     assert found[1].failure.code == "wrong-source"
     assert found[2].path == str(face_file)
     json.dumps(found[2].to_dict())
+
+
+def test_a_pillow_image_and_an_open_file_get_the_score_of_the_file(toy_detector, drawn_face, face_file):
+    image = Image.open(face_file)
+    with face_file.open("rb") as file:
+        scores = {
+            toy_detector.check(source).score for source in (face_file, image, io.BytesIO(encode_png(drawn_face)), file)
+        }
+    assert len(scores) == 1
+
+
+def test_a_pillow_image_is_turned_upright_and_laid_on_white(drawn_face):
+    image = Image.fromarray(drawn_face).convert("RGBA")
+    image.putpixel((0, 0), (0, 0, 0, 0))
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6
+    read = unmask.read_image(turned)
+    assert (read.pixels[0, 0] == 255).all()
+    assert (read.pixels[1:] == drawn_face[1:]).all()
+
+
+def test_a_pillow_image_that_is_cut_off_or_too_small_is_refused(face_file):
+    with pytest.raises(UnmaskError, match="cannot be decoded"):
+        unmask.read_image(Image.open(io.BytesIO(face_file.read_bytes()[:2000])))
+    with pytest.raises(UnmaskError, match="too small"):
+        unmask.read_image(Image.new("RGB", (20, 20)))
+
+
+def test_an_open_file_that_is_text_or_too_large_is_refused(face_file):
+    for mode in ({"encoding": "utf-8"}, {"encoding": "latin-1"}):
+        with face_file.open(**mode) as file, pytest.raises(UnmaskError, match="binary mode"):
+            unmask.read_image(file)
+    with face_file.open("rb") as file, pytest.raises(UnmaskError, match="too large"):
+        unmask.read_image(file, limits=unmask.Limits(max_bytes=1000))
+
+
+def test_check_and_check_paths_take_the_same_options_and_the_shipped_detector(
+    monkeypatch, toy_detector, face_file, clip_file
+):
+    monkeypatch.setattr("unmask.checking._shipped_detector", lambda threads=None: toy_detector)
+    options = {"face_search": False, "max_faces": 1, "heatmap": False}
+    (streamed,) = unmask.check_paths([face_file], **options)
+    alone = unmask.check(face_file, **options)
+    assert streamed.to_dict() == alone.to_dict() == toy_detector.check(face_file, **options).to_dict()
+    assert streamed.faces[0].face_score is None
+    with clip_file.open("rb") as file:
+        clip = unmask.check(file, **options)
+    assert clip.score == toy_detector.check_clip(clip_file, **options).score

@@ -71,12 +71,28 @@ def test_a_run_that_learned_nothing_is_told_what_to_try(auc, told, capsys, tmp_p
     assert ("--schedule cosine" in capsys.readouterr().err) == told
 
 
-def test_there_are_at_most_twenty_options_and_each_is_in_a_group():
+def test_a_run_that_ranks_the_wrong_way_round_is_told_of_swapped_folders(capsys, tmp_path):
+    from unmask.cli.train import _report
+    from unmask.train.history import Epoch
+    from unmask.train.run_state import Outcome
+
+    _report(Outcome(tmp_path, (Epoch(1, 0.693, 0.5, 0.693, 0.5, 0.2, 1e-3, 1.0, 1.0),), finished=True))
+    assert "are Real and Fake swapped" in capsys.readouterr().err
+
+
+def test_a_preset_begins_a_new_run_and_says_what_it_lacks(prepared, finished_run, tmp_path):
+    best = ("train", "--data", prepared, "--out", tmp_path / "run", "--preset", "best")
+    refused = invoke(*best)
+    assert (refused.exit_code, "--backbone-weights FILE.npz" in refused.output) == (2, True)
+    assert invoke("train", "--resume", finished_run, "--preset", "quick").exit_code == 2
+
+
+def test_there_are_at_most_twenty_one_options_and_each_is_in_a_group():
     from unmask.cli import train
 
     options = {option for parameter in train.train.params for option in parameter.opts} | {"--help"}
     assert options == set(" ".join(train._GROUPS.values()).split())
-    assert len(options) <= 20
+    assert len(options) <= 21
     shown = invoke("train", "--help").output
     assert all(name in shown for name in (*options, *(f"{heading}:" for heading in train._GROUPS)))
 

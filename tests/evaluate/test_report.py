@@ -230,6 +230,13 @@ def test_the_summary_names_the_worst_and_the_failed() -> None:
     assert "2 of 202 pictures got no answer" in sentences
 
 
+def test_the_summary_begins_with_labels_that_are_the_other_way_round() -> None:
+    table = make_table(200)
+    swapped = replace(table, rows=tuple(replace(row, label=1 - row.label) for row in table.rows))
+    assert "labels" in summary(evaluate_scores(swapped, replicates=20))[0]
+    assert "labels" not in summary(evaluate_scores(table, replicates=20))[0]
+
+
 def test_the_summary_says_that_all_scores_are_the_same() -> None:
     table = make_table(40)
     rows = tuple(replace(row, score=0.5, logit=0.0) for row in table.rows)

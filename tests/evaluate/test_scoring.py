@@ -109,3 +109,12 @@ def test_no_faces_are_searched_in_a_prepared_folder(split_folder: Path, toy_dete
     with pytest.raises(UnmaskError) as caught:
         score_pictures(toy_detector, open_pictures(tmp_path / "prepared"), face_search=True)
     assert caught.value.code == "no-files"
+
+
+@pytest.mark.parametrize("face_search", [False, True])
+def test_how_far_the_scoring_is_can_be_shown(split_folder: Path, toy_detector: Detector, face_search: bool) -> None:
+    seen: list[int] = []
+    score_pictures(toy_detector, open_pictures(split_folder), face_search=face_search, on_done=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 18
+    assert len(seen) > 1

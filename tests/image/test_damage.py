@@ -192,7 +192,6 @@ def tiff_that_ends_in_pixels(pixels: NDArray[np.uint8]) -> bytes:
     )  # fmt: skip
 
 
-@pytest.mark.heif
 def test_a_zeroed_half_of_a_heic_is_noticed_or_refused() -> None:
     import io
 

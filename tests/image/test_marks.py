@@ -221,7 +221,6 @@ def test_a_lens_is_told() -> None:
     assert (read_image(data).facts.camera, read_image(data).facts.lens) == ("Canon EOS R5", "RF24-70mm F2.8 L IS USM")
 
 
-@pytest.mark.heif
 def test_a_mark_in_a_heic_is_found() -> None:
     import io
 

@@ -19,11 +19,12 @@ from tests.serve.test_start import port_of
 from tests.waiting import PATIENCE
 from unmask.serve import Server, Settings
 from unmask.serve.clips import PICTURES_A_CLIP
-from unmask.serve.security import checked_token
+from unmask.serve.tokens import checked_token
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 WEB = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 WRITTEN_ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -89,15 +90,14 @@ def test_the_limits_in_the_docs_are_the_server_s() -> None:
     assert f"A clip counts as {PICTURES_A_CLIP} pictures" in API
 
 
-def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path) -> None:
-    making, serving = example("sh", WEB.partition("## For more than oneself")[2]).splitlines()
-    shown = subprocess.run(["sh", "-c", f"{making}\nprintenv UNMASK_TOKEN"], capture_output=True, text=True, check=True)
-    token, exported = shown.stdout.split()
-    assert token == exported == checked_token(token)
-    command = [sys.executable, "-m", *serving.split(), "--port", "0", "--bundle", str(toy_bundle)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "UNMASK_TOKEN": token}
-    ) as process:
+@pytest.mark.parametrize("page", [WEB.partition("## For more than oneself")[2], DEPLOY], ids=["web", "deploy"])
+def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path, tmp_path: Path, page: str) -> None:
+    making, serving = ([sys.executable, "-m", *line.split()] for line in example("sh", page).splitlines())
+    shown = subprocess.run(making, cwd=tmp_path, capture_output=True, text=True, check=True)
+    token = shown.stdout.strip()
+    assert token == checked_token(token)
+    command = [*serving, "--port", "0", "--bundle", str(toy_bundle)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         try:
             request = Request(
                 f"http://127.0.0.1:{port_of(process)}/metrics", headers={"Authorization": f"Bearer {token}"}
@@ -109,7 +109,7 @@ def test_the_two_lines_for_a_token_show_it_and_serve_with_it(toy_bundle: Path) -
 
 
 def test_the_container_s_token_is_shown_and_kept_where_compose_looks(tmp_path: Path) -> None:
-    making, starting = example("sh", WEB.partition("## In a container")[2]).splitlines()
+    making, starting = example("sh", DEPLOY.partition("## In a container")[2]).splitlines()
     assert starting == "docker compose up"
     shown = subprocess.run(["sh", "-c", making], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / ".env").read_text() == shown
@@ -176,6 +176,42 @@ def test_the_container_copies_only_what_is_there() -> None:
         for name in line.split()[:-1]:
             assert (ROOT / name).exists(), name
             assert f"!{name}" in sent
+
+
+def test_the_container_s_steps_make_an_unmask_that_answers(tmp_path: Path, face: bytes) -> None:
+    """Its two pip commands, with what it copies and nothing else; without dependencies, which are those of this test."""
+    source, wheels, site = tmp_path / "source", tmp_path / "wheels", tmp_path / "site"
+    for line in instructions()["COPY"]:
+        *names, place = line.split()
+        for name in names:
+            if (ROOT / name).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, source / place, dirs_exist_ok=True, ignore=ignored)
+            else:
+                source.mkdir(exist_ok=True)
+                shutil.copy(ROOT / name, source)
+    building, installing = instructions()["RUN"]
+    build = building.replace("/wheels", str(wheels)).replace("pip wheel", f"{sys.executable} -m pip wheel --no-deps")
+    subprocess.run(["sh", "-c", build], cwd=source, check=True)
+    install = installing.partition("/wheels ")[2].partition(" && ")[0].strip()
+    install = install.replace("/wheels", str(wheels)).replace(
+        "pip install", "pip install --no-deps --target " + str(site)
+    )
+    subprocess.run(["sh", "-c", f"{sys.executable} -m {install}"], cwd=tmp_path, check=True)
+    (tmp_path / "face.jpg").write_bytes(face)
+    checked = subprocess.run(
+        [sys.executable, "-m", "unmask", "check", "--json", "face.jpg"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(checked.stdout)["findings"][0]["status"] == "answered"
+
+
+def test_the_container_has_every_extra_of_who_only_asks() -> None:
+    for step in instructions()["RUN"]:
+        assert "[c2pa]'" in step
 
 
 def test_the_container_gets_the_versions_that_were_tested() -> None:

@@ -225,7 +225,7 @@ def test_one_address_cannot_take_all_connections(serve) -> None:
 
 
 def test_behind_a_trusted_proxy_clients_are_those_that_it_names(serve, wall: bytes) -> None:
-    server = serve(trusted_proxy="127.0.0.1", pictures_a_minute=1)
+    server = serve(trusted_proxies=("127.0.0.0/8",), pictures_a_minute=1)
 
     def post_for(client: str, **headers: str) -> int:
         return ask(server, "POST", "/api/v1/check", wall, **{"X-Forwarded-For": client, **headers})[0]

@@ -136,11 +136,11 @@ def test_other_machines_are_not_served_without_a_token(toy_bundle: Path) -> None
     assert ended.returncode == 2
     assert ended.stderr.startswith("warning: 0.0.0.0 can be reached from other machines")
     assert "error: not serving on 0.0.0.0 without a token" in ended.stderr
-    assert "hint: Set UNMASK_TOKEN" in ended.stderr
+    assert "hint: Make one with `unmask token NAME`" in ended.stderr
 
 
 @pytest.mark.parametrize(
-    ("options", "environment"), [(("--open",), {}), ((), {"UNMASK_TOKEN": " a-long-secret-word\n"})]
+    ("options", "environment"), [(("--public",), {}), ((), {"UNMASK_TOKEN": " a-long-secret-word\n"})]
 )
 def test_with_a_token_or_when_told_so_they_are(
     toy_bundle: Path, options: tuple[str, ...], environment: dict[str, str]
@@ -180,8 +180,11 @@ def test_loopback_is_told_from_other_addresses(host: str, loopback: bool) -> Non
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--host", "nope.invalid", "--open"), "cannot listen"),
+        (("--host", "nope.invalid", "--public"), "cannot listen"),
         (("--trusted-proxy", "proxy.example"), "not an IP address"),
+        (("--prefix", "/a b"), "no path to serve under"),
+        (("--open",), "now called --public"),
+        (("--tokens", "no-such-file"), "no file"),
     ],
 )
 def test_addresses_that_mean_nothing_are_refused(toy_bundle: Path, options: tuple[str, ...], word: str) -> None:

@@ -1,3 +1,4 @@
+import ast
 import tomllib
 from pathlib import Path
 
@@ -5,7 +6,16 @@ import pytest
 from tests.conftest import ROOT
 
 from unmask.errors import UnmaskError
-from unmask.train.config import TrainConfig, changed_settings, make_config, read_config, with_whole_paths, write_config
+from unmask.train.config import (
+    PRESETS,
+    TrainConfig,
+    changed_settings,
+    make_config,
+    make_preset,
+    read_config,
+    with_whole_paths,
+    write_config,
+)
 
 
 def test_a_configuration_comes_back_from_its_file(tmp_path):
@@ -108,3 +118,21 @@ def test_the_manuals_example_has_every_setting_with_its_default():
 def test_the_defaults_are_the_reports_settings():
     config = TrainConfig(data="here")
     assert (config.model, config.epochs, config.batch_size, config.optimizer) == ("cnn", 5, 32, "adam")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_makes_sense_and_what_is_given_wins(name):
+    config = make_preset(name, data="d", backbone_weights="w.npz" if name == "best" else "none", batch_size=7)
+    assert config.batch_size == 7
+    assert all(getattr(config, key) == value for key, value in PRESETS[name].items() if key != "batch_size")
+
+
+def test_the_best_preset_is_how_the_shipped_detector_is_made():
+    tree = ast.parse((ROOT / "benchmarks/build_default.py").read_text(encoding="utf-8"))
+    dicts = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    settings = {
+        ast.literal_eval(key): ast.literal_eval(value)
+        for key, value in zip(dicts["SETTINGS"].keys, dicts["SETTINGS"].values, strict=True)
+        if isinstance(value, ast.Constant)
+    }
+    assert settings.items() <= (PRESETS["best"] | {"blocks": 9}).items()

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from unmask.checking.clips import SAMPLING, ExaminedClip, KeyFrame, Sampling, examine_clip, unreadable_clip
 from unmask.checking.faces import refuse_max_faces
-from unmask.checking.pictures import MOST_WORKERS, Examined, Source, examine_image, examine_paths, unreadable
+from unmask.checking.pictures import MOST_WORKERS, Examined, examine_image, examine_paths, unreadable
 from unmask.detector import Detector as CropDetector
 from unmask.errors import UnmaskError
+from unmask.image.file import read_stream
+from unmask.image.resize import shrink
 from unmask.video.kinds import is_clip
+from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from unmask.finding import ClipFinding, Finding
+    from unmask.image.read import Source
 
 __all__ = [
     "MOST_WORKERS",
@@ -36,6 +41,10 @@ __all__ = [
     "examine_paths",
     "unreadable",
 ]
+
+
+# Longer side of the small picture that a finding keeps for a notebook, pixels: a megabyte or two.
+PREVIEW_SIDE = 800
 
 
 class Detector(CropDetector):
@@ -55,10 +64,10 @@ class Detector(CropDetector):
         """The answer for one picture; of an animation, for its first frame.
 
         Args:
-            source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+            source: A path, the bytes of a file, a file open in binary mode, uint8 RGB pixels (H, W, 3), or a Pillow image.
             face_search: False to take the whole picture as the face.
             max_faces: Judge only so many of the largest faces, 1 or more; None for all.
-            heatmap: Whether each face comes with its Grad-CAM map.
+            heatmap: Whether each face comes with its Grad-CAM map, and the finding with a small picture for a notebook.
 
         Returns:
             The finding. A picture without a face has the status "no-face" and no score; it is no error.
@@ -66,7 +75,8 @@ class Detector(CropDetector):
         Raises:
             UnmaskError: If the picture cannot be read, `max_faces` is below 1, or the detector gives no number.
         """
-        return examine_image(self, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap).finding
+        examined = examine_image(self, source, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+        return _with_preview(examined, heatmap)
 
     def check_clip(
         self,
@@ -106,32 +116,45 @@ class Detector(CropDetector):
         ).finding
 
 
-def check(source: Source) -> Finding | ClipFinding:
+def check(
+    source: Source, *, face_search: bool = True, max_faces: int | None = None, heatmap: bool = True
+) -> Finding | ClipFinding:
     """The answer for one picture or clip, by the shipped detector, loaded once.
 
     Args:
-        source: A path, the bytes of a file, or uint8 RGB pixels (H, W, 3).
+        source: As for `Detector.check`; a path, bytes or an open file may also hold a clip.
+        face_search: As for `Detector.check`, or for `Detector.check_clip`.
+        max_faces: The same.
+        heatmap: The same; of a clip, the decisive moments get one.
 
     Returns:
-        The finding, with a heatmap of each face; of a clip, with heatmaps of its decisive moments.
+        The finding.
 
     Raises:
-        UnmaskError: If it cannot be read.
+        UnmaskError: If it cannot be read, or an argument makes no sense.
     """
+    if hasattr(source, "read"):
+        source = read_stream(source, CLIP_LIMITS.max_bytes)
     detector = _shipped_detector()
-    if isinstance(source, str | bytes | os.PathLike) and is_clip(source):
-        return detector.check_clip(source)
-    return detector.check(source)
+    ask = detector.check_clip if is_clip(source) else detector.check
+    return ask(source, face_search=face_search, max_faces=max_faces, heatmap=heatmap)  # type: ignore[operator]
 
 
 @cache
-def _shipped_detector() -> Detector:
-    return Detector.load()
+def _shipped_detector(threads: int | None = None) -> Detector:
+    return Detector.load(threads=threads)
+
+
+def _with_preview(examined: Examined, heatmap: bool) -> Finding:
+    """The finding; with a heatmap, also with what a notebook lays it on."""
+    if not heatmap or examined.pixels is None:
+        return examined.finding
+    return replace(examined.finding, preview=shrink(examined.pixels, PREVIEW_SIDE).copy())
 
 
 def check_paths(
     paths: Iterable[str | Path],
-    detector: CropDetector,
+    detector: CropDetector | None = None,
     *,
     face_search: bool = True,
     max_faces: int | None = None,
@@ -142,10 +165,11 @@ def check_paths(
 
     Args:
         paths: Files. Folders are for `unmask.checking.paths.expand`.
-        detector: Loaded once, shared by all workers; load it with `threads=1` for the best throughput.
+        detector: Loaded once, shared by all workers; load it with `threads=1` for the best throughput. None for the
+            shipped one.
         face_search: False to take each whole picture as the face.
         max_faces: Judge only so many of the largest faces in each; None for all.
-        heatmap: Whether each face comes with its Grad-CAM map.
+        heatmap: As for `Detector.check`.
         workers: Pictures under way at once; None for one a core, at most `MOST_WORKERS`. Of clips it is always one.
 
     Yields:
@@ -156,10 +180,11 @@ def check_paths(
         UnmaskError: If an argument makes no sense, or the detector itself is unfit: one that gives no number has no
             business judging the rest. Never for a picture or clip.
     """
+    detector = detector or _shipped_detector(threads=1)
     for examined in examine_all(
         paths, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
     ):
-        yield examined.finding
+        yield _with_preview(examined, heatmap) if isinstance(examined, Examined) else examined.finding
 
 
 def examine_all(

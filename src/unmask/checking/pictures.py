@@ -7,26 +7,25 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.checking.faces import judge_faces, no_face, refuse_max_faces
 from unmask.errors import UnmaskError
 from unmask.face.crop import crop_faces, cut_crops, whole_picture
 from unmask.finding import NOT_CALIBRATED, Failure, Finding, Note, Status, Verdict
-from unmask.image.read import Image, read_image
+from unmask.image.read import Image, Source, read_image
 from unmask.system.cores import available_cores
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from unmask.detector import Detector
-
-Source = str | Path | bytes | NDArray[np.uint8]
 
 # Pictures under way at once unless told otherwise. Each holds its pixels and what the networks need for it, up to 100 MB for
 # a photo of 12 megapixels; a machine with more cores is put to use by several processes.
@@ -54,7 +53,7 @@ def examine_image(
     refuse_max_faces(max_faces)
     started = time.perf_counter()
     image = read_image(source, credentials=credentials)
-    path = os.fspath(source) if isinstance(source, str | Path) else None
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
     finding = _judge(detector, image, path, started, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
     return Examined(finding, image.pixels)
 
@@ -69,7 +68,7 @@ def examine_paths(
     workers: int | None = None,
 ) -> Iterator[Examined]:
     """As `check_paths`, each finding with a heatmap together with the picture's pixels, to draw it on."""
-    if isinstance(paths, str | Path):
+    if isinstance(paths, str | os.PathLike):
         raise UnmaskError("paths are many", hint="Give a list of paths, or use Detector.check.", code="wrong-source")
     if workers is not None and workers < 1:
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")

@@ -29,20 +29,38 @@ if TYPE_CHECKING:
 @click.option(
     "--frames-per-clip", "frames", type=int, default=16, show_default=True, help="Taken of each clip, evenly spread."
 )
+@click.option(
+    "--split", metavar="80/10/10", help="Deal two folders, Real and Fake, to Train, Validation and Test: percentages."
+)
 @click.option("--workers", type=click.IntRange(1), help="Pictures or clips at a time. [default: one a core]")
 @click.option("--overwrite", is_flag=True, help="Replace what another dataset or size left in --out.")
-def prepare(dataset: Path, out: Path, size: int, crop: str, frames: int, workers: int | None, overwrite: bool) -> None:
+def prepare(
+    dataset: Path,
+    out: Path,
+    size: int,
+    crop: str,
+    frames: int,
+    split: str | None,
+    workers: int | None,
+    overwrite: bool,
+) -> None:
     """Turn a dataset folder into arrays to train from, and a manifest.
 
-    DATASET holds Train, Validation and Test, each with Real and Fake: pictures, clips or both. Every file is checked: by its
-    content, at least 2,500 bytes, at least 64 x 64 pixels, decodable. One that fails is listed in the manifest with the
-    reason. Of clips, frames are taken as pictures. Stopped half-way, the same command goes on where it was.
+    DATASET holds Train, Validation and Test, each with Real and Fake: pictures, clips or both. With --split it holds Real and
+    Fake alone; no group of a manifest.csv beside them comes into two splits.
+
+    Every file is checked: by its content, at least 2,500 bytes, at least 64 x 64 pixels, decodable. One that fails is listed
+    in the manifest with the reason. Of clips, frames are taken as pictures. Stopped half-way, the same command goes on
+    where it was.
     """
     from unmask.data.layout import find_layout
     from unmask.data.prepare import prepare as run
+    from unmask.data.split import parse_shares, split_folders
     from unmask.output.progress import Progress
 
-    for note in find_layout(dataset).notes:
+    shares = parse_shares(split) if split is not None else None
+    layout = split_folders(dataset, shares)[0] if shares else find_layout(dataset)
+    for note in layout.notes:
         say(f"note: {note}", err=True)
     try:
         with Progress() as show:
@@ -52,6 +70,7 @@ def prepare(dataset: Path, out: Path, size: int, crop: str, frames: int, workers
                 size=size,
                 crop="face" if crop == "face" else "none",
                 frames_per_clip=frames,
+                shares=shares,
                 workers=workers,
                 progress=lambda done, total: show("preparing", done, total),
                 overwrite=overwrite,
@@ -113,7 +132,8 @@ def _show_counts(prepared: Prepared) -> None:
     from rich.table import Table
 
     from unmask.data.manifest import REMOVED, clip_of, read_manifest
-    from unmask.video.refusals import NO_EXTRA
+    from unmask.system.python import pip_install
+    from unmask.video.refusals import EXTRA, NO_EXTRA
 
     table = Table("split", "real", "fake", "rejected")
     for column in table.columns[1:]:
@@ -124,7 +144,7 @@ def _show_counts(prepared: Prepared) -> None:
     for reason, count in Counter(row.reason for row in prepared.manifest if row.reason).most_common():
         say(f"rejected: {count:,} {reason}")
         if reason == NO_EXTRA:
-            say("hint: these are videos; run pip install 'unmask[video]', then give the same command with --overwrite.")
+            say(f"hint: these are videos; run {pip_install(EXTRA)}, then give the same command with --overwrite.")
     frames = [clip for row in prepared.manifest if row.row is not None and (clip := clip_of(row.path))]
     if frames:
         say(f"{len(frames):,} of these pictures are frames of {len(set(frames)):,} clips")

@@ -10,6 +10,7 @@ import click
 from unmask.cli.options import PATH, POLICY, SPLIT, out_folder
 from unmask.cli.say import say
 from unmask.errors import UnmaskError
+from unmask.system.python import install_extra
 
 
 @click.command()
@@ -100,6 +101,6 @@ def _require_train_extra(verb: str) -> None:
     if missing:
         raise UnmaskError(
             f"`unmask {verb}` needs {' and '.join(missing)}, not installed here",
-            hint="In a clone of Unmask: pip install '.[train]'",
+            hint=f"Install what trains, {install_extra('train')}",
             code="no-train-extra",
         )

@@ -22,12 +22,12 @@ from unmask.cli.export import export
 from unmask.cli.judge import compare, evaluate
 from unmask.cli.say import EXIT_INTERRUPTED, EXIT_NO_ANSWER, EXIT_WRONG_USE, say, say_error
 from unmask.cli.scan import scan, watch
-from unmask.cli.serve import serve
+from unmask.cli.serve import serve, token
 from unmask.cli.train import mine, train
 from unmask.errors import UnmaskError
 
 FAMILIES = {
-    "Ask about pictures": (check, explain, scan, watch, serve),
+    "Ask about pictures": (check, explain, scan, watch, serve, token),
     "Train a detector": (prepare, audit, train, mine, export),
     "Judge detectors": (evaluate, compare),
     "Try it out": (demo, doctor),

@@ -1,4 +1,4 @@
-"""The verb `serve`. Parse, call the library, print."""
+"""The verbs `serve` and `token`. Parse, call the library, print."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from unmask.cli.options import BUNDLE, POLICY
+from unmask.cli.options import BUNDLE, PATH, POLICY
 from unmask.cli.say import say
+from unmask.errors import UnmaskError
 
 
 @click.command()
@@ -46,6 +47,9 @@ from unmask.cli.say import say
 )
 @click.option("--token", envvar="UNMASK_TOKEN", help="Answer only those who show it. Better given as UNMASK_TOKEN.")
 @click.option(
+    "--tokens", "token_file", type=PATH, envvar="UNMASK_TOKENS", help="File of named tokens, by `unmask token`."
+)
+@click.option(
     "--rate",
     "pictures_a_minute",
     type=click.IntRange(0),
@@ -53,11 +57,40 @@ from unmask.cli.say import say
     show_default=True,
     help="Pictures a minute and client.",
 )
-@click.option("--trusted-proxy", help="Address of a reverse proxy in front, whose X-Forwarded-For is believed.")
-@click.option("--open", "is_open", is_flag=True, help="Serve other machines without a token.")
-def serve(bundle: Path | None, policy: str | None, is_open: bool, **settings: Any) -> None:
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    help="Address or network (10.0.0.0/8) of a reverse proxy, whose X-Forwarded-... headers are believed. May be repeated.",
+)
+@click.option("--prefix", default="", help="Path under which the proxy shows this server, such as /unmask.")
+@click.option("--public", "is_public", is_flag=True, help="Serve other machines without a token.")
+@click.option("--open", "was_public", is_flag=True, hidden=True)
+@click.option("--browser/--no-browser", default=True, help="Whether to show the page, where there is a screen.")
+def serve(was_public: bool, **options: Any) -> None:
     """Serve the web page and the API."""
+    if was_public:
+        raise UnmaskError(
+            "--open is now called --public", hint="Give --public if everyone there may use it.", code="renamed"
+        )
     from unmask.serve.start import start
 
-    given = {name: value for name, value in settings.items() if value is not None}
-    start(given, bundle=bundle, policy=policy, is_open=is_open, say=lambda line: say(line, err=True))
+    own = {name: options.pop(name) for name in ("bundle", "policy", "token_file", "is_public", "browser")}
+    given = {name: value for name, value in options.items() if value is not None}
+    start(given, **own, say=lambda line: say(line, err=True))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--file", type=PATH, default=Path("unmask-tokens"), show_default=True, help="File of named tokens.")
+def token(name: str, file: Path) -> None:
+    """Make an access token for the server.
+
+    It is shown this once; FILE keeps its SHA-256 under NAME. Then: unmask serve --host 0.0.0.0 --tokens FILE.
+    Whose line is deleted there is let in no more, once the server is started again.
+    """
+    from unmask.serve.tokens import make_token
+
+    made = make_token(name, file)
+    click.echo(made)
+    say(f"This is the token of {name}. It is shown this once; its SHA-256 is in {file}.", err=True)

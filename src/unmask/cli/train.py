@@ -36,7 +36,7 @@ class _GroupedOptions(click.Command):
 
 _GROUPS = {
     "Data": "--data --size --augment --blend --crop",
-    "Model": "--model --tune --backbone-weights --start",
+    "Model": "--preset --model --tune --backbone-weights --start",
     "Schedule": "--epochs --batch-size --learning-rate --schedule",
     "Run": "--out --resume --hard --config --seed --workers --help",
 }
@@ -48,6 +48,11 @@ _GROUPS = {
 @click.option("--augment", type=click.Choice(["none", "light", "delivery"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become fakes made here. [default: 0]")
 @click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")
+@click.option(
+    "--preset",
+    type=click.Choice(["report", "quick", "best"]),
+    help="Settings for a purpose, which other options change: the report's; a first result soon; as the shipped detector.",
+)
 @click.option("--model", type=click.Choice(MODELS), help="Architecture. [default: cnn]")
 @click.option(
     "--tune",
@@ -71,11 +76,13 @@ _GROUPS = {
 @click.option("--config", type=PATH, help="All settings from a file, such as the run.toml of an earlier run.")
 @click.option("--seed", type=int, help="[default: 1]")
 @click.option("--workers", type=int, help="Threads that read pictures. [default: 2]")
-def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, **given: Any) -> None:
+def train(
+    out: Path | None, resume: Path | None, hard: Path | None, config: Path | None, preset: str | None, **given: Any
+) -> None:
     """Train a detector; everything about the run goes into one folder.
 
     \b
-    unmask train --data prepared/ --learning-rate 3e-4 --schedule cosine --out runs/first
+    unmask train --data prepared/ --preset quick --out runs/first
     unmask train --resume runs/first
     unmask train --resume runs/first --hard hard.csv --out runs/second
 
@@ -83,6 +90,8 @@ def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path
     step under way, with exit status 130.
     """
     settings = {name: value for name, value in given.items() if value is not None}
+    if preset is not None and (resume is not None or config is not None):
+        raise click.UsageError("--preset begins a new run: leave --resume and --config out.")
     if hard is not None and resume is None:
         raise click.UsageError("--hard trains a finished run on: name it with --resume.")
     if resume is not None and config is not None:
@@ -97,7 +106,7 @@ def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path
                 raise click.UsageError(f"{option} is missing.")
     from unmask.output.progress import Progress
     from unmask.train import loop
-    from unmask.train.config import continued, make_config, read_config
+    from unmask.train.config import continued, make_preset, read_config
 
     with Progress() as show:
         watcher = _Display(show)
@@ -108,8 +117,8 @@ def train(out: Path | None, resume: Path | None, hard: Path | None, config: Path
             outcome = loop.train(chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher)
         else:
             assert out is not None
-            chosen = read_config(config, **settings) if config is not None else make_config(**settings)
-            outcome = loop.train(chosen, out, watcher=watcher)
+            new = make_preset(preset or "report", **settings) if config is None else read_config(config, **settings)
+            outcome = loop.train(new, out, watcher=watcher)
     _report(outcome)
     if not outcome.finished:
         sys.exit(EXIT_INTERRUPTED)
@@ -187,7 +196,12 @@ def _report(outcome: Outcome) -> None:
             f"{outcome.keep.capitalize()} epoch {kept.epoch}: Validation AUC {kept.validation_auc:.4f}, "
             f"accuracy {kept.validation_accuracy:.2%}"
         )
-        if outcome.finished and kept.validation_auc < LEARNED:
+        if outcome.finished and kept.validation_auc < 1 - LEARNED:
+            say(
+                "It ranks Validation the wrong way round: are Real and Fake swapped in Train or in Validation?",
+                err=True,
+            )
+        elif outcome.finished and kept.validation_auc < LEARNED:
             say(
                 "It has learned next to nothing: an AUC of 0.5 is chance. A lower rate with a slow rise often helps, "
                 "for instance --learning-rate 3e-4 --schedule cosine",

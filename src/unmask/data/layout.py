@@ -127,7 +127,9 @@ def find_splits(dataset: Path) -> tuple[Path, dict[str, dict[str, Path]], list[s
             for split, path in _match(root, folder, _SPLIT_NAMES, notes).items():
                 found.setdefault(split, {})[name] = path
     if not any(found.values()):
-        raise wrong_layout(root, "no Train, Validation or Test folder with Real and Fake in it")
+        plain = _known(root, _CLASS_NAMES)
+        hint = "Split them here: give --split 80/10/10, the percentages of Train, Validation and Test." if plain else ""
+        raise wrong_layout(root, "no Train, Validation or Test folder with Real and Fake in it", hint=hint)
     return root, found, notes
 
 
@@ -187,11 +189,11 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def wrong_layout(root: Path, what: str, code: str = "wrong-layout") -> UnmaskError:
+def wrong_layout(root: Path, what: str, code: str = "wrong-layout", hint: str = "") -> UnmaskError:
     """An error that shows what was found and what is expected."""
     return UnmaskError(
         f"The dataset {root} cannot be read: {what}.\nFound:\n{_tree(root)}\nExpected:\n{_EXPECTED}",
-        hint="Rename or move the folders so that they look as expected; labels come from folder names only.",
+        hint=hint or "Rename or move the folders so that they look as expected; labels come from folder names only.",
         code=code,
     )
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from unmask import __version__
 from unmask.data.clips import read_frames
 from unmask.data.journal import JOURNAL, Block, Journal
-from unmask.data.layout import SPLITS, ClassFolder, Layout, files_in, find_layout
+from unmask.data.layout import SPLITS, Layout
 from unmask.data.manifest import BEFORE_FIX, COLUMNS, MANIFEST, REMOVED, Row, open_table, read_origins, write_manifest
 from unmask.data.parallel import in_order
 from unmask.data.prepared import AUDIT_PAGE, FACTS, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.data.reading import Crop, FileFacts, read_file
+from unmask.data.split import Files, find_files
 from unmask.errors import UnmaskError
 from unmask.face.crop import CROP_MARGIN, SMALLEST_FACE
 from unmask.output.csv_table import RowWriter
@@ -42,13 +43,12 @@ __all__ = ["Crop", "Progress", "load_prepared", "prepare"]
 
 # Sides that make sense to a model; above, a dataset of 140,000 pictures no longer fits on a disk.
 MIN_SIZE, MAX_SIZE = 16, 1024
-# Files a task. Blocks bound what a kill can cost and what waits in memory, whatever the size of the dataset.
+# Files a task; bounds what a kill can cost and what waits in memory.
 BLOCK = 32
 # Of a clip; its neighbouring frames are nearly the same picture.
 FRAMES_PER_CLIP = 16
 
 Progress = Callable[[int, int], None]
-_Files = list[tuple[ClassFolder, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def prepare(
     size: int = 128,
     crop: Crop = "none",
     frames_per_clip: int = FRAMES_PER_CLIP,
+    shares: Sequence[int] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
@@ -89,6 +90,7 @@ def prepare(
         size: Side of the pictures in pixels, 16..1024.
         crop: `none` takes the whole picture; `face` the largest face, and rejects pictures and frames without one.
         frames_per_clip: Taken of each clip, evenly spread, 1..2000; all of a clip that has fewer.
+        shares: Of Train, Validation and Test, for a dataset of two folders, Real and Fake; see `unmask.data.split`.
         workers: Pictures or clips at a time; None for one a core.
         progress: Called with (files done, files in all) as blocks finish.
         overwrite: Replace what another job left in `out`, and what `unmask audit` wrote about it.
@@ -108,8 +110,7 @@ def prepare(
             hint=f"Choose 1 to {CLIP_LIMITS.max_sampled:,}.",
             code="bad-frames",
         )
-    layout = find_layout(dataset)
-    files = [(folder, tuple(files_in(folder.folder))) for folder in layout.folders]
+    layout, files = find_files(dataset, shares)
     fingerprint = _fingerprint(layout, files, size, crop, frames_per_clip)
     finished = _finished(out, fingerprint)
     if finished and not (out / JOURNAL).exists():
@@ -180,7 +181,7 @@ def _do(
         journal.remove()
 
 
-def _fingerprint(layout: Layout, files: _Files, size: int, crop: str, frames_per_clip: int) -> str:
+def _fingerprint(layout: Layout, files: Files, size: int, crop: str, frames_per_clip: int) -> str:
     """Of files and settings."""
     rule = [CROP_MARGIN, SMALLEST_FACE] if crop == "face" else []
     job = hashlib.sha256(json.dumps([FORMAT, __version__, size, crop, frames_per_clip, *rule]).encode())
@@ -195,7 +196,7 @@ def _fingerprint(layout: Layout, files: _Files, size: int, crop: str, frames_per
     return job.hexdigest()
 
 
-def _plan(layout: Layout, files: _Files) -> list[_Task]:
+def _plan(layout: Layout, files: Files) -> list[_Task]:
     """The work in the order of the output: pictures in blocks, each clip by itself."""
     tasks = []
     for folder, names in files:

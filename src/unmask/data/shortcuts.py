@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unmask.data.manifest import Row
 from unmask.data.prepared import FACTS, Prepared, take
 from unmask.errors import UnmaskError
+from unmask.system.python import install_extra
 
 # Above this area under the curve a property is called a shortcut.
 MAX_AUC = 0.65
@@ -125,7 +126,7 @@ def cross_validated_scores(
     except ImportError as error:
         raise UnmaskError(
             "unmask audit needs scikit-learn, which is not installed.",
-            hint="In a clone of Unmask: pip install '.[train]'",
+            hint=f"Install it, {install_extra('train')}",
             code="extra-missing",
         ) from error
     _, member = np.unique(groups, return_inverse=True)

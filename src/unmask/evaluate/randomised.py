@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from unmask.errors import UnmaskError
+from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -36,7 +37,7 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
     except ImportError:
         raise UnmaskError(
             "shuffling weights needs the package onnx, which is not installed",
-            hint="In a clone of Unmask: pip install '.[train]'",
+            hint=f"Install it, {install_extra('train')}",
             code="no-onnx",
         ) from None
     from unmask.bundle import write_bundle

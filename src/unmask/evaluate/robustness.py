@@ -91,7 +91,7 @@ def measure_robustness(
     degradations: tuple[Degradation, ...] = DEGRADATIONS,
     replicates: int = REPLICATES,
     seed: int = 0,
-    on_step: Callable[[str], None] = lambda name: None,
+    on_step: Callable[..., None] = lambda *_: None,
 ) -> tuple[Robust, ...]:
     """Scores the same pictures under every degradation.
 
@@ -103,7 +103,7 @@ def measure_robustness(
         degradations: What to try.
         replicates: Resamplings for the intervals.
         seed: Of the choice and the resamplings.
-        on_step: Told the name of each degradation before it starts.
+        on_step: Told, before each degradation, what is being done, how many are done, of how many, and its name.
 
     Returns:
         The clean pictures first, then one entry a degradation.
@@ -136,8 +136,8 @@ def measure_robustness(
         return Robust(family, level, len(rows), failed, measures, flipped, together)
 
     results = [measured(CLEAN, "", clean_scores, clean_outside)]
-    for degradation in degradations:
-        on_step(degradation.name)
+    for done, degradation in enumerate(degradations):
+        on_step("degraded pictures", done, len(degradations), degradation.name)
         found = score_some(detector, pictures, chosen, change=degradation.change)
         logits = np.array([answer.logit if isinstance(answer, Raw) else np.nan for answer in found])
         outside = np.array([isinstance(answer, Raw) and answer.outside_training for answer in found])

@@ -18,7 +18,7 @@ from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.explanation import try_explanations
 from unmask.evaluate.gallery import gallery
 from unmask.evaluate.pages import hardware, today
-from unmask.evaluate.pictures import open_pictures
+from unmask.evaluate.pictures import Pictures, open_pictures
 from unmask.evaluate.report import Against, Report
 from unmask.evaluate.robustness import Robust, measure_robustness
 from unmask.evaluate.scores import ScoreTable, read_scores
@@ -29,7 +29,7 @@ from unmask.video.timeline import clip_thresholds
 
 ROBUSTNESS_PICTURES: Final = 1000
 
-Step = Callable[[str], None]
+Step = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def evaluate(
     *,
     plan: Plan = DEFAULT_PLAN,
     against: str | Path | None = None,
-    on_step: Step = lambda name: None,
+    on_step: Step = lambda *_: None,
 ) -> Report:
     """Judges a detector on a set of pictures.
 
@@ -75,7 +75,7 @@ def evaluate(
         data: A split's folder, a dataset's, or a prepared folder.
         plan: What to measure.
         against: Another bundle, or a table of scores, to test against on the same pictures.
-        on_step: Told what is being done.
+        on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 
     Returns:
         Everything that `report.write_report` writes.
@@ -87,9 +87,8 @@ def evaluate(
     pictures = open_pictures(data, plan.split)
     # First of all, so that a table that cannot be read is not found out after the long part.
     other = score_any(against, data, plan, on_step) if against is not None else None
-    on_step(f"{detector.label}: {len(pictures):,} pictures")
     started = time.perf_counter()
-    table = score_pictures(detector, pictures, face_search=plan.face_search)
+    table = _score(detector, pictures, plan, on_step)
     seconds = time.perf_counter() - started
     on_step("numbers and intervals")
     for_clips = clip_thresholds(detector.info, detector.policy)
@@ -125,14 +124,14 @@ def evaluate(
     )
 
 
-def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda name: None) -> ScoreTable:
+def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda *_: None) -> ScoreTable:
     """The scores of a bundle on the pictures, or a table of scores as it was written by any tool.
 
     Args:
         what: A bundle's folder or a CSV.
         data: The pictures; a CSV needs none.
         plan: Split, policy and face search.
-        on_step: Told what is being done.
+        on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 
     Returns:
         One row a picture.
@@ -150,8 +149,15 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
             code="no-dataset",
         )
     detector = Detector.load(path, threads=1, policy=plan.policy)
-    on_step(f"{detector.label}: scoring")
-    return score_pictures(detector, open_pictures(data, plan.split), face_search=plan.face_search)
+    return _score(detector, open_pictures(data, plan.split), plan, on_step)
+
+
+def _score(detector: Detector, pictures: Pictures, plan: Plan, on_step: Step) -> ScoreTable:
+    def show(done: int) -> None:
+        on_step(f"{detector.label}: scoring", done, len(pictures))
+
+    show(0)
+    return score_pictures(detector, pictures, face_search=plan.face_search, on_done=show)
 
 
 def compare(
@@ -159,7 +165,7 @@ def compare(
     data: str | Path | None = None,
     *,
     plan: Plan = DEFAULT_PLAN,
-    on_step: Step = lambda name: None,
+    on_step: Step = lambda *_: None,
 ) -> SideBySide:
     """Judges several detectors on the same pictures.
 
@@ -167,7 +173,7 @@ def compare(
         what: Folders of bundles, and CSV files of scores (see `scores.read_scores`).
         data: The pictures for the bundles; None if there are score tables only.
         plan: Split, policy and resamplings; the rest is not used.
-        on_step: Told what is being done.
+        on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 
     Returns:
         All of them on the pictures that all answered.

@@ -38,12 +38,18 @@ class Raw:
     outside_training: bool
 
 
+OnDone = Callable[[int], None]
 Change = Callable[[Pixels, int], Pixels]
 """Pixels and index of a picture -> pixels; what happens to a picture on its way to the detector."""
 
 
 def score_pictures(
-    detector: Detector, pictures: Pictures, *, face_search: bool = False, workers: int | None = None
+    detector: Detector,
+    pictures: Pictures,
+    *,
+    face_search: bool = False,
+    workers: int | None = None,
+    on_done: OnDone = lambda done: None,
 ) -> ScoreTable:
     """Scores every picture; one that cannot be read is a row with the reason and stops nothing.
 
@@ -53,6 +59,7 @@ def score_pictures(
         face_search: False to take each picture as the face, as for prepared sets and face crops; True to find the
             largest face as `unmask check` does (needs the files, not a prepared folder).
         workers: Pictures under way at once; None for one a core.
+        on_done: Called with how many pictures are done.
 
     Returns:
         One row a picture, in their order.
@@ -61,9 +68,9 @@ def score_pictures(
         UnmaskError: A face search in a prepared folder.
     """
     if face_search:
-        rows = _with_face_search(detector, pictures, workers)
+        rows = _with_face_search(detector, pictures, workers, on_done)
     else:
-        found = score_some(detector, pictures, range(len(pictures)), workers=workers)
+        found = score_some(detector, pictures, range(len(pictures)), workers=workers, on_done=on_done)
         rows = [_row(detector, picture, answer) for picture, answer in zip(pictures.items, found, strict=True)]
     return ScoreTable(detector.label, detector.policy, detector.thresholds, tuple(rows))
 
@@ -75,6 +82,7 @@ def score_some(
     *,
     change: Change | None = None,
     workers: int | None = None,
+    on_done: OnDone = lambda done: None,
 ) -> list[Raw | Failure]:
     """What the detector gives for some pictures, whole pictures as crops, or why one has nothing.
 
@@ -84,6 +92,7 @@ def score_some(
         indexes: Which of them.
         change: What happens to the pixels before they are resized to the detector's input.
         workers: Blocks under way at once; None for one a core.
+        on_done: Called with how many pictures are done.
 
     Returns:
         In the order of `indexes`.
@@ -103,7 +112,11 @@ def score_some(
 
     parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="evaluate") as pool:
-        return [answer for answers in pool.map(block, parts) for answer in answers]
+        found: list[Raw | Failure] = []
+        for answers in pool.map(block, parts):
+            found += answers
+            on_done(len(found))
+        return found
 
 
 def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change | None = None) -> NDArray[np.uint8]:
@@ -147,7 +160,7 @@ def _row(detector: Detector, picture: Picture, found: Raw | Failure) -> Score:
     return _score(picture, Status.ANSWERED, found.logit, score, verdict, outside_training=found.outside_training)
 
 
-def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None) -> list[Score]:
+def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None, on_done: OnDone) -> list[Score]:
     from unmask.checking import examine_paths
 
     if pictures.files is None:
@@ -157,7 +170,11 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
             code="no-files",
         )
     examined = examine_paths(pictures.files, detector, workers=workers, heatmap=False)
-    return [_row_of(each.finding, picture) for each, picture in zip(examined, pictures.items, strict=True)]
+    rows = []
+    for each, picture in zip(examined, pictures.items, strict=True):
+        rows.append(_row_of(each.finding, picture))
+        on_done(len(rows))
+    return rows
 
 
 def _row_of(finding: Finding, picture: Picture) -> Score:

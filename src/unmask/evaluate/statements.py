@@ -26,6 +26,12 @@ _ONLY: Final = {
 }
 
 
+_SWAPPED = (
+    "It puts real pictures above fake ones, more than chance would: the labels of the pictures are probably the other way "
+    "round, or those that the detector learned from were. Here Real is 0 and Fake is 1."
+)
+
+
 def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: str | None = None) -> list[str]:
     """The findings, wrong accusations first, each with its interval; a warning before them where they flatter.
 
@@ -54,6 +60,8 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
             f"Every picture got the same score, {scores.pop():.3f}: the detector told no picture from another."
         )
     area = measures["roc_auc"]
+    if area.high is not None and area.high < 0.5:
+        sentences.insert(0, _SWAPPED)
     if area.value is not None:
         sentences.append(f"The area under the ROC curve is {_sure(area)}.")
     if evaluation.worst is not None:

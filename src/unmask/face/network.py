@@ -11,6 +11,7 @@ import numpy as np
 from unmask.errors import UnmaskError
 from unmask.system.budget import Budget
 from unmask.system.private import import_onnxruntime
+from unmask.system.python import pip_install
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class CenterFace:
         except Exception as error:  # onnxruntime has a class of its own for every status
             raise UnmaskError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load the face finder",
-                hint="Run `pip install --upgrade onnxruntime`.",
+                hint=f"Run `{pip_install('--upgrade onnxruntime')}`.",
                 code="not-a-face-finder",
             ) from error
         self._session: Any = session

@@ -42,6 +42,28 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         return data
 
 
+def read_stream(file: BinaryIO, max_bytes: int) -> bytes:
+    """Reads the rest of an open file, no more than `max_bytes`.
+
+    Raises:
+        UnmaskError: ``wrong-source`` for one that is open as text, ``too-many-bytes`` or ``read-error``.
+    """
+    name = "The file"
+    try:
+        data: object = file.read(max_bytes + 1)
+    except UnicodeDecodeError:
+        data = None
+    except (OSError, ValueError) as failure:
+        raise _cannot_be_read(name, failure) from failure
+    if not isinstance(data, bytes):
+        raise UnmaskError(
+            "The file is not open in binary mode", hint='Open it with open(path, "rb").', code="wrong-source"
+        )
+    if len(data) > max_bytes:
+        raise too_many_bytes(name, len(data), max_bytes)
+    return data
+
+
 def open_file(path: str | os.PathLike[str], max_bytes: int) -> BinaryIO:
     """Opens a file to read from, and looks at its size first; `read_file` says what is refused.
 
@@ -110,6 +132,10 @@ def _cannot_read(path: str | os.PathLike[str], name: str, failure: Exception) ->
         )
     if isinstance(failure, ValueError) or number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return _missing(name)
+    return _cannot_be_read(name, failure)
+
+
+def _cannot_be_read(name: str, failure: Exception) -> UnmaskError:
     reason = getattr(failure, "strerror", None) or type(failure).__name__
     return UnmaskError(
         f"{name} could not be read: {reason}", hint="Check the disk, or copy the file and try again.", code="read-error"

@@ -40,6 +40,7 @@ from unmask.image.structure import count_parts, declared_size, looks_cut_off
 from unmask.image.tiff_damage import lacks_pixels
 from unmask.image.transfer import Colour, of_png
 from unmask.system.budget import Budget
+from unmask.system.python import pip_install
 
 ANIMATED = Note("animated", "This is an animation, of which only the first frame was looked at.")
 NO_END = Note("no-end-marker", "The file lacks its end marker; all of its pixels are there.")
@@ -84,7 +85,7 @@ def decode(kind: Kind, data: bytes, name: str, limits: Limits) -> Decoded:
     if kind.format != "JPEG" and _reader(kind.format) is None:
         raise UnmaskError(
             f"{name} is {kind.name}, which this installation cannot read",
-            hint=f"Run `{_INSTALL.get(kind.format, 'pip install --force-reinstall pillow')}`, or save it as PNG.",
+            hint=f"Run `{pip_install(_INSTALL.get(kind.format, '--force-reinstall pillow'))}`, or save it as PNG.",
             code="unsupported-format",
         )
     if count_parts(kind.format, data, limits.max_parts) > limits.max_parts:
@@ -283,7 +284,7 @@ _PLUGINS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": ("pillow_heif", "HeifImageFile"),
 }
-_INSTALL = {"AVIF": "pip install --upgrade pillow", "HEIC": "pip install pillow-heif"}
+_INSTALL = {"AVIF": "--upgrade pillow", "HEIC": "pillow-heif"}
 
 
 @functools.cache

@@ -10,18 +10,19 @@ import hashlib
 import os
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from unmask.errors import UnmaskError
 from unmask.finding import Box, ImageFacts, Note
 from unmask.image.colour import to_srgb
-from unmask.image.file import printable_name, read_file, too_many_bytes
+from unmask.image.file import printable_name, read_file, read_stream, too_many_bytes
 from unmask.image.formats import cut_off, decode
 from unmask.image.limits import LIMITS, LOW_JPEG_QUALITY, Limits, check_size
 from unmask.image.marks import read_marks
@@ -34,6 +35,7 @@ from unmask.origin import Provenance
 _QUIET = threading.Lock()
 
 Pixels = NDArray[np.uint8]
+Source = str | Path | bytes | Pixels | PillowImage.Image | BinaryIO
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +67,7 @@ class Image:
         )
 
 
-def read_whole_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS) -> Image:
+def read_whole_image(source: Source, *, limits: Limits = LIMITS) -> Image:
     """As `read_image`, for what has no use for a picture of which a part is missing: data sets and reports.
 
     Args:
@@ -87,7 +89,7 @@ def read_whole_image(source: str | Path | bytes | Pixels, *, limits: Limits = LI
     return image
 
 
-def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS, credentials: bool = False) -> Image:
+def read_image(source: Source, *, limits: Limits = LIMITS, credentials: bool = False) -> Image:
     """Reads one picture: checks it, decodes its first frame, turns it upright and converts it to sRGB.
 
     Content decides the format, not the name: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC where the package
@@ -98,7 +100,8 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS, 
     simply ends too early is refused, and so are the other formats, whose decoders give nothing then.
 
     Args:
-        source: A path; the bytes of a file; or pixels, uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
+        source: A path; the bytes of a file; a file open in binary mode, read from where it stands; pixels, uint8 (H, W),
+            (H, W, 3) RGB or (H, W, 4) RGBA; or a picture of Pillow's, which is pixels too: its file is not looked at.
         limits: What to accept.
         credentials: Whether to look for Content Credentials, and to check them where c2pa-python is installed.
 
@@ -113,16 +116,20 @@ def read_image(source: str | Path | bytes | Pixels, *, limits: Limits = LIMITS, 
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, limits)
+    if isinstance(source, PillowImage.Image):
+        return _from_pillow(source, limits)
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "The picture"
         if len(data) > limits.max_bytes:
             raise too_many_bytes(name, len(data), limits.max_bytes)
     elif isinstance(source, str | os.PathLike):
         data, name = read_file(source, limits.max_bytes), printable_name(source)
+    elif hasattr(source, "read"):
+        data, name = read_stream(source, limits.max_bytes), "The picture"
     else:
         raise UnmaskError(
             f"A picture cannot be read from {type(source).__name__}",
-            hint="Give a path, the bytes of a file, or a uint8 array of RGB pixels.",
+            hint="Give a path, bytes, an open file, a picture of Pillow's, or a uint8 array of RGB pixels.",
             code="wrong-source",
         )
     if not data:
@@ -234,6 +241,22 @@ def _from_array(array: NDArray[Any], limits: Limits) -> Image:
         pixels, notes = to_srgb(PillowImage.fromarray(array), Colour())
     digest = hashlib.sha256(array.data).hexdigest()
     return Image(pixels, ImageFacts("array", width, height, array.nbytes, digest), notes)
+
+
+def _from_pillow(picture: PillowImage.Image, limits: Limits) -> Image:
+    check_size(picture.size, "The picture", limits)
+    try:
+        picture.load()
+        pixels, notes = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except UnmaskError:
+        raise
+    except Exception as failure:  # its file is read only now, perhaps
+        raise UnmaskError(
+            f"The picture cannot be decoded: {failure}", hint="Give its file instead, to learn why.", code="damaged"
+        ) from failure
+    image = _from_array(_upright(pixels, orientation), limits)
+    return replace(image, notes=notes)
 
 
 def _file_notes(facts: ImageFacts, limits: Limits) -> list[Note]:

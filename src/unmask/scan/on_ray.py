@@ -40,7 +40,7 @@ def rows_on_ray(work: Iterable[Work], asked: Asked, *, address: str, workers: in
     try:
         ray = import_ray()
     except ImportError:
-        hint = "In a clone of Unmask: pip install '.[ray]'"
+        hint = f"Install it, {install_extra('ray')}"
         raise UnmaskError("the package ray is not installed", hint=hint, code="no-package") from None
     pieces = [{"work": pickle.dumps(piece)} for piece in work]
     if not pieces:

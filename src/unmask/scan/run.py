@@ -16,6 +16,7 @@ from unmask.scan.results import Results
 from unmask.scan.sources import Work, work_of
 from unmask.system.cores import available_cores
 from unmask.system.lock import locked
+from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -66,7 +67,7 @@ def scanning(
             detector is unfit. Never for a picture or clip.
     """
     if find_spec("pyarrow") is None:
-        hint = "In a clone of Unmask: pip install '.[scan]'"
+        hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("results are Parquet files, and pyarrow is not installed", hint=hint, code="no-package")
     if "://" in str(out):
         raise UnmaskError(

@@ -18,6 +18,7 @@ from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.limits import LIMITS
 from unmask.image.sniff import sniff
+from unmask.system.python import install_extra
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
@@ -197,6 +198,6 @@ def _system(root: str) -> Any:
     except (ImportError, ValueError):
         raise UnmaskError(
             f"addresses that begin with {scheme}:// cannot be read here",
-            hint="In a clone of Unmask: pip install '.[scan,cloud]'; for others than http and https, fsspec's package, too.",
+            hint=f"Install what reads them, {install_extra('scan,cloud')}; for others than http and https, fsspec's package, too.",
             code="no-package",
         ) from None

@@ -11,6 +11,7 @@ from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked, Judges
 from unmask.scan.sources import Item
 from unmask.scan.storage import Place
+from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,7 +45,7 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
     try:
         from watchfiles import Change, watch
     except ImportError:
-        hint = "In a clone of Unmask: pip install '.[scan]'"
+        hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("the package watchfiles is not installed", hint=hint, code="no-package") from None
     landing: dict[str, tuple[tuple[int, int], float]] = {}  # size and time of change, and since when they are so
     ticks = watch(folder, watch_filter=None, stop_event=stop, rust_timeout=_TICK, yield_on_timeout=True)

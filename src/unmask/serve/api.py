@@ -73,13 +73,13 @@ def detector() -> Response:
 @api.get("/api/v1/openapi.json")
 def description() -> Response:
     """The OpenAPI 3.1 document."""
-    return json_reply(openapi())
+    return json_reply(openapi() | {"servers": [{"url": request.script_root or "/"}]})
 
 
 @api.get("/api/v1/docs")
 def docs() -> str:
     """The same for people."""
-    return render_template("docs.html", api=openapi(), kinds=KINDS, address=request.host_url.rstrip("/"))
+    return render_template("docs.html", api=openapi(), kinds=KINDS, address=request.url_root.rstrip("/"))
 
 
 @api.get("/healthz")

@@ -108,7 +108,9 @@ def _refuse(problem: Problem) -> Response:
     if wants_page():
         response = Response(refusal_page(problem), problem.kind.status, mimetype="text/html")
     else:
-        response = Response(problem.to_json(g.request_id), problem.kind.status, mimetype=MEDIA_TYPE)
+        response = Response(
+            problem.to_json(g.request_id, request.script_root), problem.kind.status, mimetype=MEDIA_TYPE
+        )
     response.headers.update(problem.headers)
     return response
 

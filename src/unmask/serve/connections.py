@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from unmask.serve.proxy import is_trusted
+
 if TYPE_CHECKING:
     from unmask.serve.settings import Settings
 
@@ -29,7 +31,7 @@ class Connections:
     def add(self, client: Client, transport: asyncio.Transport) -> None:
         """A new one; closed at once where there are too many. A proxy speaks for many, others leave some for others."""
         of_address = sum(address == client[0] for address, _ in self._open)
-        is_many = of_address >= self._settings.connections_an_address and client[0] != self._settings.trusted_proxy
+        is_many = of_address >= self._settings.connections_an_address and not is_trusted(client[0], self._settings)
         if is_many or len(self._open) >= self._settings.connections:
             transport.close()
         else:

@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from unmask.serve.problem import REFUSED, Problem
+from unmask.serve.proxy import is_trusted, take_in
 from unmask.serve.settings import ENVELOPE_BYTES, MEGABYTE, is_clip
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Gateway:
             ConnectionError: If it is gone.
         """
         environ = _environ(scope)
+        take_in(environ, self._settings)
         held, held_clip = _Held(self._budget), _Held(self._clip_budget)
         of_clip = is_clip(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         try:
@@ -144,8 +146,7 @@ class Gateway:
 
     async def _ask(self, environ: WSGIEnvironment) -> Response:
         """The application's reply, made in a thread."""
-        is_proxy = environ["REMOTE_ADDR"] == self._settings.trusted_proxy
-        app = self._behind_proxy if is_proxy else self._app
+        app = self._behind_proxy if is_trusted(environ["REMOTE_ADDR"], self._settings) else self._app
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: Response.from_app(app, environ, buffered=True))
 

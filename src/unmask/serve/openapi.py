@@ -107,7 +107,6 @@ def openapi() -> dict[str, Any]:
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
         "paths": {
             "/api/v1/check": {"post": _check()},
             "/api/v1/clips": {"post": _send_clip()},

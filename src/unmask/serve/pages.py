@@ -177,7 +177,7 @@ def _surroundings() -> dict[str, Any]:
         "policy": here.detector.info.policies[here.detector.policy],
         # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
         "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
-        "needs_token": here.settings.token is not None,
+        "needs_token": bool(here.settings.digests),
         "max_picture": largest,
         "max_picture_text": size_text(largest).replace(".0", ""),
         "clip_seconds": round(here.settings.clip_body_seconds + here.settings.reply_seconds),

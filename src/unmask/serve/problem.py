@@ -110,10 +110,10 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
 
-    def to_dict(self, request_id: str) -> dict[str, Any]:
-        """The problem document."""
+    def to_dict(self, request_id: str, root: str) -> dict[str, Any]:
+        """The problem document; `root` is the path that the server stands under."""
         return {
-            "type": f"/api/v1/docs#{self.code}",
+            "type": f"{root}/api/v1/docs#{self.code}",
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": self.detail,
@@ -122,6 +122,6 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
             "request_id": request_id,
         }
 
-    def to_json(self, request_id: str) -> bytes:
+    def to_json(self, request_id: str, root: str = "") -> bytes:
         """The problem document, as bytes."""
-        return (json.dumps(self.to_dict(request_id), indent=2) + "\n").encode()
+        return (json.dumps(self.to_dict(request_id, root), indent=2) + "\n").encode()

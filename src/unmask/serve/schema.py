@@ -45,13 +45,13 @@ def shape(result: Any) -> Any:
     """The model of a result type's JSON.
 
     Args:
-        result: A frozen dataclass. All of its fields are there but `seconds`, which is no part of the answer.
+        result: A frozen dataclass. All of its fields are there but `seconds` and `preview`, no parts of the answer.
     """
     hints = get_type_hints(result, localns={"np": np, "NDArray": NDArray})
     kept: dict[str, Any] = {
         field.name: (PNG, None) if field.name == "heatmap" else (_narrowed(hints[field.name], field.name), ...)
         for field in fields(result)
-        if field.name != "seconds"
+        if field.name not in ("seconds", "preview")
     }
     kept |= BESIDES.get(result, {})
     what = (getdoc(result) or "").partition("\n\n")[0]

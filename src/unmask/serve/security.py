@@ -9,10 +9,12 @@ import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from unmask.errors import UnmaskError
 from unmask.serve.problem import Problem
+from unmask.serve.tokens import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flask import Request, Response
 
     from unmask.serve.settings import Settings
@@ -36,37 +38,6 @@ HEADERS = {
 REQUEST_ID = "X-Request-ID"
 _PORT = re.compile(r":\d*\Z", re.ASCII)
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
-
-
-# A page's form or an Authorization header carries these as they are, and nothing else surely.
-_GOOD_TOKEN = re.compile(r"[!-~]+\Z")
-MIN_TOKEN = 16
-
-
-def checked_token(token: str | None) -> str | None:
-    """The token to ask for, from what whoever starts the server gave.
-
-    Args:
-        token: Spaces around it are left out, as they are from what a client shows; None for no token.
-
-    Raises:
-        UnmaskError: If no client could show it, or anyone could guess it.
-    """
-    if token is None:
-        return None
-    token = token.strip()
-    hint = "Make one with: openssl rand -hex 32"
-    if len(token) < MIN_TOKEN:
-        raise UnmaskError(
-            f"the token has {len(token)} letters, at least {MIN_TOKEN} are needed", hint=hint, code="bad-token"
-        )
-    if not _GOOD_TOKEN.match(token):
-        raise UnmaskError(
-            "the token has letters that not every client can send: spaces, or other than ASCII",
-            hint=hint,
-            code="bad-token",
-        )
-    return token
 
 
 def request_id(request: Request) -> str:
@@ -102,7 +73,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     if request.method in ("POST", "DELETE") and _is_cross_site(request):
         raise Problem("cross-site", "A page of another site sent this request.")
     name = _PORT.sub("", request.headers.get("Host", "")).lower()
-    if name and is_loopback(settings.host) and not settings.trusted_proxy and not is_loopback(name.strip("[]")):
+    if name and is_loopback(settings.host) and not settings.trusted_proxies and not is_loopback(name.strip("[]")):
         raise Problem("wrong-host", "This server only answers to localhost and 127.0.0.1.")
 
 
@@ -129,13 +100,19 @@ def shown_token(request: Request, *, form: bool = False) -> str:
     return shown.strip()
 
 
-def compare(shown: str, token: str) -> None:
-    """Compares in constant time, so that the time of a refusal tells nothing of the token.
+def compare(shown: str, digests: Iterable[str]) -> None:
+    """Compares with every token in constant time, so that the time of a refusal tells nothing of any.
+
+    Args:
+        shown: By a client.
+        digests: Of the tokens, by `unmask.serve.tokens.digest`.
 
     Raises:
         Problem: "unauthorized".
     """
-    if not hmac.compare_digest(shown.encode(), token.encode()):
+    of_shown = digest(shown)
+    same = [hmac.compare_digest(of_shown, known) for known in digests]  # all of them, whichever it is
+    if not any(same):
         raise Problem(
             "unauthorized",
             "The token is wrong." if shown else "This server answers only with a token.",

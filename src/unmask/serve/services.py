@@ -61,7 +61,7 @@ def let_in(*, form: bool = False) -> None:
         Problem: "unauthorized", "too-many-tokens".
     """
     here = services()
-    if here.settings.token is None:
+    if not here.settings.digests:
         return
     shown = shown_token(request, form=form)
     client = request.remote_addr or ""
@@ -70,7 +70,7 @@ def let_in(*, form: bool = False) -> None:
     if wait:
         raise Problem("too-many-tokens", f"A token from this address is looked at in {wait} s.", retry_after=wait)
     try:
-        compare(shown, here.settings.token)
+        compare(shown, here.settings.digests)
     except Problem:
         if shown:
             here.wrong_tokens.take(client, 1)

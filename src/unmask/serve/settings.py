@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from unmask.serve.tokens import digest
 from unmask.system.cores import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MEGABYTE = 1_000_000
 # Where clips are sent to: bodies may be larger and take longer there.
@@ -24,7 +29,8 @@ class Settings:
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 for any that is free.
-        token: Whoever asks for a check must show this; None to answer everyone.
+        token: Whoever asks for a check must show this, or one of `tokens`; without either everyone is answered.
+        tokens: Names of further ones, by what `unmask.serve.tokens.digest` makes of them.
         max_upload_mb: Largest request, in megabytes of 10^6 bytes, all pictures together.
         max_pictures: Most pictures in one request.
         workers: Pictures that are decoded and judged at the same time.
@@ -49,12 +55,14 @@ class Settings:
         clips_kept: Clips held or answered, until they are forgotten. An answer takes up to some 1 MB, or 2 MB with key frames.
         clip_minutes: From the arrival of a clip until it is forgotten with its answer, whether or not it has one.
         clip_unasked_seconds: A clip without an answer that nobody asks for in this time is forgotten: its client is gone.
-        trusted_proxy: Address of a reverse proxy whose `X-Forwarded-For` is believed; None for no proxy.
+        trusted_proxies: Addresses, or networks in CIDR notation, of reverse proxies whose `X-Forwarded-...` headers are believed.
+        prefix: Path under which a proxy shows this server, such as "/unmask"; empty for the root of a host.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = field(default=None, repr=False)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_upload_mb: int = 25
     max_pictures: int = 50
     workers: int = field(default_factory=_workers)
@@ -76,7 +84,13 @@ class Settings:
     clips_kept: int = 100
     clip_minutes: float = 15.0
     clip_unasked_seconds: float = 60.0
-    trusted_proxy: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    prefix: str = ""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of all tokens; none where everyone is answered."""
+        return (*([digest(self.token)] if self.token is not None else []), *self.tokens)
 
     @property
     def max_upload_bytes(self) -> int:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import ipaddress
 import logging
+import os
 import sys
+import threading
+import webbrowser
 from typing import TYPE_CHECKING, Any
 
 from unmask.checking import Detector
 from unmask.demo import draw_face
 from unmask.errors import UnmaskError
 from unmask.serve.app import create_app
-from unmask.serve.security import checked_token, is_loopback
+from unmask.serve.proxy import checked_prefix, networks
+from unmask.serve.security import is_loopback
 from unmask.serve.server import Server
 from unmask.serve.settings import MEGABYTE, Settings
+from unmask.serve.tokens import checked_token, read_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +35,9 @@ def start(
     *,
     bundle: Path | None,
     policy: str | None,
-    is_open: bool,
+    token_file: Path | None,
+    is_public: bool,
+    browser: bool,
     say: Callable[[str], None],
 ) -> None:
     """Serves until SIGTERM or SIGINT.
@@ -40,20 +46,27 @@ def start(
         options: Of `Settings`.
         bundle: Folder of the detector; None for the shipped one.
         policy: Name of its thresholds; None for its default.
-        is_open: Whether other machines are served without a token.
+        token_file: Of named tokens; None for none.
+        is_public: Whether other machines are served without a token.
+        browser: Whether to show the page to who started the server, where there is a screen.
         say: Shows a line to whoever started the server.
 
     Raises:
         UnmaskError: If the address cannot be listened on, or should not be, or if the token will not do.
     """
-    _refuse_names(options.get("trusted_proxy"))
-    settings = Settings(**{**options, "token": checked_token(options.get("token"))})
-    if not is_loopback(settings.host) and settings.token is None:
+    networks(options.get("trusted_proxies", ()))
+    checked = {"token": checked_token(options.get("token")), "prefix": checked_prefix(options.get("prefix", ""))}
+    settings = Settings(**options | checked, tokens=read_tokens(token_file) if token_file else {})
+    if token_file and not settings.tokens:
+        raise UnmaskError(
+            f"{token_file} has no token", hint=f"Make one: unmask token NAME --file {token_file}", code="bad-token-file"
+        )
+    if not is_loopback(settings.host) and not settings.digests:
         say(WARNING.format(host=settings.host))
-        if not is_open:
+        if not is_public:
             raise UnmaskError(
                 f"not serving on {settings.host} without a token",
-                hint="Set UNMASK_TOKEN to a long random word; or give --open if everyone there may use it.",
+                hint="Make one with `unmask token NAME` and give --tokens; or give --public if everyone there may use it.",
                 code="open-address",
             )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -66,7 +79,10 @@ def start(
     detector.check(draw_face(), heatmap=True)
     server = Server(create_app(detector, settings))
     server.end_on_signals()
-    say(f"Unmask serves the detector {detector.label} at {server.address} (end with Ctrl-C)")
+    address = f"{server.address}{settings.prefix}"
+    say(f"Unmask serves the detector {detector.label} at {address} (end with Ctrl-C)")
+    if browser:
+        _show(address, settings)
     server.run()
     say("Unmask has ended.")
 
@@ -83,15 +99,10 @@ def _keep_no_freed_memory() -> None:
         mallopt(M_ARENA_MAX, 2)
 
 
-def _refuse_names(proxy: str | None) -> None:
-    """A proxy is known by the address that it connects from; a name would match none, and nobody would notice."""
-    if proxy is None:
-        return
-    try:
-        ipaddress.ip_address(proxy)
-    except ValueError:
-        raise UnmaskError(
-            f"the proxy {proxy} is not an IP address",
-            hint="Give the address that it connects from, such as --trusted-proxy 127.0.0.1.",
-            code="bad-proxy",
-        ) from None
+def _show(address: str, settings: Settings) -> None:
+    """Opens the page in a browser, for a person at this machine's screen."""
+    has_screen = sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    by_hand = sys.stderr is not None and sys.stderr.isatty()
+    if has_screen and by_hand and is_loopback(settings.host) and not settings.trusted_proxies:
+        # Some browsers come back only when they are closed.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

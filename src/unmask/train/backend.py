@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from unmask.errors import UnmaskError
+from unmask.system.python import install_extra
 
 
 def load_keras(backend: str | None = None) -> None:
@@ -37,9 +38,9 @@ def load_keras(backend: str | None = None) -> None:
         extra = {"jax": "gpu", "jaxlib": "gpu", "torch": "torch"}.get((error.name or "").split(".")[0])
         raise UnmaskError(
             f"Training needs more than is installed: {error}.",
-            hint=f"In a clone of Unmask: pip install '.[{extra}]', or unset KERAS_BACKEND to train on TensorFlow."
+            hint=f"Install it, {install_extra(extra)}, or unset KERAS_BACKEND to train on TensorFlow."
             if extra
-            else "In a clone of Unmask: pip install '.[train]'",
+            else f"Install what trains, {install_extra('train')}",
             code="no-train-extra",
         ) from error
 

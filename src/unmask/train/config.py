@@ -23,6 +23,31 @@ Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
 
 
+# Settings for those who want none. Whatever is given besides them wins.
+PRESETS: dict[str, dict[str, Any]] = {
+    # The report's network as it was trained: all defaults.
+    "report": {},
+    # The same network, sooner, and at a rate at which it learns surely.
+    "quick": {"epochs": 3, "learning_rate": 3e-4, "schedule": "cosine"},
+    # As the shipped detector was made; needs CLIP's tower as `backbone_weights`.
+    "best": {
+        "model": _TRANSFORMER,
+        "size": 224,
+        "tune": "frozen",
+        "feature_copies": 2,
+        "augment": "delivery",
+        "blend": 0.2,
+        "localise": 0.1,
+        "epochs": 4,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+    },
+}
+
+
 class TrainConfig(BaseModel):
     """What a run is made from. Unknown keys are refused."""
 
@@ -143,6 +168,25 @@ def make_config(**settings: Any) -> TrainConfig:
             hint=f"Known settings: {', '.join(TrainConfig.model_fields)}.",
             code="bad-config",
         ) from None
+
+
+def make_preset(name: str, **given: Any) -> TrainConfig:
+    """The settings of a preset, with those of the command line laid over them.
+
+    Args:
+        name: A key of `PRESETS`.
+        given: Settings that win.
+
+    Raises:
+        UnmaskError: ``no-weights`` where the preset starts from weights that were not named, or as `make_config`.
+    """
+    if PRESETS[name].get("model") == _TRANSFORMER and not {"backbone_weights", "model", "start"} & given.keys():
+        raise UnmaskError(
+            f"The preset {name} starts from the weights of CLIP's image tower.",
+            hint="Name them with --backbone-weights FILE.npz, as docs/training.md says; without them: --preset quick.",
+            code="no-weights",
+        )
+    return make_config(**PRESETS[name] | given)
 
 
 def read_config(path: Path, **overrides: Any) -> TrainConfig:

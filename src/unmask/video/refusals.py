@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unmask.errors import UnmaskError
 from unmask.finding import Note
 from unmask.image.colour import UNCERTAIN
+from unmask.system.python import pip_install
 
 if TYPE_CHECKING:
     from unmask.video.limits import ClipLimits
@@ -93,10 +94,13 @@ def too_large(error: UnmaskError) -> UnmaskError:
     return UnmaskError(error.message, hint=_PART, code=error.code)
 
 
+EXTRA = "'unmask[video]'"
+
+
 def no_extra(name: str) -> UnmaskError:
     """The refusal of a video where PyAV is not installed."""
     return UnmaskError(
         f"{name} is a video, which needs the extra `video`",
-        hint="Run pip install 'unmask[video]' (in a clone: '.[video]'), or save a frame as PNG and check that.",
+        hint=f"Run {pip_install(EXTRA)} (in a clone: '.[video]'), or save a frame as PNG and check that.",
         code=NO_EXTRA,
     )
