@@ -2,7 +2,7 @@
 
     python benchmarks/unseen_methods.py RUN [--faces ../shared/faces]
 
-RUN is the first run of `build_default.py`, whose folder keeps what CLIP's tower says of every picture. On these features a
+RUN is a run with `feature_copies`, such as that of `build_default.py`: its folder keeps what CLIP's tower says of every picture. On these features a
 logistic regression learns again and again, each time without one method of making fakes, or without a whole family of them, and
 is judged on Validation: the fakes left out against the real pictures of the same source. Test is not opened. The other kinds of
 fakes that `unmask train` makes of real pictures are learned from or not, in turn. Needs the extra `train`.
@@ -122,7 +122,7 @@ def read(run: Path, faces: Path) -> tuple[Rows, Rows]:
 
 def page(rows: list[list[object]], count: int) -> str:
     """The page."""
-    shown = [[*row[:3], *(f"{value:.3f}" for value in row[3:])] for row in rows]
+    shown = [[*map(str, row[:3]), *(f"{value:.3f}" for value in row[3:])] for row in rows]
     head = ["left out", "", "fakes in Validation", "known", "left out", "left out, no made fakes"]
     return f"""# Fakes of a kind that was never learned
 
@@ -132,8 +132,8 @@ Here CLIP's image tower (after six and after nine of its blocks, as it was train
 patches. Each row leaves
 out one method, or a whole family, of fakes, and says how well that is told from the real pictures of the same source in
 Validation: AUC, where 0.5 is a guess and 1 is never wrong. "Known": nothing was left out. "Made fakes" are those that
-`unmask train` makes of real pictures. The shipped detector sees these same features, tuned, under another head; it was not
-trained once more for each row.
+`unmask train` makes of real pictures. The shipped detector has another head on the same features, and it learned from changed
+pictures, too; it was not trained once more for each row.
 
 {table(head, shown)}
 

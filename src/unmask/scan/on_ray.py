@@ -15,6 +15,7 @@ from unmask.scan.judging import Asked, Judges
 from unmask.scan.rows import Row, schema
 from unmask.system.cores import available_cores
 from unmask.system.private import import_ray
+from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

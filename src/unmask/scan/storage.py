@@ -198,6 +198,6 @@ def _system(root: str) -> Any:
     except (ImportError, ValueError):
         raise UnmaskError(
             f"addresses that begin with {scheme}:// cannot be read here",
-            hint=f"Install what reads them, {install_extra('scan,cloud')}; for others than http and https, fsspec's package, too.",
+            hint=f"Install what reads them, {install_extra('scan,cloud')}; but for http and https also fsspec's package.",
             code="no-package",
         ) from None
