@@ -2,7 +2,7 @@
 
     python benchmarks/unseen_methods.py RUN [--faces ../shared/faces]
 
-RUN is a run with `feature_copies`, such as that of `build_default.py`, whose folder keeps what the tower says of every picture. On it
+RUN is a run with `feature_copies`, such as that of `build_default.py`: its folder keeps what the tower says of pictures. On it
 a logistic regression learns again and again, each time without one method of making fakes, or without a whole family of them, and
 is judged on Validation: the fakes left out against the real pictures of the same source. Test is not opened. The other kinds of
 fakes that `unmask train` makes of real pictures are learned from or not, in turn. Needs the extra `train`.
