@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.data.pictures import write_dataset
 
-from unmask.data.manifest import COLUMNS, Row, read_manifest, write_manifest
+from unmask.data.manifest import COLUMNS, MANIFEST, Row, read_manifest, write_manifest
 from unmask.data.prepare import prepare
 from unmask.data.prepared import Subset, chunks, load_prepared, take, verify_pixels
 from unmask.errors import UnmaskError
@@ -64,8 +64,8 @@ def test_a_manifest_with_another_label_is_refused(tmp_path: Path) -> None:
 def test_a_manifest_with_rows_left_out_gives_the_matching_pictures(tmp_path: Path) -> None:
     prepared = prepare(write_dataset(tmp_path / "data", 3), tmp_path / "out", size=64)
     kept = [row for row in prepared.manifest if row.row != 1]
-    write_manifest(tmp_path / "kept.csv", kept)
-    fewer = load_prepared(tmp_path / "out", tmp_path / "kept.csv")
+    write_manifest(tmp_path / "out" / MANIFEST, kept)
+    fewer = load_prepared(tmp_path / "out")
     images = fewer.images("Train")
     assert images.shape == (5, 64, 64, 3)
     assert len(images) == len(fewer.labels("Train"))

@@ -15,7 +15,8 @@ from unmask.checking import Examined, examine_image
 from unmask.cli.main import main
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
-from unmask.explain.methods import METHODS, explained, heatmaps
+from unmask.explain.methods import METHODS, explained
+from unmask.explain.occlusion import occlusion
 from unmask.image.read import read_image
 
 if TYPE_CHECKING:
@@ -31,21 +32,20 @@ def explain(detector: Detector, source: object, method: str = "gradcam") -> Exam
     return Examined(explained(detector, examined.finding, examined.pixels, method), examined.pixels)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_gives_a_map_that_is_not_negative(toy_detector: Detector, method: str) -> None:
-    maps = heatmaps(toy_detector, crops(), method)
-    assert maps.shape == (2, 8, 8)
-    assert maps.dtype == np.float32
-    assert (maps >= 0).all()
-    assert maps.any()
+def test_every_method_gives_a_map_that_is_not_negative(toy_detector: Detector) -> None:
+    for found in (toy_detector.logits_and_maps(crops())[1][0], occlusion(toy_detector, crops()[0])):
+        assert found.shape == (8, 8)
+        assert found.dtype == np.float32
+        assert (found >= 0).all()
+        assert found.any()
 
 
 def test_occlusion_is_brightest_where_the_logit_falls_most(tmp_path: Path) -> None:
     # The toy's response is local, so a bright square on black is all that there is to hide.
     detector = Detector.load(write_toy_bundle(tmp_path / "toy", weight=3.0), threads=1)
-    picture = np.zeros((1, 64, 64, 3), np.uint8)
-    picture[:, 40:56, 8:24] = crops(1, seed=3)[:, :16, :16]
-    found = heatmaps(detector, picture, "occlusion")[0]
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[40:56, 8:24] = crops(1, seed=3)[0, :16, :16]
+    found = occlusion(detector, picture)
     if not found.any():
         pytest.fail("the square lowers the score of this toy; choose another seed")
     top, left = np.unravel_index(found.argmax(), found.shape)
@@ -55,8 +55,8 @@ def test_occlusion_is_brightest_where_the_logit_falls_most(tmp_path: Path) -> No
 
 def test_a_detector_that_never_looks_has_an_empty_map(tmp_path: Path) -> None:
     detector = Detector.load(write_toy_bundle(tmp_path / "blind", weight=0.0), threads=1)
-    for method in METHODS:
-        assert not heatmaps(detector, crops(), method).any()
+    assert not detector.logits_and_maps(crops())[1].any()
+    assert not occlusion(detector, crops()[0]).any()
 
 
 def test_explaining_a_picture_keeps_the_answer(toy_detector: Detector, face_file: Path) -> None:
@@ -74,9 +74,9 @@ def test_a_picture_without_a_face_is_no_error(toy_detector: Detector) -> None:
     assert empty.finding.faces == ()
 
 
-def test_an_unknown_method_is_refused(toy_detector: Detector) -> None:
+def test_an_unknown_method_is_refused(toy_detector: Detector, face_file: Path) -> None:
     with pytest.raises(UnmaskError) as caught:
-        heatmaps(toy_detector, crops(), "magic")
+        explain(toy_detector, face_file, "magic")
     assert caught.value.code == "no-method"
 
 

@@ -36,12 +36,10 @@ class Cluster:
 
     Attributes:
         members: Their rows, in the manifest's order.
-        exact: Whether all have the same bytes.
         mirrored: Whether some are mirror images of others.
     """
 
     members: tuple[Row, ...]
-    exact: bool
     mirrored: bool
 
     @property
@@ -138,13 +136,12 @@ class Audit:
         return tuple(found)
 
 
-def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, progress: Step | None = None) -> Audit:
+def audit(prepared: Prepared, *, workers: int | None = None, progress: Step | None = None) -> Audit:
     """Looks for what would spoil a result measured on a prepared dataset.
 
     Args:
         prepared: From `prepare` or `load_prepared`.
         workers: Threads; None for one a core.
-        seed: Of the sample that shortcuts are measured on.
         progress: Called with (what is being done, done, in all).
 
     Raises:
@@ -164,7 +161,7 @@ def audit(prepared: Prepared, *, workers: int | None = None, seed: int = 0, prog
     found = _same_pictures(prepared, rows, workers or available_cores(), step)
     leaking = _leaking_groups(rows)
     step("looking for shortcuts", 0, 1)
-    shortcuts = find_shortcuts(prepared, seed=seed)
+    shortcuts = find_shortcuts(prepared)
     step("looking for shortcuts", 1, 1)
     removals = _removals(rows, found, leaking)
     return Audit(prepared, found, leaking, _one_sided(rows), shortcuts, removals, time.perf_counter() - start)
@@ -222,7 +219,6 @@ def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step
     return tuple(
         Cluster(
             tuple(rows[index] for index in members),
-            exact=len({rows[index].sha256 for index in members}) == 1 and bool(rows[members[0]].sha256),
             mirrored=any(index in mirrored for index in members),
         )
         for members in clusters(len(rows), links)

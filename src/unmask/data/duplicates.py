@@ -34,24 +34,17 @@ class Pair:
         first: Index of one.
         second: Index of the other; larger.
         distance: Bits of 256 in which their hashes differ.
-        likeness: Correlation of their thumbnails, -1..1.
         mirrored: Whether one is the other's mirror image.
     """
 
     first: int
     second: int
     distance: int
-    likeness: float
     mirrored: bool
 
 
 def near_duplicates(
-    prints: Fingerprints,
-    *,
-    max_distance: int = MAX_DISTANCE,
-    min_likeness: float = MIN_LIKENESS,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    prints: Fingerprints, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> list[Pair]:
     """Pairs of pictures that look the same.
 
@@ -60,8 +53,6 @@ def near_duplicates(
 
     Args:
         prints: From `fingerprints`.
-        max_distance: Bits in which the hashes may differ.
-        min_likeness: Least correlation of the thumbnails.
         workers: Threads.
         progress: Called with (pictures done, pictures in all).
 
@@ -76,19 +67,19 @@ def near_duplicates(
     hashes, mirrored = np.asfortranarray(prints.hashes[unique]), np.asfortranarray(prints.mirrored[unique])
     starts = range(0, len(unique), _ROWS)
     with ThreadPoolExecutor(workers, thread_name_prefix="duplicates") as pool:
-        for done, part in enumerate(pool.map(lambda start: _search(hashes, mirrored, start, max_distance), starts), 1):
+        for done, part in enumerate(pool.map(lambda start: _search(hashes, mirrored, start), starts), 1):
             for row, column, distance, flipped in part:
                 found.append((unique[row], unique[column], distance, flipped))
             if progress:
                 progress(min(done * _ROWS, len(unique)), len(unique))
     first, second, distances, flips = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _confirm(prints.thumbnails, first, second, distances, flips, min_likeness)
+    return _confirm(prints.thumbnails, first, second, distances, flips)
 
 
 _Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 
 
-def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int, max_distance: int) -> list[_Part]:
+def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int) -> list[_Part]:
     """Pairs of one block of rows with all later pictures. `hashes` and `mirrored` lie column by column in memory."""
     parts: list[_Part] = []
     rows = slice(start, start + _ROWS)
@@ -106,13 +97,13 @@ def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int
                 np.bitwise_xor(own[:, None, word], others[None, :, word], out=different[:, :width])
                 np.bitwise_count(different[:, :width], out=bits[:, :width])
             np.add(upper, lower, out=upper)
-            np.less_equal(upper[:, :width], max_distance, out=near[:, :width])
+            np.less_equal(upper[:, :width], MAX_DISTANCE, out=near[:, :width])
             if not near[:, :width].any():
                 continue
             row, column = np.nonzero(near[:, :width])
             distance = np.bitwise_count(own[row] ^ others[column]).sum(axis=1, dtype=np.int64)
             row, column = row + start, column + left
-            kept = (distance <= max_distance) & (column > row)
+            kept = (distance <= MAX_DISTANCE) & (column > row)
             parts.append((row[kept], column[kept], distance[kept], np.full(int(kept.sum()), flipped)))
     return parts
 
@@ -123,7 +114,6 @@ def _confirm(
     second: NDArray[np.int64],
     distances: NDArray[np.int64],
     flips: NDArray[np.bool_],
-    min_likeness: float,
 ) -> list[Pair]:
     pairs: dict[tuple[int, int], Pair] = {}
     for start in range(0, len(first), 4096):
@@ -131,10 +121,10 @@ def _confirm(
         upright = thumbnails[first[part]]
         turned = np.where(flips[part, None, None], upright[:, :, ::-1], upright)
         alike = likeness(turned, thumbnails[second[part]])
-        for place in np.flatnonzero(alike >= min_likeness):
+        for place in np.flatnonzero(alike >= MIN_LIKENESS):
             at = start + int(place)
             a, b = sorted((int(first[at]), int(second[at])))
-            pair = Pair(a, b, int(distances[at]), float(alike[place]), bool(flips[at]))
+            pair = Pair(a, b, int(distances[at]), bool(flips[at]))
             known = pairs.get((a, b))
             if known is None or pair.distance < known.distance:
                 pairs[a, b] = pair

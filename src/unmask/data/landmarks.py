@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,13 +13,7 @@ from unmask.system.atomic import atomic_write
 from unmask.system.cores import available_cores
 
 
-def landmarks(
-    prepared: Prepared,
-    split: str,
-    *,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float32]:
+def landmarks(prepared: Prepared, split: str) -> NDArray[np.float32]:
     """Landmarks of a split's pictures: (x, y) in pixels of the prepared picture, as `unmask.face.finder.Face` orders them.
 
     The first call takes a few milliseconds a picture and writes `<Split>.landmarks.npy` into the prepared folder.
@@ -43,13 +36,11 @@ def landmarks(
         faces = finder.find(np.ascontiguousarray(image))
         return np.array(faces[0].landmarks, np.float32) if faces and len(faces[0].landmarks) == 5 else None
 
-    with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="landmarks") as pool:
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="landmarks") as pool:
         for start, chunk in chunks(whole):
             for place, points in enumerate(pool.map(look, chunk), start):
                 if points is not None:
                     found[place] = points
-            if progress:
-                progress(start + len(chunk), len(whole))
     with atomic_write(cache) as file:
         np.save(file, found)
     return found[prepared.rows(split)] if len(images) != len(whole) else found

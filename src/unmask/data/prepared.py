@@ -65,7 +65,6 @@ class Prepared:
         crop: `none` or `face`.
         dataset: The folder the pictures came from, as an absolute path; it may be gone.
         splits: The splits that exist, in the order Train, Validation, Test.
-        manifest_path: The manifest in use.
         sha256: Of each split's pixels as they were written; empty in folders of earlier versions.
     """
 
@@ -74,13 +73,12 @@ class Prepared:
     crop: str
     dataset: Path
     splits: tuple[str, ...]
-    manifest_path: Path
     sha256: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def manifest(self) -> tuple[Row, ...]:
         """All rows, rejected files too, in the manifest's order."""
-        return tuple(read_manifest(self.manifest_path))
+        return tuple(read_manifest(self.folder / MANIFEST))
 
     @cached_property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -143,12 +141,11 @@ class Prepared:
         return {split: tuple(rows) for split, rows in by_split.items()}
 
 
-def load_prepared(folder: Path, manifest: Path | None = None) -> Prepared:
+def load_prepared(folder: Path) -> Prepared:
     """Opens a prepared folder.
 
     Args:
         folder: Where `unmask prepare` wrote.
-        manifest: Another manifest than the folder's own `manifest.csv`.
 
     Raises:
         UnmaskError: The folder was not prepared, not finished, or was written by another format version.
@@ -161,10 +158,9 @@ def load_prepared(folder: Path, manifest: Path | None = None) -> Prepared:
         version = info["format"]
         if version != FORMAT:
             raise _broken(folder, f"it has format {version}, this version of Unmask reads {FORMAT}")
-        chosen = manifest or folder / MANIFEST
         splits = tuple(split for split in SPLITS if split in info["counts"])
         sha256 = dict(info.get("sha256", {}))
-        return Prepared(folder, int(info["size"]), str(info["crop"]), Path(info["dataset"]), splits, chosen, sha256)
+        return Prepared(folder, int(info["size"]), str(info["crop"]), Path(info["dataset"]), splits, sha256)
     except (ValueError, KeyError, TypeError) as error:
         raise _broken(folder, f"{PREPARED} cannot be read ({error!r})") from error
 

@@ -46,7 +46,7 @@ class Clips:
 
 
 def judge_clips(
-    table: ScoreTable, thresholds: Thresholds | None = None, *, replicates: int = REPLICATES, seed: int = 0
+    table: ScoreTable, thresholds: Thresholds | None = None, *, replicates: int = REPLICATES
 ) -> Clips | None:
     """Makes one score and verdict of the frames of each clip.
 
@@ -57,7 +57,6 @@ def judge_clips(
         table: The scores; rows that are no frames are passed over.
         thresholds: For clips; None for those of the table.
         replicates: Resamplings for the intervals, of whole groups as for pictures. A clip without a group is one.
-        seed: Of the resamplings.
 
     Returns:
         The numbers; None where no clip has two answered frames.
@@ -83,8 +82,8 @@ def judge_clips(
         labels.count(1),
         len(frames),
         thresholds,
-        estimate(judged, groups=groups, names=CLIP_MEASURES, replicates=replicates, seed=seed),
-        estimate(by_frame, groups=frame_groups, names=CLIP_MEASURES, replicates=replicates, seed=seed),
+        estimate(judged, groups=groups, names=CLIP_MEASURES, replicates=replicates),
+        estimate(by_frame, groups=frame_groups, names=CLIP_MEASURES, replicates=replicates),
     )
 
 

@@ -139,7 +139,7 @@ class Evaluation:
 
 
 def evaluate_scores(
-    table: ScoreTable, *, clip_thresholds: Thresholds | None = None, replicates: int = REPLICATES, seed: int = 0
+    table: ScoreTable, *, clip_thresholds: Thresholds | None = None, replicates: int = REPLICATES
 ) -> Evaluation:
     """Judges a table of scores.
 
@@ -147,7 +147,6 @@ def evaluate_scores(
         table: Any table, also with one class, one row or no answers at all.
         clip_thresholds: Of the detector for clips; None for those of the table.
         replicates: Resamplings for the intervals.
-        seed: Of the resamplings.
 
     Returns:
         Every number, with None and a reason for what does not exist.
@@ -169,11 +168,11 @@ def evaluate_scores(
             missing[name] = error.message
             return None
 
-    slices = _slices(table, replicates, seed)
+    slices = _slices(table, replicates)
     return Evaluation(
         table=table,
         counts=counts,
-        measures=estimate(judged, groups=table.groups(), replicates=replicates, seed=seed),
+        measures=estimate(judged, groups=table.groups(), replicates=replicates),
         classes=curves.classification_report(judged),
         confusion=curves.confusion_matrix(judged).tolist(),
         answers=curves.answer_matrix(judged).tolist(),
@@ -184,7 +183,7 @@ def evaluate_scores(
         slices=slices,
         worst=_worst(slices),
         missing=missing,
-        clips=judge_clips(table, clip_thresholds, replicates=replicates, seed=seed),
+        clips=judge_clips(table, clip_thresholds, replicates=replicates),
     )
 
 
@@ -224,7 +223,7 @@ def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
     )
 
 
-def _slices(table: ScoreTable, replicates: int, seed: int) -> tuple[Slice, ...]:
+def _slices(table: ScoreTable, replicates: int) -> tuple[Slice, ...]:
     sources = sorted({row.source for row in table.answered if row.source})
     wanted = [("source", source, {source}) for source in sources]
     fakes = [row for row in table.answered if row.method and row.label == 1]
@@ -239,7 +238,7 @@ def _slices(table: ScoreTable, replicates: int, seed: int) -> tuple[Slice, ...]:
         ]
         part = table.subset(keep)
         judged = part.judged()
-        measures = estimate(judged, groups=part.groups(), names=SLICE_MEASURES, replicates=replicates, seed=seed)
+        measures = estimate(judged, groups=part.groups(), names=SLICE_MEASURES, replicates=replicates)
         found.append(Slice(kind, name, int(judged.real.sum()), int(judged.fake.sum()), measures, beside_all))
     return tuple(found)
 

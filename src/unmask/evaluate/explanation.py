@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
 
 STEPS: Final = 16
+# At most so many.
+POINTING_PICTURES: Final = 200
 HEATMAP, RANDOM, CENTRE = "heatmap", "random", "centre blob"
 MAPS: Final = (HEATMAP, RANDOM, CENTRE)
 # In place of a stage of `unmask.evaluate.randomised`.
@@ -105,8 +107,6 @@ def try_explanations(
     table: ScoreTable,
     *,
     removal_pictures: int = 60,
-    pointing_pictures: int = 200,
-    seed: int = 0,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> ExplanationTests:
     """Runs the three tests.
@@ -116,11 +116,9 @@ def try_explanations(
         pictures: The pictures.
         table: Their scores, row by row.
         removal_pictures: At most so many for deletion, insertion and randomisation.
-        pointing_pictures: At most so many for pointing.
-        seed: Of the choice of pictures, the random maps and the planted patches.
         on_step: Told the name of each test before it starts.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     missing: dict[str, str] = {}
     removal = randomised = pointing = risen = None
     chosen = _some(table, lambda row: row.label == 1 and (row.score or 0.0) > 0.5, removal_pictures, random)
@@ -128,19 +126,19 @@ def try_explanations(
         crops = np.stack([read_crop(detector, pictures, index) for index in chosen])
         groups = [table.rows[index].group for index in chosen]
         on_step("deletion and insertion")
-        removal = measure_removal(detector, crops, groups, seed=seed)
+        removal = measure_removal(detector, crops, groups)
         on_step("randomised weights")
         try:
-            randomised = measure_randomisation(detector, crops, groups, seed=seed)
+            randomised = measure_randomisation(detector, crops, groups)
         except UnmaskError as error:
             missing["randomised"] = error.message
     else:
         missing["removal"] = missing["randomised"] = "no fake was called fake"
-    reals = _some(table, lambda row: row.label == 0, pointing_pictures, random)
+    reals = _some(table, lambda row: row.label == 0, POINTING_PICTURES, random)
     if len(reals) > 1:
         on_step("pointing on planted fakes")
         donors = _donors(table, reals, random)
-        pointing, risen = measure_pointing(detector, pictures, table, reals, donors, seed=seed)
+        pointing, risen = measure_pointing(detector, pictures, table, reals, donors)
     else:
         missing["pointing"] = "there are not two real pictures"
     return ExplanationTests(removal, randomised, pointing, PATCH**2, risen, missing)
@@ -252,14 +250,12 @@ def measure_pointing(
     table: ScoreTable,
     reals: Sequence[int],
     donors: Sequence[int],
-    *,
-    seed: int = 0,
 ) -> tuple[dict[str, Estimate], Estimate]:
     """How often the brightest place lies in a planted patch, and how often planting raised the score."""
     clean, planted, boxes = [], [], []
     for number, (index, donor) in enumerate(zip(reals, donors, strict=True)):
         clean.append(read_crop(detector, pictures, index))
-        changed, box = plant(clean[-1], read_crop(detector, pictures, donor), np.random.default_rng([seed, number]))
+        changed, box = plant(clean[-1], read_crop(detector, pictures, donor), np.random.default_rng([0, number]))
         planted.append(changed)
         boxes.append(box)
     logits_before, before = detector.logits_and_maps(np.stack(clean))

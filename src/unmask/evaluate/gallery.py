@@ -41,19 +41,19 @@ class Shown:
     heatmap: str
 
 
-def choose(table: ScoreTable, *, each: int = EACH, seed: int = 0) -> tuple[list[int], list[int]]:
+def choose(table: ScoreTable, *, each: int = EACH) -> tuple[list[int], list[int]]:
     """Indexes of right pictures, drawn at random, and of wrong ones, the most confident mistakes first."""
     known = [(index, row.label, row.score) for index, row in enumerate(table.rows) if row.score is not None]
     right = [index for index, label, score in known if (score > 0.5) == (label == 1)]
     wrong = [(index, score) for index, label, score in known if (score > 0.5) != (label == 1)]
-    drawn = np.random.default_rng(seed).permutation(np.array(right, dtype=np.int64))[:each]
+    drawn = np.random.default_rng(0).permutation(np.array(right, dtype=np.int64))[:each]
     wrong.sort(key=lambda found: -abs(found[1] - 0.5))
     return [int(index) for index in drawn], [index for index, _ in wrong[:each]]
 
 
-def gallery(detector: Detector, pictures: Pictures, table: ScoreTable, *, seed: int = 0) -> tuple[Shown, ...]:
+def gallery(detector: Detector, pictures: Pictures, table: ScoreTable) -> tuple[Shown, ...]:
     """Right pictures first, then wrong ones; a picture that can no longer be read is left out."""
-    right, wrong = choose(table, seed=seed)
+    right, wrong = choose(table)
     shown = []
     for index in [*right, *wrong]:
         try:

@@ -90,7 +90,6 @@ def measure_robustness(
     limit: int | None = 1000,
     degradations: tuple[Degradation, ...] = DEGRADATIONS,
     replicates: int = REPLICATES,
-    seed: int = 0,
     on_step: Callable[..., None] = lambda *_: None,
 ) -> tuple[Robust, ...]:
     """Scores the same pictures under every degradation.
@@ -102,7 +101,6 @@ def measure_robustness(
         limit: At most so many pictures; None for all.
         degradations: What to try.
         replicates: Resamplings for the intervals.
-        seed: Of the choice and the resamplings.
         on_step: Told, before each degradation, what is being done, how many are done, of how many, and its name.
 
     Returns:
@@ -111,7 +109,7 @@ def measure_robustness(
     Raises:
         UndefinedMeasureError: No picture was answered.
     """
-    chosen = choose_some(table, limit, seed)
+    chosen = choose_some(table, limit)
     if not chosen:
         raise UndefinedMeasureError(
             "not one picture was answered", hint="See the failed rows of scores.csv.", code="no-rows"
@@ -130,8 +128,8 @@ def measure_robustness(
         before = Judged.of(labels, clean_scores[kept], table.thresholds, outside=clean_outside[kept])
         now = Judged.of(labels, scores[kept], table.thresholds, outside=outside[kept])
         flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
-        measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates, seed=seed)
-        measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
+        measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates)
+        measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates)
         together = tuple(row.group or row.path for row in rows)
         return Robust(family, level, len(rows), failed, measures, flipped, together)
 
@@ -164,13 +162,11 @@ class Overall:
     share_of_clean: float | None
 
 
-def overall(results: Sequence[Robust], *, replicates: int = REPLICATES, seed: int = 0) -> Overall | None:
+def overall(results: Sequence[Robust]) -> Overall | None:
     """What all deliveries together do.
 
     Args:
         results: Of `measure_robustness`.
-        replicates: Resamplings for the interval.
-        seed: Of the resamplings.
 
     Returns:
         None where there were no deliveries.
@@ -182,7 +178,7 @@ def overall(results: Sequence[Robust], *, replicates: int = REPLICATES, seed: in
     groups = [group for delivery in degraded for group in delivery.groups]
     rate = Estimate("flip_rate", None, None, None, 0, NOTHING_READ)
     if flipped.size:
-        rate = mean_estimate("flip_rate", flipped, groups, replicates=replicates, seed=seed)
+        rate = mean_estimate("flip_rate", flipped, groups, replicates=REPLICATES)
     known = [delivery for delivery in degraded if delivery.measures["accuracy"].value is not None]
     lowest = min(known, key=lambda delivery: delivery.measures["accuracy"].value or 0.0, default=None)
     if lowest is None:

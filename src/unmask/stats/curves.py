@@ -186,17 +186,16 @@ def precision_recall_curve(judged: Judged) -> Curve:
     return Curve(ranking.true_positive_rate[0], precision)
 
 
-def reliability(judged: Judged, *, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
+def reliability(judged: Judged) -> tuple[ReliabilityBin, ...]:
     """The bins of the expected calibration error.
 
     Args:
         judged: The pictures, N of them.
-        bins: How many, at least 1.
 
     Returns:
         Lowest scores first; empty bins are left out.
     """
-    index = weighted.equal_mass_bins(judged.scores, np.ones((1, judged.labels.size)), bins)[0]
+    index = weighted.equal_mass_bins(judged.scores, np.ones((1, judged.labels.size)), CALIBRATION_BINS)[0]
     rows = []
     for which in np.unique(index):
         inside = index == which
