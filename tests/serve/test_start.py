@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import PATIENCE, until
+from unmask.serve import Settings, start
 from unmask.serve.security import is_loopback
 
 
@@ -194,3 +195,26 @@ def test_addresses_that_mean_nothing_are_refused(toy_bundle: Path, options: tupl
     assert word in ended.stderr
     assert "hint:" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "display", "by_hand", "shown"),
+    [
+        (Settings(), ":0", True, True),
+        (Settings(), "", True, False),
+        (Settings(), ":0", False, False),
+        (Settings(host="0.0.0.0"), ":0", True, False),
+        (Settings(trusted_proxies=("127.0.0.1",)), ":0", True, False),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a screen")
+def test_a_browser_opens_for_a_person_at_a_screen_only(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, display: str, by_hand: bool, shown: bool
+) -> None:
+    opened = threading.Event()
+    monkeypatch.setattr(start.webbrowser, "open", lambda address: opened.set())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: by_hand, raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    start._show("http://127.0.0.1:8000", settings)
+    assert opened.wait(5 if shown else 0.05) is shown

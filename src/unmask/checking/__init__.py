@@ -14,7 +14,7 @@ from unmask.checking.faces import refuse_max_faces
 from unmask.checking.pictures import MOST_WORKERS, Examined, examine_image, examine_paths, unreadable
 from unmask.detector import Detector as CropDetector
 from unmask.errors import UnmaskError
-from unmask.image.file import read_stream
+from unmask.image.file import is_stream, read_stream
 from unmask.image.resize import shrink
 from unmask.video.kinds import is_clip
 from unmask.video.limits import CLIP_LIMITS
@@ -133,11 +133,11 @@ def check(
     Raises:
         UnmaskError: If it cannot be read, or an argument makes no sense.
     """
-    if hasattr(source, "read"):
-        source = read_stream(source, CLIP_LIMITS.max_bytes)
+    data = read_stream(source, CLIP_LIMITS.max_bytes) if is_stream(source) else source
     detector = _shipped_detector()
-    ask = detector.check_clip if is_clip(source) else detector.check
-    return ask(source, face_search=face_search, max_faces=max_faces, heatmap=heatmap)  # type: ignore[operator]
+    if isinstance(data, str | bytes | os.PathLike) and is_clip(data):
+        return detector.check_clip(data, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+    return detector.check(data, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
 
 
 @cache

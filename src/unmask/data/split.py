@@ -86,10 +86,10 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
         for split in wanted
         for name, label in LABELS.items()
     ]
-    for folder, names in found:
+    for each, names in found:
         if not names:
             raise UnmaskError(
-                f"{folder.split} would get nothing of {folder.folder.name}: there are too few groups.",
+                f"{each.split} would get nothing of {each.folder.name}: there are too few groups.",
                 hint="Add pictures, or make that split's share larger.",
                 code="too-few",
             )

@@ -12,9 +12,12 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
@@ -40,6 +43,11 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         if len(data) > max_bytes:
             raise too_many_bytes(name, len(data), max_bytes)
         return data
+
+
+def is_stream(source: object) -> TypeIs[BinaryIO]:
+    """Whether something is an open file, or can be read like one; `read_stream` refuses those in text mode."""
+    return hasattr(source, "read")
 
 
 def read_stream(file: BinaryIO, max_bytes: int) -> bytes:

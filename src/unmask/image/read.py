@@ -22,7 +22,7 @@ from PIL import Image as PillowImage
 from unmask.errors import UnmaskError
 from unmask.finding import Box, ImageFacts, Note
 from unmask.image.colour import to_srgb
-from unmask.image.file import printable_name, read_file, read_stream, too_many_bytes
+from unmask.image.file import is_stream, printable_name, read_file, read_stream, too_many_bytes
 from unmask.image.formats import cut_off, decode
 from unmask.image.limits import LIMITS, LOW_JPEG_QUALITY, Limits, check_size
 from unmask.image.marks import read_marks
@@ -124,7 +124,7 @@ def read_image(source: Source, *, limits: Limits = LIMITS, credentials: bool = F
             raise too_many_bytes(name, len(data), limits.max_bytes)
     elif isinstance(source, str | os.PathLike):
         data, name = read_file(source, limits.max_bytes), printable_name(source)
-    elif hasattr(source, "read"):
+    elif is_stream(source):
         data, name = read_stream(source, limits.max_bytes), "The picture"
     else:
         raise UnmaskError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,16 @@ from unmask.face.crop import cut
 from unmask.finding import Box, ClipFinding, Finding
 from unmask.output import evidence, wording
 from unmask.output.clip_html import jpeg_url
+from unmask.system.private import keep_matplotlib_out_of_home
 from unmask.system.python import pip_install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jinja2 import Template
     from numpy.typing import NDArray
 
-    from unmask.finding import FaceFinding
+    from unmask.finding import ClipFacts, FaceFinding, ImageFacts, PersonFinding
 
 COLOURS = {"real": "#12723b", "unsure": "#c98a00", "fake": "#d93a2f"}
 
@@ -68,17 +70,35 @@ def drawn(finding: Finding, *, heatmaps: bool) -> NDArray[np.uint8]:
 
 def html(finding: Finding | ClipFinding) -> str:
     """A card for a notebook's cell; of a clip in words only."""
-    is_clip = isinstance(finding, ClipFinding)
-    pictures = []
-    if isinstance(finding, Finding) and finding.preview is not None:
-        pictures = [(text, jpeg_url(drawn(finding, heatmaps=text != "Faces"))) for text in ("Faces", "Heatmaps")]
+    if isinstance(finding, ClipFinding):
+        return _card(finding, "clip", [], wording.clip_remarks(finding), [("Person", each) for each in finding.people])
+    shown = 0 if finding.preview is None else 2 if finding.faces else 1
+    pictures = [("Faces", False), ("Heatmaps", True)][:shown]
+    return _card(
+        finding,
+        "picture",
+        [(title, jpeg_url(drawn(finding, heatmaps=heatmaps))) for title, heatmaps in pictures],
+        wording.remarks(finding),
+        [("Face", each) for each in finding.faces],
+        evidence.mark_sentences(finding),
+    )
+
+
+def _card(
+    finding: Finding | ClipFinding,
+    what: str,
+    pictures: list[tuple[str, str]],
+    remarks: list[str],
+    parts: Sequence[tuple[str, FaceFinding | PersonFinding]],
+    marks: Sequence[str] = (),
+) -> str:
     return _template().render(
         finding=finding,
-        what="clip" if is_clip else "picture",
-        pictures=pictures if finding.faces else pictures[:1],
-        marks=[] if is_clip else evidence.mark_sentences(finding),
-        remarks=wording.clip_remarks(finding) if is_clip else wording.remarks(finding),
-        parts=[("Person", each) for each in finding.people] if is_clip else [("Face", each) for each in finding.faces],
+        what=what,
+        pictures=pictures,
+        remarks=remarks,
+        parts=parts,
+        marks=marks,
         colours=COLOURS,
         words=wording,
     )
@@ -98,7 +118,10 @@ def plot(finding: Finding, ax: Any = None) -> Any:
         UnmaskError: ``no-preview``, or matplotlib is not installed.
     """
     pixels = drawn(finding, heatmaps=True)
-    ax = ax if ax is not None else _library("matplotlib.pyplot", "A plot").gca()
+    if ax is None:
+        if "matplotlib" not in sys.modules:
+            keep_matplotlib_out_of_home()
+        ax = _library("matplotlib.pyplot", "A plot").gca()
     answer = finding.verdict.value if finding.verdict else "no answer"
     score = f", P(fake) {wording.score_text(finding.score)}" if finding.score is not None else ""
     ax.imshow(pixels)
@@ -133,17 +156,21 @@ COLUMNS = (
 
 
 def _row(finding: Finding | ClipFinding) -> dict[str, Any]:
-    is_clip = isinstance(finding, ClipFinding)
-    file = finding.clip if is_clip else finding.image
-    parts: Any = finding.people if is_clip else finding.faces
+    file: ImageFacts | ClipFacts | None
+    parts: Sequence[FaceFinding | PersonFinding]
+    own: dict[str, Any]
+    if isinstance(finding, ClipFinding):
+        file, parts, own = finding.clip, finding.people, {"people": len(finding.people)}
+    else:
+        file, parts = finding.image, finding.faces
+        own = {"faces": len(finding.faces), "marks": evidence.mark_cell(finding)}
     codes = [note.code for note in (*finding.notes, *(note for part in parts for note in part.notes))]
-    row = {name: getattr(finding, name, None) for name in ("path", "score", "detector", "policy", "seconds", "checked")}
+    row = {name: getattr(finding, name) for name in ("path", "score", "detector", "policy", "seconds", "checked")}
     row |= {name: getattr(file, name, None) for name in COLUMNS[COLUMNS.index("format") : COLUMNS.index("detector")]}
     return row | {
+        **own,
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
-        "people" if is_clip else "faces": len(parts),
-        "marks": None if is_clip else evidence.mark_cell(finding),
         "notes": ";".join(dict.fromkeys(codes)),
         "failure": finding.failure.code if finding.failure else None,
         "message": finding.failure.message if finding.failure else None,

@@ -66,7 +66,7 @@ def start(
         if not is_public:
             raise UnmaskError(
                 f"not serving on {settings.host} without a token",
-                hint="Make one with `unmask token NAME` and give --tokens; or give --public if everyone there may use it.",
+                hint="Make one with `unmask token NAME` and give --tokens, or set UNMASK_TOKEN; or give --public for everyone.",
                 code="open-address",
             )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
