@@ -5,7 +5,20 @@ import sys
 
 import pytest
 
-HEAVY = "keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "scipy", "pandas", "ray", "onnx", "skimage"
+HEAVY = (
+    "keras",
+    "tensorflow",
+    "torch",
+    "jax",
+    "sklearn",
+    "matplotlib",
+    "scipy",
+    "pandas",
+    "ray",
+    "pyarrow",
+    "onnx",
+    "skimage",
+)
 
 REPORT = f"""
 import sys
@@ -33,7 +46,7 @@ except SystemExit as end:
     assert heavy_modules_after(code) == "[]"
 
 
-@pytest.mark.parametrize("verb", ["check", "demo", "doctor", "prepare", "train", "evaluate", "serve"])
+@pytest.mark.parametrize("verb", ["check", "scan", "watch", "demo", "doctor", "prepare", "train", "evaluate", "serve"])
 def test_help_loads_nothing_heavy(verb):
     code = f"""
 from unmask.cli.main import main

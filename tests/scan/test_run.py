@@ -11,6 +11,7 @@ from unmask.checking import examine_image
 from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked
 from unmask.scan.run import count, scanning
+from unmask.system.private import import_ray
 
 pytestmark = pytest.mark.scan
 BACKENDS = [pytest.param(None, id="one machine"), pytest.param("local", id="ray", marks=pytest.mark.ray)]
@@ -34,9 +35,24 @@ def sources(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def ray_of_one_core():
+    """Ray, started once for the scans of this module, which takes seconds, and minutes where the machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_raylet_start_wait_time_s", "300")
+        ray = import_ray()
+        ray.init(
+            address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1"
+        )
+        yield
+        ray.shutdown()
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def finished(request, sources, toy_bundle, tmp_path_factory):
     """What a scan found, its folder, and what was asked; the scan was stopped once on the way and went on."""
+    if request.param:
+        request.getfixturevalue("ray_of_one_core")
     out = tmp_path_factory.mktemp("scans") / "out"
     asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
     how = {"workers": 1, "ray": request.param}

@@ -1,7 +1,7 @@
 """Items -> rows, in processes with a loaded detector each; one machine's part of a scan, and one worker's of a cluster.
 
 A picture is judged by itself, exactly as `unmask check` does it. Several pictures' faces in one run of the network are no
-faster on a processor (benchmarks/scan_speed.py), and the last digits of a score would depend on who else was in the run.
+faster on a processor, as `unmask.checking.looking` found, and the last digits of a score would depend on who else was in the run.
 Processes, because a file that brings a decoder down must cost its own row and nothing else.
 """
 

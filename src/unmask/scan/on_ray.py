@@ -32,7 +32,7 @@ def rows_on_ray(work: Iterable[Work], asked: Asked, *, address: str, workers: in
     Args:
         work: What to do; its names, not its pictures, are held in memory.
         asked: Of the detector; its bundle must lie at the same path on every machine.
-        address: "local" to start Ray on this machine, or where a cluster is.
+        address: "local" to start Ray on this machine, or where a cluster is. A Ray that this process uses already is taken.
         workers: How many; None for one a core.
 
     Raises:
@@ -46,7 +46,9 @@ def rows_on_ray(work: Iterable[Work], asked: Asked, *, address: str, workers: in
     pieces = [{"work": pickle.dumps(piece)} for piece in work]
     if not pieces:
         return
-    _start(ray, address, workers)
+    own = not ray.is_initialized()
+    if own:
+        _start(ray, address, workers)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -65,11 +67,12 @@ def rows_on_ray(work: Iterable[Work], asked: Asked, *, address: str, workers: in
         cause = error.__cause__
         if isinstance(cause, UnmaskError):
             raise cause from None
-        what = f"the work on Ray ended: {str(error).strip().splitlines()[-1][:300]}"
+        what = f"the work on Ray ended: {_line(error)}"
         hint = "See Ray's own logs. The same command goes on where this one stopped."
         raise UnmaskError(what, hint=hint, code="ray-failed") from error
     finally:
-        ray.shutdown()
+        if own:
+            ray.shutdown()
 
 
 def _start(ray: Any, address: str, workers: int | None) -> None:
@@ -83,9 +86,9 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
             ray.init(address="local", num_cpus=workers or available_cores(), **quiet)
         else:
             ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of a dozen unrelated types, plain ones among them
         raise UnmaskError(
-            f"no Ray cluster answers at {address}: {type(error).__name__}",
+            f"Ray does not start or answer ({address}): {_line(error)}",
             hint="Give the address that `ray start --head` printed, or --ray local.",
             code="no-cluster",
         ) from None
@@ -111,3 +114,7 @@ class _Worker:
                     if len(self._known) > REMEMBERED:
                         del self._known[next(iter(self._known))]
         return pa.Table.from_pylist(rows, schema())
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]

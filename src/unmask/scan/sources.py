@@ -104,7 +104,8 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     Raises:
         UnmaskError: A source that was named cannot be listed, or has no such column.
     """
-    names, lists = [], []
+    names: list[str] = []
+    lists: list[str] = []
     for source in sources:
         (lists if place_of(source).ends(LISTS) else names).append(source)
     bunch: list[Place] = []
