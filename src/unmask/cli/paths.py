@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from unmask.output.documents import Tally
 
+SAVE_IT = "Save the picture with a browser and check the file."
 # Left behind in folders by desktops; nobody who names a folder means these.
 DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 
@@ -25,6 +26,25 @@ class Candidate(NamedTuple):
 
     path: str
     left_out: bool = False
+
+
+def is_address(name: str) -> bool:
+    """Whether something to check is an address on the web rather than a file."""
+    return name.lower().startswith(("http://", "https://"))
+
+
+def refuse_addresses(names: Iterable[str]) -> None:
+    """Refuse to fetch anything unasked.
+
+    Raises:
+        UnmaskError: Code ``not-fetched``.
+    """
+    if address := next(filter(is_address, names), None):
+        raise UnmaskError(
+            f"{address} is an address on the web, and nothing is fetched unasked",
+            hint=f"{SAVE_IT} Or let this run fetch it: unmask check --fetch {address}",
+            code="not-fetched",
+        )
 
 
 def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = ()) -> Iterator[Candidate]:
