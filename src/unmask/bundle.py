@@ -68,7 +68,7 @@ class TrainingData(_Strict):
     """What the detector learned from, and on what terms it may therefore be used.
 
     `counts` are pictures by split and class; `methods`, ways of making fakes in Train; `families`, kinds of such ways by
-    split: a kind without Train was measured and not learned."""
+    split: without Train it was measured and not learned."""
 
     name: str
     terms: str
@@ -99,9 +99,8 @@ class BundleInfo(_Strict):
         temperature: Divides the logit before the sigmoid.
         policies: Thresholds by name.
         default_policy: The one in use unless told otherwise.
-        clip_policies: Thresholds for a person in a clip, by the same names; those for pictures where one is missing.
-        outside_above: A crop whose `distance` (an output of the graph) is above this is unlike those that the detector
-            learned from; None, as in bundles without that output, for no such warning.
+        clip_policies: The same for a person in a clip; those for pictures where one is missing.
+        outside_above: A crop of a larger `distance`, an output of the graph, is unlike those learned from; None: no such.
         metrics: Measured numbers with intervals.
         accusations: Shares of real pictures called fake, by source, the highest first.
         training_data: Pictures and terms.

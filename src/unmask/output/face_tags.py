@@ -61,8 +61,10 @@ def around(box: Box, tag: Box) -> Box:
 
 
 def _steps(box: Box, wide: int, high: int, gap: int) -> NDArray[np.int64]:
-    """Ways from above a box to other places: below and inside of it, and half a tag at a time to all sides, int64 (N, 2)."""
-    across = sorted({*(step * (wide // 2) for step in range(-4, 5)), max(0, box.width - wide)})
+    """Ways from above a box to places below, beside and inside of it, and half a tag at a time to all sides, int64 (N, 2)."""
+    across = sorted(
+        {*(step * (wide // 2) for step in range(-4, 5)), max(0, box.width - wide), -(wide + gap), box.width + gap}
+    )
     down = sorted({*(step * (high // 2) for step in range(-6, 7)), high + gap, high + 2 * gap + box.height})
     return np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
 

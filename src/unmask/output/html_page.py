@@ -62,7 +62,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._clip_card = environment.get_template("clip.html")
-        self._entry = environment.get_template("overview.html").module.entry
+        self._entry: Any = vars(environment.get_template("overview.html").module)["entry"]
         self._tally, self._clips = Tally(), 0
         # Of the overview's entries: by what they are put in order, and where they lie in their file.
         self._order: list[tuple[float, int, int]] = []
