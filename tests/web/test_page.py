@@ -88,7 +88,7 @@ def test_several_pictures_are_chosen_at_once_and_answered_in_their_order(
     many = [Picture(f"{number}.jpg", pictures["drawn"].data) for number in range(7)]
     page.set_input_files("#files", [picture.payload for picture in many])
     cards = answers(page, 7)
-    assert cards.locator("h3").all_inner_texts() == [picture.name for picture in many]
+    assert cards.locator("h3").all_text_contents() == [picture.name for picture in many]
     assert page.locator("#tally").inner_text().strip().endswith(("7 real", "7 unsure", "7 fake"))
 
 
