@@ -43,6 +43,7 @@ def write_prepared(
                 group=f"{split}{i // 2}",
                 source="ab"[i // 2 % 2],
                 method="dark" * int(label),
+                family="shades" * int(label),
             )
             for i, label in enumerate(labels)
         ]

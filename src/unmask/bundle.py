@@ -67,13 +67,14 @@ class Metric(_Strict):
 class TrainingData(_Strict):
     """What the detector learned from, and on what terms it may therefore be used.
 
-    `counts` are pictures by split and class; `methods`, ways of making fakes in Train with the number of such fakes.
-    """
+    `counts` are pictures by split and class; `methods`, ways of making fakes in Train; `families`, kinds of such ways by
+    split: without Train it was measured and not learned."""
 
     name: str
     terms: str
     counts: dict[str, int]
     methods: dict[str, int] = {}
+    families: dict[str, dict[str, int]] = {}
 
 
 class LabelMap(_Strict):
@@ -98,11 +99,10 @@ class BundleInfo(_Strict):
         temperature: Divides the logit before the sigmoid.
         policies: Thresholds by name.
         default_policy: The one in use unless told otherwise.
-        clip_policies: Thresholds for a person in a clip, by the same names; those for pictures where one is missing.
-        outside_above: A crop whose `distance` (an output of the graph) is above this is unlike those that the detector
-            learned from; None, as in bundles without that output, for no such warning.
+        clip_policies: The same for a person in a clip; those for pictures where one is missing.
+        outside_above: A crop of a larger `distance`, an output of the graph, is unlike those learned from; None: no such.
         metrics: Measured numbers with intervals.
-        accusations: Shares of real pictures called fake, named by their source, the highest first.
+        accusations: Shares of real pictures called fake, by source, the highest first.
         training_data: Pictures and terms.
         made_with: Package versions.
         files: sha256 by file name, of every file but `bundle.json`.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from unmask.finding import FaceFinding
+    from unmask.finding import ClipFinding, FaceFinding, Finding
 
 # From the least suspicious answer to the most.
 SUSPICION = {Verdict.REAL: 0, Verdict.UNSURE: 1, Verdict.FAKE: 2}
@@ -66,6 +66,29 @@ def probability(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)))
 
 
+def at_base_rate(score: float, share: float, of_calibration: float = 0.5) -> float:
+    """P(fake) among pictures of which another share is fake than among those by which it was calibrated.
+
+    Bayes' rule: the odds of the score, times those of the share, over those of the calibration (Saerens et al., "Adjusting the
+    outputs of a classifier to new a priori probabilities", Neural Computation 2002, section 2.2).
+
+    Args:
+        score: Calibrated P(fake), 0..1.
+        share: Of somebody's pictures that is fake, above 0 and below 1.
+        of_calibration: The same of the pictures by which the score was calibrated.
+
+    Returns:
+        0..1.
+
+    Example:
+        >>> round(at_base_rate(0.99, 0.05), 2)
+        0.84
+    """
+    fake = score * share / of_calibration
+    real = (1.0 - score) * (1.0 - share) / (1.0 - of_calibration)
+    return fake / (fake + real)
+
+
 def decide(score: float, thresholds: Thresholds, *, outside_training: bool = False) -> Verdict:
     """The answer for one calibrated P(fake); exactly on a threshold is *unsure*.
 
@@ -91,6 +114,26 @@ def deciding_face(faces: Sequence[FaceFinding]) -> FaceFinding | None:
     Returns:
         One of them; None where there is none. Doubtful faces and bystanders decide only where all are such.
     """
-    fit = [face for face in faces if UNDECIDING.isdisjoint(note.code for note in face.notes)]
+    return max(faces, key=_suspicion, default=None)
+
+
+def by_suspicion(faces: Sequence[FaceFinding]) -> list[tuple[int, FaceFinding]]:
+    """Faces of one picture with their numbers, which count from 1 in the order given: first the one that decides, then on by
+    suspicion; doubtful faces and bystanders last.
+    """
+    return sorted(enumerate(faces, start=1), key=lambda numbered: _suspicion(numbered[1]), reverse=True)
+
+
+def suspicion(finding: Finding | ClipFinding) -> float:
+    """By what answers are put in order, the most suspicious first: fake 2 to 3, unsure 1 to 2, real 0 to 1, none -1."""
+    return SUSPICION[finding.verdict] + (finding.score or 0.0) if finding.verdict else -1.0
+
+
+def counts(face: FaceFinding) -> bool:
+    """Whether a face may decide for its picture."""
+    return UNDECIDING.isdisjoint(note.code for note in face.notes)
+
+
+def _suspicion(face: FaceFinding) -> tuple[bool, int, float]:
     # A face outside training can have the higher score, but must not hide another that is called fake.
-    return max(fit or faces, key=lambda face: (SUSPICION[face.verdict], face.score), default=None)
+    return counts(face), SUSPICION[face.verdict], face.score

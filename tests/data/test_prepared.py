@@ -36,7 +36,7 @@ def test_pixels_of_a_folder_without_a_sha256_are_taken_as_they_are(prepared: Pat
 def test_the_manifest_has_the_agreed_columns(tmp_path: Path) -> None:
     prepare(write_dataset(tmp_path / "data", 1), tmp_path / "out", size=64)
     header = (tmp_path / "out" / "manifest.csv").read_text().splitlines()[0]
-    assert header == "path,split,label,row,sha256,width,height,source,method,group,reason"
+    assert header == "path,split,label,row,sha256,width,height,source,method,group,reason,family"
 
 
 def test_odd_names_survive_the_manifest(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_manifest_without_a_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_manifest_with_another_label_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text(",".join(COLUMNS) + "\na,Train,2,,,,,,,,\n")
+    (tmp_path / "m.csv").write_text(",".join(COLUMNS) + "\na,Train,2,,,,,,,,,\n")
     with pytest.raises(UnmaskError, match="label 2"):
         list(read_manifest(tmp_path / "m.csv"))
 

@@ -76,6 +76,7 @@ def test_numbers_are_of_validation_and_come_with_intervals(bundle):
 def test_it_says_which_fakes_it_learned_and_whom_it_accuses(bundle):
     info = info_of(bundle)
     assert info["training_data"]["methods"] == {"dark": 24}
+    assert info["training_data"]["families"] == {"shades": {"Train": 24, "Validation": 8}}
     assert "dark (24)." in (bundle / "MODEL_CARD.md").read_text()
     assert {accusation["name"] for accusation in info["accusations"]} == {"a", "b"}
     shares = [accusation["value"] for accusation in info["accusations"]]

@@ -1,7 +1,11 @@
+import re
+from dataclasses import replace
+
 import pytest
 
 from unmask.checking import examine_image
 from unmask.errors import UnmaskError
+from unmask.finding import Verdict
 from unmask.output.html_page import HtmlWriter
 
 
@@ -25,6 +29,24 @@ def test_two_runs_with_one_page_do_not_mix(tmp_path, toy_detector, examined):
         first.add(examined)
     assert page.read_text().count("<article") == 2
     assert page.read_text().count("</html>") == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["o.html"]
+
+
+def test_many_pictures_have_an_overview_the_most_suspicious_first(tmp_path, toy_detector, examined):
+    page = tmp_path / "o.html"
+    with HtmlWriter(page, toy_detector) as report:
+        for verdict, score in (("real", 0.1), ("fake", 0.99), ("unsure", 0.5), ("fake", 0.95)):
+            finding = replace(examined.finding, verdict=Verdict(verdict), score=score)
+            report.add(replace(examined, finding=finding))
+    text = page.read_text()
+    assert re.findall(r'<li data-verdict="(\w+)"[^>]*><a href="#picture-(\d)">', text) == [
+        ("fake", "2"),
+        ("fake", "4"),
+        ("unsure", "3"),
+        ("real", "1"),
+    ]
+    assert re.findall(r'<article [^>]*data-verdict="(\w+)"', text) == ["real", "fake", "unsure", "fake"]
+    assert 'body:has([value="fake"]:checked) [data-verdict]:not([data-verdict="fake"])' in text
     assert [file.name for file in tmp_path.iterdir()] == ["o.html"]
 
 

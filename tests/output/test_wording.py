@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 import unmask
-from unmask.bundle import read_bundle
-from unmask.finding import Verdict
-from unmask.output.wording import MARKS, learned, measured, printable, score_text, size_text
+from unmask.finding import Box, FaceFinding, Finding, Note, Status, Verdict
+from unmask.output.wording import MARKS, because, limit_text, printable, remarks, score_text, size_text
+from unmask.verdict import Thresholds, decide, deciding_face
 
 
 @pytest.mark.parametrize(
@@ -34,28 +34,44 @@ def test_the_marks_of_verdicts_stand_in_one_file():
     assert [file.name for file in files if marks.search(file.read_text())] == ["wording.py"]
 
 
-def test_numbers_of_test_are_said_where_a_bundle_has_them_and_else_those_of_validation():
-    exported = read_bundle().info
-    count = next(metric.n for metric in exported.metrics if metric.name == "false_accusation_rate")
-    assert measured(exported)[0].startswith(
-        f"Of {count:,} real pictures by which its thresholds were chosen, it called"
+@pytest.mark.parametrize(("threshold", "text"), [(0.2309, "0.23"), (0.9986, "0.999"), (0.00004, "0.00004"), (1.0, "1")])
+def test_a_threshold_is_never_rounded_to_a_certainty(threshold, text):
+    assert limit_text(threshold) == text
+
+
+SMALL = [Note("small-face", f"This face is only {side} px high; fine traces may be lost.") for side in (40, 61)]
+BESIDE = Note("bystander", "It does not decide.")
+
+
+def group(*faces):
+    """A picture with faces of these scores and notes."""
+    limits = Thresholds(0.2, 0.9)
+    found = tuple(
+        FaceFinding(Box(0, 0, 9, 9), Box(0, 0, 9, 9), 0.9, 0.0, score, decide(score, limits), notes)
+        for score, *notes in faces
     )
-    seen = [metric.model_copy(update={"split": "Test", "value": 0.021}) for metric in exported.metrics]
-    both = exported.model_copy(update={"metrics": [*exported.metrics, *seen]})
-    assert f"Of {count:,} real pictures that it had never seen, it called 2.1 %" in measured(both)[0]
+    face = deciding_face(found)
+    return Finding(None, Status.ANSWERED, face.verdict, face.score, found, None, (), None, "d", "balanced", 0.1)
 
 
-def test_a_detector_that_nobody_measured_is_called_not_calibrated():
-    info = read_bundle().info.model_copy(update={"metrics": []})
-    assert "not calibrated" in measured(info)[0]
+@pytest.mark.parametrize(
+    ("faces", "text"),
+    [
+        ([(0.95,)], ""),
+        ([(0.5,), (0.95,), (0.1,)], "Because of face 2, the most suspicious of 3."),
+        ([(0.05,), (0.1,)], "Even face 2, the most suspicious of 2, is called real."),
+        ([(0.5,), (0.95, BESIDE), (0.1,)], "Because of face 1, the most suspicious of the 2 that count."),
+        ([(0.5,), (0.95, BESIDE)], "Because of face 1, the only one that counts."),
+    ],
+)
+def test_it_is_said_which_face_decided(faces, text):
+    assert because(group(*faces)) == text
 
 
-def test_what_a_detector_learned_is_named_and_whom_it_accuses_most():
-    info = read_bundle().info
-    data = info.training_data.model_copy(update={"methods": {"FaceSwap": 30, "FLUX": 2}})
-    metric = info.metrics[0].model_copy(update={"name": "ffpp", "value": 0.031})
-    told = info.model_copy(update={"training_data": data, "accusations": [metric]})
-    assert learned(told) == "It learned 2 kinds of fakes: FaceSwap, FLUX. Others it may miss."
-    assert measured(told)[-1] == f"It did worst on real pictures from ffpp: of {metric.n:,} it called 3.1 % fake."
-    for methods, text in (({}, ""), ({"FLUX": 2}, "It learned 1 kind of fakes: FLUX. Others it may miss.")):
-        assert learned(info.model_copy(update={"training_data": data.model_copy(update={"methods": methods})})) == text
+def test_notes_name_their_faces_and_those_that_differ_in_a_number_stand_together():
+    finding = group((0.5, SMALL[0]), (0.5, SMALL[1], BESIDE), (0.5, SMALL[0]), (0.5,), (0.5, SMALL[0]))
+    assert remarks(finding) == [
+        "Faces 1 to 3 and 5: This face is only 40 to 61 px high; fine traces may be lost.",
+        "Face 2: It does not decide.",
+    ]
+    assert remarks(group((0.5, SMALL[0]))) == [SMALL[0].message]

@@ -42,7 +42,7 @@ def test_a_card_shows_the_verdict_a_timeline_a_person_and_the_moments_that_decid
     assert re.search(r'class="timeline-chart".*aria-label="P\(fake\) of person 1 over time, 6 samples: ', card)
     assert card.count('class="dot') == 6
     assert card.count('class="frame"') == card.count('class="closeup"') == 3
-    assert card.count("data:image/jpeg;base64,") == 6
+    assert card.count("data:image/jpeg;base64,") == 7  # one is the overview's
     assert "6 of 6 frames" in card
 
 

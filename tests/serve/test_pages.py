@@ -12,8 +12,12 @@ from tests.serve.conftest import QUIET
 from tests.toy_bundle import write_toy_bundle
 from unmask.demo.samples import SAMPLES
 from unmask.detector import Detector
+from unmask.output.knowledge import ONE_IN
+from unmask.output.wording import OUTCOMES
 from unmask.serve import Settings, create_app
 from unmask.serve.schema import CheckReply
+
+ROOT = Path(__file__).parents[2]
 
 
 def card_of(client: FlaskClient, data: bytes, name: str = "photo.jpg") -> str:
@@ -55,9 +59,17 @@ def test_without_script_a_form_without_a_picture_says_so(client: FlaskClient) ->
     assert "Choose one or more pictures first." in reply.text
 
 
+def test_the_style_sheet_knows_every_answer_and_every_base_rate() -> None:
+    style = (ROOT / "src/unmask/serve/static/unmask.css").read_text()
+    for name in OUTCOMES:
+        assert f'[data-show="{name.replace("_", "-")}"]' in style
+    for one_in in ONE_IN:
+        assert f'[data-one-in="{one_in}"] .means[data-one-in="{one_in}"]' in style
+
+
 def test_a_card_shows_verdict_shape_score_gauge_face_and_heatmap(client: FlaskClient, face: bytes) -> None:
     card = card_of(client, face)
-    (verdict,) = re.findall(r'data-verdict="(\w+)"', card)
+    (verdict,) = re.findall(r'<article [^>]*data-verdict="(\w+)"', card)
     shape = {"real": "●", "unsure": "◆", "fake": "▲"}[verdict]
     assert f'<span class="shape" aria-hidden="true">{shape}</span> {verdict.capitalize()}' in card
     assert re.search(r'class="gauge".*aria-label="P\(fake\) 0\.\d\d on a scale', card)

@@ -88,7 +88,7 @@ def test_several_pictures_are_chosen_at_once_and_answered_in_their_order(
     many = [Picture(f"{number}.jpg", pictures["drawn"].data) for number in range(7)]
     page.set_input_files("#files", [picture.payload for picture in many])
     cards = answers(page, 7)
-    assert cards.locator("h3").all_inner_texts() == [picture.name for picture in many]
+    assert cards.locator("h3").all_text_contents() == [picture.name for picture in many]
     assert page.locator("#tally").inner_text().strip().endswith(("7 real", "7 unsure", "7 fake"))
 
 
@@ -103,15 +103,64 @@ def test_the_slider_changes_the_heatmap_s_opacity(visit: Open) -> None:
     assert card.locator(".opacity-text").inner_text() == "0 %"
 
 
-def test_a_face_is_chosen_by_a_click_on_its_box(visit: Open) -> None:
+def test_a_face_is_enlarged_with_its_own_heatmap(visit: Open) -> None:
     page = visit().page
     page.click("button[value=two-faces]")
     card = answers(page, 1)
-    card.locator("a.face").nth(1).click()
-    assert card.locator(".faces li.chosen .number").inner_text() == "2"
-    assert card.locator("a.face.chosen").count() == 1
-    card.locator("a.face").nth(0).click()
-    assert card.locator(".faces li.chosen .number").inner_text() == "1"
+    first = re.search(r"face (\d)", card.locator(".because").inner_text())
+    assert first
+    assert card.locator(".faces li").first.get_attribute("data-face") == first[1]
+    whole = card.locator("svg.picture").get_attribute("viewBox")
+    heats = card.locator(".heat image:visible")
+    for number in ("1", "2"):
+        card.locator(f"a.face[data-face='{number}']").click()
+        assert card.locator(".faces li.chosen .number").inner_text() == f"Face {number}"
+        assert card.locator("svg.picture").get_attribute("viewBox") != whole
+        assert [heat.get_attribute("data-face") for heat in heats.all()] == [number]
+        page.keyboard.press("Escape")
+        assert card.locator("svg.picture").get_attribute("viewBox") == whole
+    card.locator(".faces a").nth(1).click()
+    card.get_by_role("button", name="Whole picture").click()
+    assert [heat.get_attribute("data-face") for heat in heats.all()] == [first[1]]
+
+
+def test_many_answers_are_an_overview_to_filter_and_to_jump_from(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, pictures["broken"], pictures["drawn"], pictures["blended"])
+    answers(page, 3)
+    assert not page.locator("#overview").is_visible()
+    drop(page, pictures["drawn"])
+    cards = answers(page, 4)
+    page.wait_for_function("scrollY > 600")  # what was just dropped comes into view
+    entries = page.locator("#overview li")
+    order = [float(entry.get_attribute("data-order") or "") for entry in entries.all()]
+    assert order == sorted(order, reverse=True)
+    assert entries.last.get_attribute("data-verdict") == "unreadable"
+    page.get_by_label("1 not readable").check()
+    assert (entries.locator("visible=true").count(), cards.locator("visible=true").count()) == (1, 1)
+    page.get_by_label("all", exact=True).check()
+    entries.last.locator("a").click()
+    assert page.evaluate("document.activeElement.textContent") == "broken.jpg"
+    assert page.evaluate("Math.abs(document.activeElement.closest('article').getBoundingClientRect().top) < 40")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_an_address_is_not_fetched_and_that_is_said(visit: Open, way: str) -> None:
+    page = visit().page
+    page.evaluate(
+        """way => {
+          const data = new DataTransfer();
+          data.setData(way === "drop" ? "text/uri-list" : "text/plain", "https://example.org/a.jpg");
+          const more = { bubbles: true, cancelable: true };
+          document.querySelector("h1").dispatchEvent(
+            way === "drop"
+              ? new DragEvent("drop", { dataTransfer: data, ...more })
+              : new ClipboardEvent("paste", { clipboardData: data, ...more }));
+        }""",
+        way,
+    )
+    assert "This page fetches nothing" in answers(page, 1).inner_text()
+    assert "Save the picture" in answers(page, 1).inner_text()
 
 
 def test_all_of_it_works_by_keyboard_alone(visit: Open, pictures: dict[str, Picture]) -> None:
@@ -129,8 +178,8 @@ def test_all_of_it_works_by_keyboard_alone(visit: Open, pictures: dict[str, Pict
     card = answers(page, 2).nth(1)
     tab_to(page, "article:nth-child(2) a.face[data-face='2']")
     page.keyboard.press("Enter")
-    assert card.locator(".faces li.chosen .number").inner_text() == "2"
-    page.keyboard.press("Shift+Tab")
+    assert card.locator(".faces li.chosen .number").inner_text() == "Face 2"
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.matches('article:nth-child(2) .opacity')")
     page.keyboard.press("ArrowRight")
     assert card.locator("g.heat").get_attribute("opacity") == "0.6"

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     type=PATH,
     help="Also write a heatmap of every face here; of clips, of the moments that decided.",
 )
+@click.option(
+    "--fetch", is_flag=True, help="Fetch what PATHS name by http or https; without this nothing is ever fetched."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a table or page of an earlier run.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option(
@@ -49,6 +52,7 @@ def check(
     csv_file: Path | None,
     html_file: Path | None,
     heatmap_folder: Path | None,
+    fetch: bool,
     overwrite: bool,
     quiet: bool,
     fail_on: tuple[str, ...],
@@ -72,13 +76,29 @@ def check(
     from rich.console import Console
 
     from unmask.checking import ExaminedClip, examine_all
-    from unmask.cli.paths import count, expand, files, names_on_standard_input, nothing_to_do, refuse_overwriting
+    from unmask.checking.paths import expand
+    from unmask.cli.paths import (
+        count,
+        files,
+        is_address,
+        names_on_standard_input,
+        nothing_to_do,
+        refuse_addresses,
+        refuse_overwriting,
+    )
     from unmask.output.documents import JsonWriter, Tally
     from unmask.output.progress import Progress
     from unmask.output.terminal import LEFT_OUT, Cards, Lines, summary
     from unmask.video.kinds import is_clip
 
     names = [name for path in paths for name in (names_on_standard_input() if path == "-" else [path])]
+    fetched = None
+    if not fetch:
+        refuse_addresses(names)
+    elif any(map(is_address, names)):
+        from unmask.cli.fetch import Fetched
+
+        names = (fetched := Fetched(names)).names
     refuse_overwriting(names, [file for file in (csv_file, html_file) if file], overwrite=overwrite)
     single = len(names) == 1 and not os.path.isdir(names[0]) and len(list(expand(names))) == 1
     sampling = sampling_of(options)
@@ -90,7 +110,7 @@ def check(
     reports: list[Any] = []
     pictures = None
     try:
-        with contextlib.ExitStack() as stack:
+        with fetched or contextlib.nullcontext(), contextlib.ExitStack() as stack:
             if csv_file:
                 from unmask.output.csv_table import CsvWriter
 
@@ -123,6 +143,7 @@ def check(
 
             how |= {"sampling": sampling, "heatmap": bool(html_file or heatmap_folder), "on_frame": on_frame}
             for examined in examine_all(files(names, outputs, tally), detector, **how):
+                examined = fetched.named(examined) if fetched else examined
                 if isinstance(examined, ExaminedClip):
                     clips, cut_short = clips + 1, examined.interrupted
                 if pictures:

@@ -18,6 +18,7 @@ from unmask import __version__
 from unmask.cli.answer import demo, doctor, explain
 from unmask.cli.check import check
 from unmask.cli.data import audit, prepare
+from unmask.cli.diff import diff
 from unmask.cli.export import export
 from unmask.cli.judge import compare, evaluate
 from unmask.cli.say import EXIT_INTERRUPTED, EXIT_NO_ANSWER, EXIT_WRONG_USE, say, say_error
@@ -27,7 +28,7 @@ from unmask.cli.train import mine, train
 from unmask.errors import UnmaskError
 
 FAMILIES = {
-    "Ask about pictures": (check, explain, scan, watch, serve, token),
+    "Ask about pictures": (check, explain, diff, scan, watch, serve, token),
     "Train a detector": (prepare, audit, train, mine, export),
     "Judge detectors": (evaluate, compare),
     "Try it out": (demo, doctor),

@@ -16,6 +16,27 @@ if TYPE_CHECKING:
 
     from unmask.output.documents import Tally
 
+SAVE_IT = "Save the picture with a browser and check the file."
+
+
+def is_address(name: str) -> bool:
+    """Whether something to check is an address on the web rather than a file."""
+    return name.lower().startswith(("http://", "https://"))
+
+
+def refuse_addresses(names: Iterable[str]) -> None:
+    """Refuse to fetch anything unasked.
+
+    Raises:
+        UnmaskError: Code ``not-fetched``.
+    """
+    if address := next(filter(is_address, names), None):
+        raise UnmaskError(
+            f"{address} is an address on the web, and nothing is fetched unasked",
+            hint=f"{SAVE_IT} Or let this run fetch it: unmask check --fetch {address}",
+            code="not-fetched",
+        )
+
 
 def names_on_standard_input() -> list[str]:
     """What a list of paths that is sent to this program names; see `listed`."""

@@ -37,6 +37,7 @@ class Row:
         method: How a fake was made; likewise.
         group: Pictures of one group are not independent; likewise, but for frames, whose group is their clip's path then.
         reason: Why the file was rejected, as a short kebab-case name; empty if it was accepted.
+        family: To which kind of fakes its method belongs, copied as `source`; empty, too, in manifests of older versions.
     """
 
     path: str
@@ -50,11 +51,12 @@ class Row:
     method: str = ""
     group: str = ""
     reason: str = ""
+    family: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
 _cells = attrgetter(*COLUMNS)
-ORIGIN_COLUMNS = ("source", "method", "group")
+ORIGIN_COLUMNS = ("source", "method", "group", "family")
 
 # A moment of a clip, as in a media fragment (W3C, Media Fragments URI 1.0, section 4.2.1).
 _FRAME = re.compile(r"(.+)#t=\d+\.\d+", re.DOTALL)
@@ -120,7 +122,7 @@ def read_manifest(path: Path) -> Iterator[Row]:
         )
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ()) and name != "family"]
         if missing:
             raise UnmaskError(
                 f"{path} has no column {', '.join(missing)}.",
@@ -138,8 +140,8 @@ def read_manifest(path: Path) -> Iterator[Row]:
                 ) from error
 
 
-def read_origins(root: Path) -> dict[str, tuple[str, str, str]]:
-    """Source, method and group by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
+def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
+    """Source, method, group and family by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
 
     Raises:
         UnmaskError: The file is not CSV with a `path` column.
@@ -153,12 +155,17 @@ def read_origins(root: Path) -> dict[str, tuple[str, str, str]]:
             if "path" not in (reader.fieldnames or ()):
                 raise UnmaskError(
                     f"{path} has no column named path.",
-                    hint="Give it the columns path, source, method, group, or move it away.",
+                    hint="Give it the columns path, source, method, group, family, or move it away.",
                     code="bad-manifest",
                 )
-            source, method, group = ORIGIN_COLUMNS
+            source, method, group, family = ORIGIN_COLUMNS
             return {
-                cells["path"]: (cells.get(source) or "", cells.get(method) or "", cells.get(group) or "")
+                cells["path"]: (
+                    cells.get(source) or "",
+                    cells.get(method) or "",
+                    cells.get(group) or "",
+                    cells.get(family) or "",
+                )
                 for cells in reader
             }
     except csv.Error as error:
@@ -173,6 +180,7 @@ def _row(cells: dict[str, str]) -> Row:
     label = int(cells["label"])
     if label not in (0, 1):
         raise ValueError(f"label {label} is neither 0 (real) nor 1 (fake)")
-    values: dict[str, Any] = {name: cells[name] for name in COLUMNS}
+    values: dict[str, Any] = {name: cells[name] for name in COLUMNS if name != "family"}
+    values["family"] = cells.get("family") or ""
     values |= {name: int(cells[name]) if cells[name] else None for name in ("row", "width", "height")}
     return Row(**{**values, "label": label})

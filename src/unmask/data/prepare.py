@@ -66,7 +66,7 @@ class _Recipe:
     size: int
     crop: Crop
     frames_per_clip: int
-    origins: dict[str, tuple[str, str, str]]
+    origins: dict[str, tuple[str, str, str, str]]
 
 
 def prepare(
@@ -216,8 +216,8 @@ def _work(recipe: _Recipe, task: _Task, room: NDArray[np.uint8]) -> Block:
     accepted = 0
     for name in task.names:
         path = f"{task.prefix}/{name}"
-        source, method, group = recipe.origins.get(path, ("", "", ""))
-        row = Row(path, task.split, task.label, source=source, method=method, group=group)
+        source, method, group, family = recipe.origins.get(path, ("", "", "", ""))
+        row = Row(path, task.split, task.label, source=source, method=method, group=group, family=family)
         file = task.folder / name
         if task.clip:
             found = read_frames(file, row, recipe.size, recipe.crop, recipe.frames_per_clip)

@@ -43,6 +43,7 @@ class Source:
         pixels: SHA-256 of the prepared pixels as they were written; empty where it is not known.
         verify: () -> nothing, or an `UnmaskError` where the prepared pixels are not those that were written.
         methods: How each was made, as the dataset's manifest says, (N,) strings; None where there is none.
+        families: To which kind of fakes that belongs, likewise.
     """
 
     split: str
@@ -56,6 +57,7 @@ class Source:
     pixels: str = ""
     verify: Callable[[], None] = lambda: None
     methods: NDArray[np.str_] | None = None
+    families: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,6 +81,7 @@ class Source:
             self.pixels,
             self.verify,
             None if self.methods is None else self.methods[indexes],
+            None if self.families is None else self.families[indexes],
         )
 
     def listed(self, path: Path) -> Indexes:
@@ -173,6 +176,7 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
         prepared.sha256.get(split, ""),
         lambda: verify_pixels(prepared, [split]),
         np.array([entry.method for entry in entries], np.str_),
+        np.array([entry.family for entry in entries], np.str_),
     )
 
 
@@ -208,16 +212,17 @@ def _from_folders(dataset: Path, split: str, size: int) -> Source:
                 ) from error
         return images
 
-    found = [origins.get(path, ("", "", "")) for path in paths]
+    found = [origins.get(path, ("", "", "", "")) for path in paths]
     return Source(
         split,
         size,
         paths,
         np.array([label for _, label in files], np.int64),
-        np.array([group for _, _, group in found], np.str_),
-        np.array([source for source, _, _ in found], np.str_),
+        np.array([group for _, _, group, _ in found], np.str_),
+        np.array([source for source, _, _, _ in found], np.str_),
         read,
-        methods=np.array([method for _, method, _ in found], np.str_),
+        methods=np.array([method for _, method, _, _ in found], np.str_),
+        families=np.array([family for _, _, _, family in found], np.str_),
     )
 
 

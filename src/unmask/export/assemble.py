@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from unmask.bundle import BundleInfo, Metric, TrainingData, read_bundle, write_b
 from unmask.data.source import Source, open_source
 from unmask.errors import UnmaskError
 from unmask.export.calibrate import Calibration, calibrate
+from unmask.export.counts import count_classes, count_families, count_methods
 from unmask.export.graph import lower_logit, to_onnx
 from unmask.export.kernels import KernelBits, pack_kernels
 from unmask.export.model_card import model_card
@@ -97,7 +97,14 @@ def export_model(
     graph = pack_kernels(exact, kernel_bits)
 
     calibration, outputs = _calibrated(graph, validation)
-    info = _info(label, calibration, architecture, size, data, _counts(train) | _counts(validation), _methods(train))
+    training = TrainingData(
+        name=label.data_name or (Path(data).resolve().name if data else "unknown"),
+        terms=label.data_terms,
+        counts=count_classes(train) | count_classes(validation),
+        methods=count_methods(train),
+        families=count_families(train, validation),
+    )
+    info = _info(label, calibration, architecture, size, training)
     return _write(out, info, lower_logit(graph, calibration.centre), outputs, validation, train, settings)
 
 
@@ -121,12 +128,23 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
     """
     bundle = read_bundle(folder)
     old, label = bundle.info, label or Label(data_terms=bundle.info.training_data.terms)
-    label = replace(label, name=label.name or old.name, data_name=label.data_name or old.training_data.name)
+    label = replace(label, name=label.name or old.name)
     validation = open_source(data, "Validation", old.input_size)
     calibration, outputs = _calibrated(bundle.model, validation, move_centre=False)
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
-    counts = learned | _counts(validation)
-    info = _info(label, calibration, old.architecture, old.input_size, data, counts, old.training_data.methods)
+    families = {
+        name: {"Train": kinds["Train"]} for name, kinds in old.training_data.families.items() if "Train" in kinds
+    }
+    for name, kinds in count_families(validation).items():
+        families[name] = families.get(name, {}) | kinds
+    training = TrainingData(
+        name=label.data_name or old.training_data.name,
+        terms=label.data_terms,
+        counts=learned | count_classes(validation),
+        methods=old.training_data.methods,
+        families=families,
+    )
+    info = _info(label, calibration, old.architecture, old.input_size, training)
     settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
     return _write(out, info, bundle.model, outputs, validation, None, settings)
 
@@ -154,9 +172,7 @@ def _info(
     calibration: Calibration,
     architecture: str,
     size: int,
-    data: str | None,
-    counts: dict[str, int],
-    methods: dict[str, int],
+    training: TrainingData,
 ) -> BundleInfo:
     return BundleInfo(
         name=label.name or f"{architecture}-{size}",
@@ -167,12 +183,7 @@ def _info(
         temperature=calibration.temperature,
         policies=calibration.policies,
         default_policy=DEFAULT_POLICY,
-        training_data=TrainingData(
-            name=label.data_name or (Path(data).resolve().name if data else "unknown"),
-            terms=label.data_terms,
-            counts=counts,
-            methods=methods,
-        ),
+        training_data=training,
         made_with=_versions(),
     )
 
@@ -248,21 +259,6 @@ def _accusations(judged: Judged, source: Source) -> list[Metric]:
         if share.value is not None:
             found.append(_metric(share, name, source.split))
     return sorted(found, key=lambda accusation: -accusation.value)
-
-
-def _methods(source: Source | None) -> dict[str, int]:
-    """Ways of making the fakes of a split, the most frequent first."""
-    if source is None or source.methods is None:
-        return {}
-    return dict(Counter(name for name in source.methods[source.labels == 1].tolist() if name).most_common())
-
-
-def _counts(source: Source | None) -> dict[str, int]:
-    if source is None:
-        return {}
-    return {
-        f"{source.split} {name}": int((source.labels == label).sum()) for label, name in enumerate(("real", "fake"))
-    }
 
 
 def _today() -> str:

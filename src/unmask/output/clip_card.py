@@ -40,7 +40,12 @@ MOST_SHOWN = 8
 
 
 def clip_card(
-    finding: ClipFinding, thresholds: Thresholds, *, details: str, known: Sequence[tuple[str, str]] = ()
+    finding: ClipFinding,
+    thresholds: Thresholds,
+    *,
+    details: str,
+    known: Sequence[tuple[str, str]] = (),
+    beside_real: str = "",
 ) -> RenderableType:
     """One clip's answer.
 
@@ -49,6 +54,7 @@ def clip_card(
         thresholds: For people in clips, of the detector's policy.
         details: The line at the bottom: how long it took.
         known: (name, value) pairs by which the answer can be traced.
+        beside_real: What to know of the detector where it says *real*.
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
@@ -58,6 +64,8 @@ def clip_card(
         lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
         for sentence in meanings(verdict, "clip"):
             lines.add_row(Text(sentence))
+        if verdict is Verdict.REAL and beside_real:
+            lines.add_row(Text(beside_real))
         lines.add_row("")
         for number, person in enumerate(finding.people[:MOST_SHOWN], start=1):
             for row in _person(number, person, finding, thresholds):

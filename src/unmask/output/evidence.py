@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unmask import __version__
-from unmask.finding import ClipFinding
+from unmask.finding import ClipFinding, Verdict
+from unmask.output.knowledge import knows
 from unmask.output.wording import (
     HINT_NOT_PROOF,
+    because,
     clip_remarks,
     clip_text,
     hint,
+    limit_text,
     meanings,
     reason,
     remarks,
@@ -21,6 +24,7 @@ from unmask.output.wording import (
     size_text,
     time_text,
 )
+from unmask.verdict import by_suspicion
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -123,12 +127,14 @@ def as_text(finding: Finding, detector: Detector) -> str:
         thresholds = detector.thresholds
         lines += [
             f"Verdict: {finding.verdict.upper()}",
-            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
-            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            f"P(fake): {score_text(finding.score)} (real below {limit_text(thresholds.real_below)}, "
+            f"fake above {limit_text(thresholds.fake_above)}, unsure between)",
             " ".join(meanings(finding.verdict, "picture")),
+            *_beside_real(finding, detector),
         ]
-        if len(finding.faces) > 1:
-            for number, face in enumerate(finding.faces, start=1):
+        if sentence := because(finding):
+            lines.append(sentence)
+            for number, face in by_suspicion(finding.faces):
                 lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
     elif finding.failure is not None:
         lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
@@ -151,9 +157,10 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
     if finding.verdict is not None and finding.score is not None:
         lines += [
             f"Verdict: {finding.verdict.upper()}",
-            f"P(fake): {score_text(finding.score)} (real below {thresholds.real_below:.2f}, "
-            f"fake above {thresholds.fake_above:.2f}, unsure between)",
+            f"P(fake): {score_text(finding.score)} (real below {limit_text(thresholds.real_below)}, "
+            f"fake above {limit_text(thresholds.fake_above)}, unsure between)",
             " ".join(meanings(finding.verdict, "clip")),
+            *_beside_real(finding, detector),
         ]
         for number, person in enumerate(finding.people, start=1):
             decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
@@ -168,6 +175,11 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
     if finding.verdict is not None:
         lines.append(HINT_NOT_PROOF)
     return "\n".join(lines) + "\n"
+
+
+def _beside_real(finding: Finding | ClipFinding, detector: Detector) -> list[str]:
+    known = knows(detector.info) if finding.verdict is Verdict.REAL else ""
+    return [known] if known else []
 
 
 def _place(mark: Mark, credentials: Provenance | None) -> str:

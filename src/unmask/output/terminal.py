@@ -9,23 +9,26 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from unmask.finding import ClipFinding, FaceFinding, Finding, Status
+from unmask.finding import ClipFinding, FaceFinding, Finding, Status, Verdict
 from unmask.output.clip_card import clip_card, clip_codes
 from unmask.output.documents import Tally
 from unmask.output.evidence import MARK_MEANS, file_facts, mark_codes, mark_quotes, mark_sentences, trace
 from unmask.output.gauge import COLOURS, end_of, gauge
+from unmask.output.knowledge import knows
 from unmask.output.wording import (
     EMPTY_HEATMAP,
     MARKS,
     MEANINGS,
     NO_MARK,
     OUTCOMES,
+    because,
     counted,
     printable,
     reason,
     remarks,
     score_text,
 )
+from unmask.verdict import by_suspicion
 from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
@@ -52,11 +55,21 @@ class Cards:
         if isinstance(finding, ClipFinding):
             thresholds = clip_thresholds(detector.info, detector.policy)
             known = trace(finding, detector)
-            self._console.print(clip_card(finding, thresholds, details=f"{finding.seconds:.1f} s", known=known))
+            self._console.print(
+                clip_card(
+                    finding,
+                    thresholds,
+                    details=f"{finding.seconds:.1f} s",
+                    known=known,
+                    beside_real=knows(detector.info),
+                )
+            )
         else:
             details = f"{finding.seconds * 1000:.0f} ms"
             known = [*file_facts(finding), *trace(finding, detector)]
-            self._console.print(card(finding, detector.thresholds, details=details, known=known))
+            self._console.print(
+                card(finding, detector.thresholds, details=details, known=known, beside_real=knows(detector.info))
+            )
 
 
 class Lines:
@@ -74,7 +87,12 @@ class Lines:
 
 
 def card(
-    finding: Finding, thresholds: Thresholds, *, details: str, known: Sequence[tuple[str, str]] = ()
+    finding: Finding,
+    thresholds: Thresholds,
+    *,
+    details: str,
+    known: Sequence[tuple[str, str]] = (),
+    beside_real: str = "",
 ) -> RenderableType:
     """One picture's answer.
 
@@ -83,6 +101,7 @@ def card(
         thresholds: Of the detector's policy, for the gauge.
         details: The line at the bottom: how long it took.
         known: (name, value) pairs about the file, and by which the answer can be traced.
+        beside_real: What to know of the detector where it says *real*.
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
@@ -100,8 +119,12 @@ def card(
         lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
         for sentence in MEANINGS[finding.verdict]:
             lines.add_row(Text(sentence))
+        if finding.verdict is Verdict.REAL and beside_real:
+            lines.add_row(Text(beside_real))
+        if sentence := because(finding):
+            lines.add_row(Text(sentence, style="bold"))
         lines.add_row("")
-        for number, face in enumerate(finding.faces, start=1):
+        for number, face in by_suspicion(finding.faces):
             lines.add_row(_face_line(number, face, len(finding.faces)))
             if face.nothing_raised:
                 lines.add_row(Text(EMPTY_HEATMAP))

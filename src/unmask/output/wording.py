@@ -6,10 +6,11 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from unmask.finding import NOT_CALIBRATED, Verdict
+from unmask.finding import Verdict
+from unmask.verdict import by_suspicion, counts
+from unmask.verdict import suspicion as suspicion  # for templates
 
 if TYPE_CHECKING:
-    from unmask.bundle import BundleInfo
     from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
 
 # Word, shape and colour: none of them alone carries the verdict.
@@ -30,14 +31,6 @@ MEANINGS = {
         "That is a hint, not proof: some real pictures look like this, too, so check where it comes from.",
     ),
 }
-# Which of the bundle's numbers are said in words, in this order.
-MEASURED = {
-    "false_accusation_rate": "Of {1} real pictures {2}, it called {0} fake.",
-    "missed_fake_rate": "Of {1} such fakes, it called {0} real.",
-    "share_unsure": "It was unsure about {0} of all.",
-}
-# Test where the bundle knows it; one that was just exported knows Validation only.
-MEASURED_ON = {"Test": "that it had never seen", "Validation": "by which its thresholds were chosen"}
 HINT_NOT_PROOF = "A verdict is a hint, not proof."
 EMPTY_HEATMAP = "Nothing in this face raised the score, so its heatmap is empty."
 # How the answers are counted, by the fields of a tally.
@@ -48,35 +41,6 @@ OUTCOMES = {
     "no_face": "without a face",
     "unreadable": "not readable",
 }
-
-
-def measured(info: BundleInfo) -> list[str]:
-    """What a reader should know first of how good the detector is, from its bundle."""
-    split = next((name for name in MEASURED_ON if any(metric.split == name for metric in info.metrics)), None)
-    if split is None:
-        return [NOT_CALIBRATED.message]
-    found = {metric.name: metric for metric in info.metrics if metric.split == split}
-    sentences = []
-    for name, words in MEASURED.items():
-        if metric := found.get(name):
-            between = (
-                f" (95 % interval {100 * metric.low:.1f} to {100 * metric.high:.1f} %)"
-                if metric.low is not None and metric.high is not None
-                else ""
-            )
-            sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}", MEASURED_ON[split]))
-    if info.accusations and (worst := info.accusations[0]).value > 0:
-        sentences.append(
-            f"It did worst on real pictures from {worst.name}: of {worst.n:,} it called {100 * worst.value:.1f} % fake."
-        )
-    return sentences
-
-
-def learned(info: BundleInfo) -> str:
-    """Which kinds of fakes a detector learned to see, in a sentence; empty where its bundle does not say."""
-    names = list(info.training_data.methods)
-    kinds = "1 kind" if len(names) == 1 else f"{len(names)} kinds"
-    return f"It learned {kinds} of fakes: {', '.join(names)}. Others it may miss." if names else ""
 
 
 def score_text(score: float) -> str:
@@ -92,6 +56,19 @@ def score_text(score: float) -> str:
     if score < 0.005:
         return "below 0.01"
     return "above 0.99" if score >= 0.995 else f"{score:.2f}"
+
+
+def limit_text(threshold: float) -> str:
+    """A threshold in as few digits as tell it from 0 and 1.
+
+    Example:
+        >>> limit_text(0.2309), limit_text(0.9986), limit_text(1.0)
+        ('0.23', '0.999', '1')
+    """
+    if threshold in (0.0, 1.0):
+        return f"{threshold:.0f}"
+    digits = next((digits for digits in range(2, 9) if 0.0 < round(threshold, digits) < 1.0), 9)
+    return f"{threshold:.{digits}f}"
 
 
 def meanings(verdict: Verdict, what: str = "picture") -> tuple[str, ...]:
@@ -163,10 +140,56 @@ def size_text(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
 
 
+def because(finding: Finding) -> str:
+    """Which of several faces decided, in a sentence; empty where there is one face or none."""
+    faces = finding.faces
+    if len(faces) < 2:
+        return ""
+    number = by_suspicion(faces)[0][0]
+    fit = sum(map(counts, faces))
+    if fit == 1:
+        return f"Because of face {number}, the only one that counts."
+    among = f"of {len(faces)}" if fit in (0, len(faces)) else f"of the {fit} that count"
+    if finding.verdict is Verdict.REAL:
+        return f"Even face {number}, the most suspicious {among}, is called real."
+    return f"Because of face {number}, the most suspicious {among}."
+
+
 def remarks(finding: Finding) -> list[str]:
-    """What to keep in mind, each sentence once."""
-    notes: list[Note] = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
-    return list(dict.fromkeys(note.message for note in notes))
+    """What to keep in mind, each sentence once; of several faces with their numbers, those that differ in a number together."""
+    alike: dict[str, list[tuple[int, str]]] = {}
+    for number, face in enumerate(finding.faces, start=1):
+        for note in face.notes:
+            alike.setdefault(re.sub(r"\d+", "#", note.message), []).append((number, note.message))
+    messages = [note.message for note in finding.notes]
+    for found in alike.values():
+        texts = list(dict.fromkeys(message for _, message in found))
+        message = texts[0] if len(texts) == 1 else _span(texts)
+        messages.append(f"{_named([number for number, _ in found])}: {message}" if len(finding.faces) > 1 else message)
+    return list(dict.fromkeys(messages))
+
+
+def _span(texts: list[str]) -> str:
+    """Sentences that differ in their numbers as one."""
+    numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in texts]
+    spans = (
+        f"{low} to {high}" if low < high else f"{low}"
+        for low, high in ((min(some), max(some)) for some in zip(*numbers, strict=True))
+    )
+    return re.sub(r"\d+", lambda _: next(spans), texts[0])
+
+
+def _named(numbers: list[int]) -> str:
+    """Faces by their numbers, which rise: 1, 2, 3 and 5 as `Faces 1 to 3 and 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    text = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+    return f"Face {text}" if len(numbers) == 1 else f"Faces {text}"
 
 
 def clip_remarks(finding: ClipFinding) -> list[str]:

@@ -12,7 +12,7 @@ from unmask.checking import Examined, examine_image, unreadable
 from unmask.errors import UnmaskError
 from unmask.finding import Finding
 from unmask.output.documents import document
-from unmask.serve.data_urls import heatmap_url, preview_url
+from unmask.serve.data_urls import closeup_url, heatmap_url, preview_url, thumbnail_url
 from unmask.serve.problem import Problem
 
 if TYPE_CHECKING:
@@ -49,17 +49,22 @@ class Answer:
         finding: The answer.
         heatmaps: A data URL a face; empty if not asked for.
         preview: A data URL; None if not asked for, or if the picture could not be read.
+        closeups: Where there is a preview: a data URL a face, None where the preview shows the face as well.
+        thumbnail: A data URL; None where there is no preview.
     """
 
     finding: Finding
     heatmaps: tuple[str, ...] = ()
     preview: str | None = None
+    closeups: tuple[str | None, ...] = ()
+    thumbnail: str | None = None
 
     @property
     def picture_bytes(self) -> int:
         """Of what it adds to a reply: a page holds the heatmaps twice, also in the JSON to download, in base64 again."""
         heatmaps = sum(map(len, self.heatmaps))
-        return heatmaps if self.preview is None else len(self.preview) + heatmaps * 7 // 3
+        shown = sum(len(url) for url in (self.preview, self.thumbnail, *self.closeups) if url)
+        return shown + heatmaps * 7 // 3 if shown else heatmaps
 
 
 class Answering:
@@ -132,8 +137,9 @@ class Answering:
 def _answer(examined: Examined, upload: Upload, wanted: Wanted) -> Answer:
     finding = replace(examined.finding, path=upload.name)
     maps = (face.heatmap for face in finding.faces if face.heatmap is not None)
-    return Answer(
-        finding,
-        tuple(heatmap_url(heatmap) for heatmap in maps) if wanted.heatmaps else (),
-        preview_url(examined.pixels) if wanted.preview and examined.pixels is not None else None,
-    )
+    heatmaps = tuple(heatmap_url(heatmap) for heatmap in maps) if wanted.heatmaps else ()
+    pixels = examined.pixels
+    if not wanted.preview or pixels is None:
+        return Answer(finding, heatmaps)
+    closeups = tuple(closeup_url(pixels, face.crop) for face in finding.faces)
+    return Answer(finding, heatmaps, preview_url(pixels), closeups, thumbnail_url(pixels))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unmask.output.evidence import clip_as_text, trace
+from unmask.output.face_tags import stroke
+from unmask.output.knowledge import at_base_rates, knows
 from unmask.output.timeline_chart import Chart, timeline_chart, zone_of
 from unmask.output.wording import size_text, time_text
 from unmask.serve.clip_answering import clip_document
 from unmask.serve.data_urls import heatmap_url
-from unmask.serve.view import json_download, stroke
+from unmask.serve.view import json_download
 from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
@@ -61,8 +63,11 @@ class ClipView:
         people: The most suspicious first.
         facts: (name, value) pairs about the file.
         trace: (name, value) pairs by which the answer can be traced.
+        thumbnail: Data URL: a face that decided; None where there is none.
         plays: Whether a browser may play it; some can not, for want of a codec.
         stroke: Width of a box's line, in pixels of the clip.
+        knows: What to know of the detector beside a *real*.
+        at_base_rates: What the score means where 1 in so many pictures is fake.
         text: To copy.
         json_url: To download.
         json_name: The download's file name.
@@ -75,8 +80,11 @@ class ClipView:
     people: list[PersonView]
     facts: list[tuple[str, str]]
     trace: list[tuple[str, str]]
+    thumbnail: str | None
     plays: bool
     stroke: float
+    knows: str
+    at_base_rates: list[tuple[int, str]]
     text: str
     json_url: str
     json_name: str
@@ -93,20 +101,25 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
     finding, clip = answer.finding, answer.finding.clip
     thresholds = clip_thresholds(detector.info, detector.policy)
     title = finding.path or "clip"
+    people = [
+        PersonView(person, timeline_chart(finding, at, thresholds), _decisive(answer, at, thresholds))
+        for at, person in enumerate(finding.people)
+    ]
+    faces = [view.pictures.face for person in people for view in person.decisive if view.pictures]
     json_url, json_name = json_download(clip_document(answer, detector, pictures=False), title)
     return ClipView(
         number=number,
         title=title,
         finding=finding,
         thresholds=thresholds,
-        people=[
-            PersonView(person, timeline_chart(finding, at, thresholds), _decisive(answer, at, thresholds))
-            for at, person in enumerate(finding.people)
-        ],
+        people=people,
         facts=_facts(clip, len(finding.looked_at)) if clip else [],
         trace=trace(finding, detector),
+        thumbnail=faces[0] if faces else None,
         plays=clip is not None and clip.format not in MOVING_PICTURES,
         stroke=stroke(clip.width, clip.height) if clip else 1.0,
+        knows=knows(detector.info),
+        at_base_rates=at_base_rates(finding, detector.info),
         text=clip_as_text(finding, detector, thresholds),
         json_url=json_url,
         json_name=json_name,

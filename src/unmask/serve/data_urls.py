@@ -11,17 +11,24 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from unmask.explain.heatmap import ALPHA, colour, levels
+from unmask.face.crop import cut
 from unmask.image.encode import encode_jpeg
 from unmask.image.resize import shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from unmask.finding import Box
+
 # Longer side of the copy that a page shows: sharp on a phone and on most of a desktop's width.
 PREVIEW_SIDE = 1280
 PREVIEW_QUALITY = 88
 # Hardly a photo needs more; a picture of noise would need five times as much, and is shown smaller.
 PREVIEW_BYTES = 400_000
+# Longer side of a face that is enlarged.
+CLOSEUP_SIDE = 320
+THUMBNAIL_SIDE = 128
+THUMBNAIL_QUALITY = 75
 # A heatmap has some 7 x 7 to 16 x 16 cells; this is smooth, and the browser enlarges the rest of the way.
 HEATMAP_SIDE = 192
 
@@ -54,6 +61,28 @@ def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> s
         side //= 2
         data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
     return _data_url("image/jpeg", data)
+
+
+def closeup_url(pixels: NDArray[np.uint8], crop: Box) -> str | None:
+    """A face as the detector saw it, as a JPEG data URL; None where `preview_url` shows it as well.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB: the whole picture.
+        crop: Of the face.
+    """
+    scale = PREVIEW_SIDE / max(pixels.shape[:2])
+    if scale >= 1 or crop.width * scale >= CLOSEUP_SIDE:
+        return None
+    return _data_url("image/jpeg", encode_jpeg(shrink(cut(pixels, crop), CLOSEUP_SIDE), PREVIEW_QUALITY))
+
+
+def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
+    """A picture as small as an overview of many shows it, as a JPEG data URL.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+    """
+    return _data_url("image/jpeg", encode_jpeg(shrink(pixels, THUMBNAIL_SIDE), THUMBNAIL_QUALITY))
 
 
 @cache

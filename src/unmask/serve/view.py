@@ -7,13 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unmask.finding import Box
 from unmask.output.evidence import as_text, file_facts, trace
+from unmask.output.face_tags import around, face_tags, stroke
+from unmask.output.knowledge import at_base_rates, knows
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from unmask.finding import FaceFinding, Finding
+    from unmask.finding import Box, FaceFinding, Finding
     from unmask.serve.answering import Answer, Answering
     from unmask.verdict import Thresholds
 
@@ -27,12 +28,14 @@ class FaceView:
         tag: Where its number stands.
         target: What can be clicked: box and tag, so that a small face is no small target.
         heatmap: Data URL; None where there is none, or nothing to see on it.
+        closeup: Data URL; None where the preview shows the face as well.
     """
 
     finding: FaceFinding
     tag: Box
     target: Box
     heatmap: str | None
+    closeup: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,10 @@ class PictureView:
         facts: (name, value) pairs about the file and its Content Credentials, as far as they were looked at.
         trace: (name, value) pairs by which the answer can be traced.
         preview: Data URL; None where the picture cannot be read.
+        thumbnail: Data URL, likewise.
         stroke: Width of a box's line, in pixels of the picture, so that it is seen at any size.
+        knows: What to know of the detector beside a *real*.
+        at_base_rates: What the score means where 1 in so many pictures is fake.
         text: To copy.
         json_url: To download.
         json_name: The download's file name.
@@ -62,7 +68,10 @@ class PictureView:
     facts: list[tuple[str, str]]
     trace: list[tuple[str, str]]
     preview: str | None
+    thumbnail: str | None
     stroke: float
+    knows: str
+    at_base_rates: list[tuple[int, str]]
     text: str
     json_url: str
     json_name: str
@@ -85,11 +94,14 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
     """
     finding, detector = answer.finding, answering.detector
     width, height = (finding.image.width, finding.image.height) if finding.image else (0, 0)
-    line = stroke(width, height)
-    faces = []
-    for face, url in zip(finding.faces, answer.heatmaps or (None,) * len(finding.faces), strict=False):
-        tag = _tag(face.box, line, width, height)
-        faces.append(FaceView(face, tag, _around(face.box, tag), None if face.nothing_raised else url))
+    none = (None,) * len(finding.faces)
+    tags = face_tags([face.box for face in finding.faces], width, height)
+    faces = [
+        FaceView(face, tag, around(face.box, tag), None if face.nothing_raised else heatmap, closeup)
+        for face, tag, heatmap, closeup in zip(
+            finding.faces, tags, answer.heatmaps or none, answer.closeups or none, strict=True
+        )
+    ]
     title = finding.path or "picture"
     json_url, json_name = json_download(answering.document([answer]), title)
     return PictureView(
@@ -101,31 +113,11 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         facts=file_facts(finding),
         trace=trace(finding, detector),
         preview=answer.preview,
-        stroke=line,
+        thumbnail=answer.thumbnail,
+        stroke=stroke(width, height),
+        knows=knows(detector.info),
+        at_base_rates=at_base_rates(finding, detector.info),
         text=as_text(finding, detector),
         json_url=json_url,
         json_name=json_name,
     )
-
-
-def stroke(width: int, height: int) -> float:
-    """Width of a box's line that is seen at any size, in pixels of a picture of this size."""
-    return max(width, height) / 220
-
-
-def _tag(box: Box, line: float, width: int, height: int) -> Box:
-    """Above a face's box or, where that is beyond the picture, below it or inside: a small face is not covered."""
-    wide, high = round(17 * line), round(11 * line)
-    top = box.top - high - round(line)
-    if top < 0:
-        below = box.top + box.height + round(line)
-        top = below if below + high <= height else max(box.top, 0)
-    return Box(max(0, min(box.left, width - wide)), top, wide, high)
-
-
-def _around(box: Box, tag: Box) -> Box:
-    """The smallest box around two."""
-    left, top = min(box.left, tag.left), min(box.top, tag.top)
-    right = max(box.left + box.width, tag.left + tag.width)
-    bottom = max(box.top + box.height, tag.top + tag.height)
-    return Box(left, top, right - left, bottom - top)

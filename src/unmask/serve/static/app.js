@@ -4,7 +4,8 @@
 import { Queue } from "./queue.js";
 import { Clips, isVideo } from "./clips.js";
 import { bindClip } from "./clip_card.js";
-import { bind, copy, documents, download, tally, texts } from "./cards.js";
+import { bind, copy, documents, download, texts } from "./cards.js";
+import { Overview } from "./overview.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -13,6 +14,7 @@ const cards = $("cards");
 
 document.documentElement.classList.add("script");
 
+const overview = new Overview();
 let number = cards.querySelectorAll(".answer").length;
 const shared = {
   token: () => $("token")?.value ?? "",
@@ -22,12 +24,14 @@ const shared = {
     cards.append(card);
   },
   shown(card) {
-    if (card.matches(".answer")) bind(card);
+    if (card.matches(".answer")) {
+      bind(card);
+      overview.add(card);
+    }
     const name = card.querySelector("h3")?.textContent ?? "";
     const mark = [...card.querySelectorAll(".mark b")].map((part) => `${part.textContent} `).join("");
     const answer = card.querySelector(".verdict, .what")?.textContent.replace(/\s+/g, " ").replace(/[●◆▲–]/g, "") ?? "";
     say(`${name}: ${mark}${answer.trim()}`);
-    count();
   },
 };
 const clips = new Clips({
@@ -54,24 +58,23 @@ function say(text) {
   $("status").textContent = text;
 }
 
-function count() {
-  $("tally").replaceChildren(
-    ...tally(cards).map(([word, number, mark]) => {
-      const part = document.createElement("span");
-      part.className = word;
-      part.textContent = `${mark} ${number} ${word}`;
-      return part;
-    }),
-  );
-}
-
 function take(files) {
   const list = [...files];
   if (!list.length) return;
-  const first = results.hidden;
+  const before = cards.lastElementChild;
+  overview.showAll();
   list.forEach((file) => (isVideo(file) ? clips : queue).add(file));
   say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} files`);
-  if (first) results.scrollIntoView({ block: "start" });
+  // What was just asked for comes into view: the new cards, or the overview of many.
+  (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });
+}
+
+/** Nothing is fetched from anywhere: who drops or pastes a picture's address is told what to do instead. */
+function refuseAddress(text) {
+  const address = text.trim().split(/\s/)[0];
+  if (!/^https?:\/\/./i.test(address)) return;
+  const card = queue.fail(address, "This page fetches nothing from other places.", "Save the picture and drop it here.");
+  card.scrollIntoView({ block: "nearest" });
 }
 
 // Choosing
@@ -94,7 +97,7 @@ form.addEventListener("submit", async (event) => {
 
 // Dropping, anywhere on the page
 let depth = 0;
-const isFiles = (event) => event.dataTransfer?.types.includes("Files");
+const isFiles = (event) => event.dataTransfer?.types.some((type) => type === "Files" || type === "text/uri-list");
 document.addEventListener("dragenter", (event) => {
   if (!isFiles(event)) return;
   event.preventDefault();
@@ -113,6 +116,7 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   $("drop").classList.remove("over");
+  if (!event.dataTransfer.files.length) refuseAddress(event.dataTransfer.getData("text/uri-list"));
   const items = [...event.dataTransfer.items];
   const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
   folders.forEach((entry) => queue.fail(entry.name, "This is a folder.", "Open it and drop the files in it."));
@@ -124,7 +128,10 @@ document.addEventListener("drop", (event) => {
 let pasted = 0;
 document.addEventListener("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])];
-  if (!files.length) return;
+  if (!files.length) {
+    if (!event.target.matches("input")) refuseAddress(event.clipboardData?.getData("text") ?? "");
+    return;
+  }
   event.preventDefault();
   take(
     files.map((file) => {
@@ -146,7 +153,7 @@ $("clear").addEventListener("click", () => {
   clips.clear();
   cards.replaceChildren();
   results.hidden = true;
-  count();
+  overview.clear();
   say("Cleared");
   $("files").focus();
 });
@@ -154,6 +161,8 @@ window.addEventListener("beforeprint", () => {
   $("print-date").textContent = new Date().toLocaleString(undefined, { dateStyle: "long", timeStyle: "long" });
 });
 
-cards.querySelectorAll(".answer").forEach((card) => bind(card));
+cards.querySelectorAll(".answer").forEach((card) => {
+  bind(card);
+  overview.add(card);
+});
 cards.querySelectorAll(".clip").forEach((card) => bindClip(card, null)); // sent without script: the clip is not at hand
-count();

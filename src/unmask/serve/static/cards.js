@@ -1,5 +1,7 @@
 // What can be done with an answer: the heatmap's opacity, choosing a face, copying, saving.
 
+import { bindFaces } from "./faces.js";
+
 /** Makes an answer's card work. */
 export function bind(card) {
   const slider = card.querySelector(".opacity");
@@ -7,36 +9,13 @@ export function bind(card) {
     card.querySelectorAll(".heat").forEach((heat) => heat.setAttribute("opacity", String(slider.value / 100)));
     card.querySelector(".opacity-text").textContent = `${slider.value} %`;
   });
-  card.querySelectorAll("a.face").forEach((box) =>
-    box.addEventListener("click", (event) => {
-      event.preventDefault();
-      choose(card, box.dataset.face);
-    }),
-  );
+  const say = (text) => {
+    document.getElementById("status").textContent = text;
+  };
+  bindFaces(card, say);
   card.querySelector(".copy")?.addEventListener("click", (event) => {
-    copy(card.querySelector("pre").textContent, event.currentTarget, (text) => {
-      document.getElementById("status").textContent = text;
-    });
+    copy(card.querySelector("pre").textContent, event.currentTarget, say);
   });
-}
-
-/** Marks a face in the picture and in the list; the same face twice: none. */
-function choose(card, number) {
-  const row = card.querySelector(`.faces [data-face="${number}"]`);
-  const again = row.classList.contains("chosen");
-  card.querySelectorAll(".chosen").forEach((part) => part.classList.remove("chosen"));
-  if (again) return;
-  card.querySelectorAll(`[data-face="${number}"]`).forEach((part) => part.classList.add("chosen"));
-  row.focus({ preventScroll: true });
-  row.scrollIntoView({ block: "nearest" });
-}
-
-/** How many answers of each kind: [word, number, mark], in a fixed order, those that occur. */
-export function tally(root) {
-  const found = [...root.querySelectorAll(".answer")].map((card) => card.dataset.verdict);
-  return JSON.parse(document.getElementById("tally").dataset.outcomes)
-    .map(([verdict, word, mark]) => [word, found.filter((other) => other === verdict).length, mark])
-    .filter(([, number]) => number > 0);
 }
 
 /** All answers as text. */

@@ -1,0 +1,72 @@
+"""Two versions of one picture, resized, cropped or turned a little: how one lies over the other."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from unmask.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Points that must agree on where one picture lies in the other; by chance hardly five do.
+FEWEST = 12
+# From the place that the others tell, in pixels.
+NEAR = 3.0
+
+
+def alignment(moving: NDArray[np.uint8], fixed: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Where each place of a picture lies in another that shows the same.
+
+    ORB points (Rublee et al., ICCV 2011) that look alike tell shift, turn and size, by RANSAC; the correlation of all pixels
+    (Evangelidis & Psarakis, PAMI 2008) tells them to a fraction of a pixel.
+
+    Args:
+        moving: uint8 (H, W, 3), RGB.
+        fixed: uint8 (h, w, 3), RGB.
+
+    Returns:
+        float32 (2, 3), an affine map from pixels of `fixed` to those of `moving`; for `laid_over`.
+
+    Raises:
+        UnmaskError: They do not show the same. Code `not-alike`.
+    """
+    one, other = (cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in (moving, fixed))
+    points, matcher = cv2.ORB_create(2000), cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
+    (here, marks), (there, others) = points.detectAndCompute(one, None), points.detectAndCompute(other, None)
+    pairs = [] if marks is None or others is None else matcher.match(others, marks)
+    way, agree = None, np.zeros(0)
+    if len(pairs) >= FEWEST:
+        begin = np.array([there[pair.queryIdx].pt for pair in pairs], np.float32)
+        end = np.array([here[pair.trainIdx].pt for pair in pairs], np.float32)
+        way, agree = cv2.estimateAffinePartial2D(begin, end, method=cv2.RANSAC, ransacReprojThreshold=NEAR)
+    if way is None or agree.sum() < FEWEST:
+        raise UnmaskError(
+            "the two pictures do not seem to show the same", hint="Give two versions of one picture.", code="not-alike"
+        )
+    way = way.astype(np.float32)
+    with suppress(cv2.error):  # it did not converge: what the points told stands
+        stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
+        _, way = cv2.findTransformECC(other, one, way.copy(), cv2.MOTION_AFFINE, stop, None, 5)
+    return np.asarray(way, np.float32)
+
+
+def laid_over(pixels: NDArray[np.uint8], way: NDArray[np.float32], fixed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture in the place of another, black where it does not reach.
+
+    Args:
+        pixels: uint8 (H, W, 3), of the size of the one that was aligned.
+        way: Of `alignment`.
+        fixed: uint8 (h, w, 3).
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    height, width = fixed.shape[:2]
+    return np.asarray(
+        cv2.warpAffine(pixels, way, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.uint8
+    )

@@ -1,0 +1,50 @@
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from unmask.cli.main import main
+from unmask.demo import draw_face
+from unmask.image.encode import encode_jpeg
+from unmask.image.read import read_image
+
+
+@pytest.fixture
+def diff(tmp_path, toy_bundle, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "original.jpg").write_bytes(encode_jpeg(draw_face(7), 92))
+
+    def run(suspect, *options):
+        (tmp_path / "suspect.jpg").write_bytes(encode_jpeg(np.ascontiguousarray(suspect), 80))
+        arguments = ["diff", "original.jpg", "suspect.jpg", "--bundle", str(toy_bundle), *options]
+        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+    return run
+
+
+def test_a_picture_that_was_cropped_and_enlarged_differs_only_where_it_was_changed(diff, tmp_path):
+    suspect = draw_face(7)
+    cv2.circle(suspect, (300, 200), 30, (40, 120, 90), -1)
+    result = diff(cv2.resize(suspect[20:500, 30:490], (600, 626)))
+    assert result.exit_code == 0
+    assert "unmask-diff.png" in result.stdout
+    sheet = read_image(tmp_path / "unmask-diff.png").pixels
+    left, top, (width, height) = 16 + 2 * (460 + 16), 16 + 22, (460, 480)
+    shown = sheet[top : top + height, left : left + width].max(axis=2)
+    y, x = np.nonzero(shown > 128)
+    assert abs(x.mean() - (300 - 30)) < 8
+    assert abs(y.mean() - (200 - 20)) < 8
+    assert np.hypot(x - x.mean(), y - y.mean()).max() < 45
+
+
+def test_pictures_that_do_not_show_the_same_are_refused(diff):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    result = diff(noise)
+    assert result.exit_code == 2
+    assert "do not seem to show the same" in result.stderr
+
+
+def test_neither_picture_is_overwritten(diff):
+    result = diff(draw_face(7), "--out", "suspect.jpg")
+    assert result.exit_code == 2
+    assert "would be overwritten" in result.stderr

@@ -1,0 +1,95 @@
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from click.testing import CliRunner
+
+from unmask.cli import fetch
+from unmask.cli.main import main
+from unmask.errors import UnmaskError
+
+
+@pytest.fixture
+def web(monkeypatch, face_file):
+    """A host whose numbers count as public; /face.png is a picture, /to?ADDRESS leads on."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            leads_on = self.path.startswith("/to?")
+            self.send_response(302 if leads_on else 200)
+            if leads_on:
+                self.send_header("Location", self.path[4:])
+            self.end_headers()
+            if self.path == "/face.png":
+                self.wfile.write(face_file.read_bytes())
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(fetch, "PORTS", {"http": server.server_port, "https": 443})
+    monkeypatch.setattr(fetch, "_is_public", lambda number: number == "127.0.0.1")
+    yield "http://127.0.0.1"
+    server.shutdown()
+    server.server_close()
+
+
+def check(*arguments):
+    return CliRunner().invoke(main, ["check", *arguments], catch_exceptions=False)
+
+
+def test_an_address_is_not_fetched_unasked(monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
+    result = check("https://example.org/a.jpg")
+    assert result.exit_code == 2
+    assert "--fetch https://example.org/a.jpg" in result.stderr
+
+
+def test_a_fetched_picture_is_answered_under_its_address_and_one_that_fails_is_listed(web, toy_bundle):
+    names = [f"{web}/face.png", f"{web}/to?http://10.0.0.1/"]
+    result = check("--fetch", "--json", "--bundle", str(toy_bundle), *names)
+    assert result.exit_code == 1
+    assert f'"path": "{names[0]}"' in result.stdout
+    assert f'"path": "{names[1]}"' in result.stdout
+    assert "10.0.0.1 is not fetched from" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "2130706433",
+        "10.1.2.3",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "[fe80::1]",
+    ],
+)
+def test_nothing_inside_of_a_machine_s_own_networks_is_asked(host, monkeypatch):
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("it was asked"))
+    with pytest.raises(UnmaskError, match=r"no public address|could not be fetched"):
+        fetch.fetch(f"http://{host}/a.jpg")
+
+
+@pytest.mark.parametrize("address", ["http://a:b@example.org/", "http://example.org:22/", "https:///a.jpg"])
+def test_odd_addresses_are_refused(address):
+    with pytest.raises(UnmaskError, match="only plain http and https"):
+        fetch.fetch(address)
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "why"),
+    [("/to?/to", "on and on"), ("file:///etc/passwd", "only plain"), ("http://10.0.0.1/", "no public")],
+)
+def test_redirects_are_bounded_and_checked(web, leads_to, why):
+    with pytest.raises(UnmaskError, match=why):
+        fetch.fetch(f"{web}/to?{'/to?' * 6 if why == 'on and on' else leads_to}")
+
+
+def test_a_file_that_is_too_large_is_refused(web, monkeypatch):
+    monkeypatch.setattr(fetch, "LIMITS", type(fetch.LIMITS)(max_bytes=10))
+    with pytest.raises(UnmaskError, match="larger than"):
+        fetch.fetch(f"{web}/face.png")
