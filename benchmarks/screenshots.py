@@ -46,6 +46,7 @@ def main() -> None:
                 page = context.new_page()
                 page.goto(f"http://127.0.0.1:{server.port}/")
                 fill(page)
+                page.evaluate("scrollTo({top: 0, behavior: 'instant'})")  # the last answer has come into view
                 save(page.screenshot(), NAMES[size, scheme])
                 context.close()
         page = browser.new_page()
