@@ -72,7 +72,8 @@ def check(
     from rich.console import Console
 
     from unmask.checking import ExaminedClip, examine_all
-    from unmask.cli.paths import count, expand, files, names_on_standard_input, nothing_to_do, refuse_overwriting
+    from unmask.checking.paths import expand
+    from unmask.cli.paths import count, files, names_on_standard_input, nothing_to_do, refuse_overwriting
     from unmask.output.documents import JsonWriter, Tally
     from unmask.output.progress import Progress
     from unmask.output.terminal import LEFT_OUT, Cards, Lines, summary

@@ -19,8 +19,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unmask.checking import SAMPLING, Sampling, examine_clip, examine_image, unreadable
-from unmask.checking.clips import unreadable_clip
+from unmask.checking import Sampling, examine_clip, examine_image, unreadable
+from unmask.checking.clips import SAMPLING, unreadable_clip
 from unmask.errors import UnmaskError
 from unmask.scan.rows import Row, row_of
 from unmask.scan.storage import read
