@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import pytest
@@ -87,5 +88,5 @@ def test_the_lines_in_the_docs_read_the_results(scanned, library, monkeypatch):
     out, _, _ = scanned
     line = next(line for line in (ROOT / "docs" / "scan.md").read_text().splitlines() if f"{library}." in line)
     monkeypatch.chdir(out.parent)
-    table = eval(line.replace("results", "out"), {library: pytest.importorskip(library), "pd": None})
+    table = eval(line.replace("results", "out"), {library: importlib.import_module(library)})
     assert len(table) == 5

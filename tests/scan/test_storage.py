@@ -54,7 +54,8 @@ def reading(monkeypatch, failures, error):
 
 
 def test_a_passing_failure_is_tried_again(monkeypatch):
-    assert reading(monkeypatch, storage.TRIES - 1, OSError("SLOW_DOWN"))() == b"the file"
+    for error in (OSError("SLOW_DOWN"), ConnectionRefusedError(111, "refused"), RuntimeError("of some library")):
+        assert reading(monkeypatch, storage.TRIES - 1, error)() == b"the file"
 
 
 def test_a_lasting_failure_says_where_and_tells_no_secret(monkeypatch):
@@ -65,7 +66,14 @@ def test_a_lasting_failure_says_where_and_tells_no_secret(monkeypatch):
     assert "secret" not in error.value.message
 
 
-@pytest.mark.parametrize(("error", "code"), [(FileNotFoundError(), "missing"), (PermissionError(), "no-permission")])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FileNotFoundError(), "missing"),
+        (PermissionError(), "no-permission"),
+        (OSError("AWS Error ACCESS_DENIED during HeadObject"), "no-permission"),
+    ],
+)
 def test_what_no_further_try_mends_is_not_tried_again(monkeypatch, error, code):
     with pytest.raises(UnmaskError) as failure:
         reading(monkeypatch, 1, error)()

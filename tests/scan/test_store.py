@@ -83,8 +83,6 @@ def test_a_pattern_chooses_among_the_files_of_a_store(bucket):
 
 
 def test_pictures_come_from_a_web_server(tmp_path):
-    pytest.importorskip("aiohttp")
-
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             data = picture(1) if self.path.startswith("/a.png") else b""

@@ -31,12 +31,7 @@ WORKERS = click.option(
 @click.option("--column", help="Column of Parquet files with paths or bytes. [default: the only one that can be meant]")
 @click.option("--ray", metavar="local|ADDRESS", help="Work on Ray: started here, or a cluster's address.")
 @WORKERS
-@click.option(
-    "--json-lines",
-    "lines",
-    type=click.File("w", "utf-8", errors="replace"),
-    help="Also write each row here; - to print.",
-)
+@click.option("--json-lines", "lines", metavar="FILE", help="Also add each row to this file; - to print it.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option(
     "--fail-on",
@@ -52,7 +47,7 @@ def scan(
     column: str | None,
     ray: str | None,
     workers: int | None,
-    lines: IO[str] | None,
+    lines: str | None,
     quiet: bool,
     fail_on: tuple[str, ...],
     **options: Any,
@@ -79,10 +74,10 @@ def scan(
 
     names = [name for source in sources for name in (names_on_standard_input() if source == "-" else [source])]
     asked = _asked(options)
-    printing = lines is sys.stdout or (lines is not None and lines.name == "-")
+    printing = lines == "-"
     done = failed = 0
     try:
-        with scanning(names, out, asked, column=column, workers=workers, ray=ray) as work:
+        with _stream(lines) as stream, scanning(names, out, asked, column=column, workers=workers, ray=ray) as work:
             if work.before:
                 say(f"Going on: {work.before:,} are done already.", err=True)
             with Progress(hidden=quiet or printing) as progress:
@@ -94,8 +89,8 @@ def scan(
                     failed += row["verdict"] is None
                     rate = done / max(time.monotonic() - began, 1e-9)
                     progress("scanning", work.before + done, total, f"{rate:.1f}/s  {failed:,} failed")
-                    if lines:
-                        _write(lines, row)
+                    if stream:
+                        _write(stream, row)
     except KeyboardInterrupt:
         say(f"interrupted: {done:,} were scanned, and are kept in {out}", err=True)
         say("The same command goes on from there.", err=True)
@@ -136,6 +131,12 @@ def _asked(options: dict[str, Any]) -> Asked:
     sampling = sampling_of(options)
     detector, how = load(options, many=True)
     return Asked(detector, sampling=sampling, **how)
+
+
+def _stream(lines: str | None) -> contextlib.AbstractContextManager[IO[str] | None]:
+    if lines is None or lines == "-":
+        return contextlib.nullcontext(sys.stdout if lines else None)
+    return open(lines, "a", encoding="utf-8")
 
 
 def _write(stream: IO[str], row: dict[str, Any]) -> None:

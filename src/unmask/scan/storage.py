@@ -121,7 +121,7 @@ def _remote(place: Place) -> Iterator[Place | None]:
         found = system.get_file_info(FileSelector(folder, recursive=True))
         return sorted(info.path for info in found if info.type == FileType.File)
 
-    for path in _trying(look, place._replace(path=folder).name):
+    for path in _trying(look, place._replace(path=folder)):
         if not pattern or fnmatchcase(path, place.path):
             yield None if path.rpartition("/")[2].startswith(".") else place._replace(path=path)
 
@@ -144,7 +144,7 @@ def read(place: Place) -> bytes:
                 raise too_many_bytes(printable_name(place.name), size, most)
             return cast(bytes, start + file.read())
 
-    return cast(bytes, _trying(whole, place.name))
+    return cast(bytes, _trying(whole, place))
 
 
 def open_file(place: Place) -> Any:
@@ -156,23 +156,25 @@ def open_file(place: Place) -> Any:
     from pyarrow.fs import LocalFileSystem
 
     system = _system(place.root) if place.root else LocalFileSystem()
-    return _trying(lambda: system.open_input_file(place.path), place.name)
+    return _trying(lambda: system.open_input_file(place.path), place)
 
 
-def _trying(work: Callable[[], Any], name: str) -> Any:
+def _trying(work: Callable[[], Any], place: Place) -> Any:
     """What `work` returns, tried again after failures that pass; never a message of a library, in which a secret may stand."""
-    shown = printable_name(name)
-    for number in range(1, TRIES + 1):
+    shown, tries = printable_name(place.name), TRIES if place.root else 1
+    for number in range(1, tries + 1):
         try:
             return work()
+        except UnmaskError:
+            raise
         except FileNotFoundError:
             hint = "Check the address, and the folder you are in."
             raise UnmaskError(f"There is no file {shown}", hint=hint, code="missing") from None
-        except PermissionError:
-            hint = "Check who may read it, and which account is in use."
-            raise UnmaskError(f"{shown} may not be read", hint=hint, code="no-permission") from None
-        except (OSError, TimeoutError) as error:
-            if number == TRIES or getattr(error, "errno", None) is not None:
+        except Exception as error:  # each library has types of its own
+            if isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error):
+                hint = "Check who may read it, and which account is in use."
+                raise UnmaskError(f"{shown} may not be read", hint=hint, code="no-permission") from None
+            if number == tries:
                 hint = "Check the connection and the address; the same command tries it again."
                 what = f"{shown} could not be read: {type(error).__name__}, tried {number} times"
                 raise UnmaskError(what, hint=hint, code=UNREACHABLE) from None
