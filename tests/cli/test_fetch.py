@@ -82,7 +82,12 @@ def test_odd_addresses_are_refused(address):
 
 @pytest.mark.parametrize(
     ("leads_to", "why"),
-    [("/to?/to", "on and on"), ("file:///etc/passwd", "only plain"), ("http://10.0.0.1/", "no public")],
+    [
+        ("/to?/to", "on and on"),
+        ("file:///etc/passwd", "only plain"),
+        ("ftp://example.org/a", "only plain"),
+        ("http://10.0.0.1/", "no public"),
+    ],
 )
 def test_redirects_are_bounded_and_checked(web, leads_to, why):
     with pytest.raises(UnmaskError, match=why):

@@ -117,7 +117,8 @@ def _get(parts: SplitResult) -> tuple[int, str | None, bytes]:
 
 def _checked(address: str) -> SplitResult:
     parts = urlsplit(address)
-    if parts.port not in (None, PORTS.get(parts.scheme)) or parts.username is not None or not parts.hostname:
+    is_plain = parts.scheme in PORTS and parts.port in (None, PORTS[parts.scheme])
+    if not is_plain or parts.username is not None or not parts.hostname:
         raise _refusal(f"{address} is not fetched: only plain http and https addresses are")
     return parts
 
