@@ -5,7 +5,8 @@ import pytest
 
 import unmask
 from unmask.finding import Box, FaceFinding, Finding, Note, Status, Verdict
-from unmask.output.wording import MARKS, because, limit_text, printable, remarks, score_text, size_text
+from unmask.output.ranking import because
+from unmask.output.wording import MARKS, limit_text, printable, remarks, score_text, size_text
 from unmask.verdict import Thresholds, decide, deciding_face
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -36,10 +36,11 @@ def alignment(moving: NDArray[np.uint8], fixed: NDArray[np.uint8]) -> NDArray[np
         UnmaskError: They do not show the same. Code `not-alike`.
     """
     one, other = (cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in (moving, fixed))
-    points, matcher = cv2.ORB_create(2000), cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
+    points, matcher = cv2.ORB.create(2000), cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
     (here, marks), (there, others) = points.detectAndCompute(one, None), points.detectAndCompute(other, None)
     pairs = [] if marks is None or others is None else matcher.match(others, marks)
-    way, agree = None, np.zeros(0)
+    way: Any = None
+    agree: Any = np.zeros(0)
     if len(pairs) >= FEWEST:
         begin = np.array([there[pair.queryIdx].pt for pair in pairs], np.float32)
         end = np.array([here[pair.trainIdx].pt for pair in pairs], np.float32)
@@ -51,7 +52,7 @@ def alignment(moving: NDArray[np.uint8], fixed: NDArray[np.uint8]) -> NDArray[np
     way = way.astype(np.float32)
     with suppress(cv2.error):  # it did not converge: what the points told stands
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
-        _, way = cv2.findTransformECC(other, one, way.copy(), cv2.MOTION_AFFINE, stop, None, 5)
+        _, way = cv2.findTransformECC(other, one, way.copy(), cv2.MOTION_AFFINE, stop)
     return np.asarray(way, np.float32)
 
 

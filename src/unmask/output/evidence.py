@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from unmask import __version__
 from unmask.finding import ClipFinding, Verdict
 from unmask.output.knowledge import knows
+from unmask.output.ranking import because, by_suspicion
 from unmask.output.wording import (
     HINT_NOT_PROOF,
-    because,
     clip_remarks,
     clip_text,
     hint,
@@ -24,7 +24,6 @@ from unmask.output.wording import (
     size_text,
     time_text,
 )
-from unmask.verdict import by_suspicion
 
 if TYPE_CHECKING:
     from unmask.detector import Detector

@@ -11,7 +11,7 @@ from unmask import __version__
 from unmask.explain.heatmap import WHAT_IT_IS
 from unmask.finding import Box, ClipFinding, FaceFinding
 from unmask.image.resize import shrink
-from unmask.output import evidence, knowledge, wording
+from unmask.output import evidence, knowledge, ranking, wording
 from unmask.output.clip_html import clip_parts, jpeg_url
 from unmask.output.documents import Tally
 from unmask.output.face_tags import face_tags, stroke
@@ -58,7 +58,13 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         environment = Environment(
             loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        environment.globals |= {"words": wording, "evidence": evidence, "knowledge": knowledge, "detector": detector}
+        environment.globals |= {
+            "words": wording,
+            "evidence": evidence,
+            "knowledge": knowledge,
+            "ranking": ranking,
+            "detector": detector,
+        }
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._clip_card = environment.get_template("clip.html")

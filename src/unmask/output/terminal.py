@@ -15,20 +15,19 @@ from unmask.output.documents import Tally
 from unmask.output.evidence import MARK_MEANS, file_facts, mark_codes, mark_quotes, mark_sentences, trace
 from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.knowledge import knows
+from unmask.output.ranking import because, by_suspicion
 from unmask.output.wording import (
     EMPTY_HEATMAP,
     MARKS,
     MEANINGS,
     NO_MARK,
     OUTCOMES,
-    because,
     counted,
     printable,
     reason,
     remarks,
     score_text,
 )
-from unmask.verdict import by_suspicion
 from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unmask.finding import Verdict
-from unmask.verdict import by_suspicion, counts
-from unmask.verdict import suspicion as suspicion  # for templates
 
 if TYPE_CHECKING:
     from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
@@ -138,21 +136,6 @@ def printable(text: str) -> str:
 def size_text(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
-
-
-def because(finding: Finding) -> str:
-    """Which of several faces decided, in a sentence; empty where there is one face or none."""
-    faces = finding.faces
-    if len(faces) < 2:
-        return ""
-    number = by_suspicion(faces)[0][0]
-    fit = sum(map(counts, faces))
-    if fit == 1:
-        return f"Because of face {number}, the only one that counts."
-    among = f"of {len(faces)}" if fit in (0, len(faces)) else f"of the {fit} that count"
-    if finding.verdict is Verdict.REAL:
-        return f"Even face {number}, the most suspicious {among}, is called real."
-    return f"Because of face {number}, the most suspicious {among}."
 
 
 def remarks(finding: Finding) -> list[str]:

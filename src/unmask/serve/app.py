@@ -11,7 +11,7 @@ from jinja2 import ChoiceLoader, PackageLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from unmask import __version__
-from unmask.output import evidence, knowledge, wording
+from unmask.output import evidence, knowledge, ranking, wording
 from unmask.serve.answering import Answering
 from unmask.serve.api import api
 from unmask.serve.clip_answering import ClipAnswering
@@ -56,7 +56,13 @@ def create_app(detector: Detector, settings: Settings | None = None) -> Flask:
     app.jinja_env.loader = ChoiceLoader([app.create_global_jinja_loader(), PackageLoader("unmask.output")])
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals |= {"version": __version__, "words": wording, "evidence": evidence, "knowledge": knowledge}
+    app.jinja_env.globals |= {
+        "version": __version__,
+        "words": wording,
+        "evidence": evidence,
+        "knowledge": knowledge,
+        "ranking": ranking,
+    }
     app.extensions["unmask"] = Services(
         settings,
         detector,
