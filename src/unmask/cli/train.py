@@ -35,7 +35,7 @@ class _GroupedOptions(click.Command):
 
 
 _GROUPS = {
-    "Data": "--data --size --augment --blend --crop",
+    "Data": "--data --size --augment --blend",
     "Model": "--preset --model --tune --backbone-weights --start",
     "Schedule": "--epochs --batch-size --learning-rate --schedule",
     "Run": "--out --resume --hard --config --seed --workers --help",
@@ -47,7 +47,6 @@ _GROUPS = {
 @click.option("--size", type=int, help="Side of the model's input, pixels. [default: that of the pictures]")
 @click.option("--augment", type=click.Choice(["none", "light", "delivery"]), help="[default: none]")
 @click.option("--blend", type=float, help="Share of the real pictures that become fakes made here. [default: 0]")
-@click.option("--crop", type=int, help="Learn from random windows of this side, pixels. [default: whole pictures]")
 @click.option(
     "--preset",
     type=click.Choice(["report", "quick", "best"]),

@@ -65,7 +65,7 @@ def check(config: TrainConfig, data: RunData) -> None:
     if config.crop is not None and config.crop > size:
         raise UnmaskError(
             f"Windows of {config.crop} px do not fit into pictures of {size} px.",
-            hint="Leave --crop out, or prepare larger pictures: unmask prepare ... --size N",
+            hint="Leave crop out, or prepare larger pictures: unmask prepare ... --size N",
             code="crop-too-large",
         )
     check_architecture(config.model, config.crop or size, config.backbone_weights)
