@@ -38,6 +38,23 @@ with locked(Path({str(tmp_path)!r}), "unmask train"):
         pass
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there a lock ends with its process")
+def test_a_killed_process_is_waited_for_whose_children_still_hold_the_lock(tmp_path):
+    code = f"""
+import os, signal, time
+from pathlib import Path
+from unmask.system.lock import locked
+with locked(Path({str(tmp_path)!r}), "unmask train"):
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.5)
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    with locked(tmp_path, "unmask train"):
+        pass
+
+
 def test_on_windows_too_the_file_is_written_from_its_beginning(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=lambda *_: None))
     with monkeypatch.context() as windows:

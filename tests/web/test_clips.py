@@ -225,10 +225,10 @@ def test_clips_and_pictures_are_dropped_together(
     drop(page, films["one"], pictures["drawn"], films["broken"], films["moving"])
     answers(page, 4)
     assert page.locator("article.clip").count() == 3
-    assert "cannot be" in card_named(page, "broken.mp4").inner_text()
+    assert "cannot be" in card_named(page, "broken.mp4").text_content()
     moving = card_named(page, "moving.gif")
     assert moving.locator("video").count() == 0
-    assert "cannot be stopped at a moment" in moving.inner_text()
+    assert "cannot be stopped at a moment" in moving.text_content()  # it may be out of view
     moving.locator(".jump").first.click()
     assert moving.locator(".moments li.chosen").count() == 1
     ids = page.locator("[id]").evaluate_all("all => all.map(each => each.id)")

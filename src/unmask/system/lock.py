@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK = ".unmask.lock"
+# A killed process is gone before the processes that it started notice it and let go.
+PATIENCE_SECONDS = 5.0
 
 
 @contextmanager
@@ -33,10 +37,15 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "a+", encoding="utf-8") as file:
-        if not take_lock(file.fileno()):
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not take_lock(file.fileno()):
             file.seek(0)
+            holder = file.read().strip()
+            if _is_gone(holder) and time.monotonic() < end:
+                time.sleep(0.05)
+                continue
             raise UnmaskError(
-                f"{folder} is in use: {file.read().strip() or 'by another program'}",
+                f"{folder} is in use: {holder or 'by another program'}",
                 hint="Wait until that has ended, or name another folder.",
                 code="in-use",
             )
@@ -46,6 +55,20 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         )
         file.flush()
         yield
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether the process that a lock names has ended; on Windows, where a lock ends with its process, never asked."""
+    found = re.search(r"process (\d+)", holder)
+    if os.name == "nt" or found is None:
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's
+        pass
+    return False
 
 
 if os.name == "nt":
