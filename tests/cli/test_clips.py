@@ -81,7 +81,7 @@ def test_the_page_has_a_timeline_and_key_frames(run, clip_file, face_file, tmp_p
     assert page.count('<svg class="timeline-chart"') == 1
     assert page.count('<g class="dot') == 6
     assert page.count("<figure>") == 3 + 1
-    assert "1</b>clip<" in page
+    assert page.count('<article class="clip"') == 1
     assert "<title>Unmask: 1 picture and 1 clip</title>" in page
     assert "http" not in page.replace("http-equiv", "")
 
