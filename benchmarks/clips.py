@@ -4,7 +4,7 @@
 
 A clip is the rows of the set's manifest whose `original` names one video; its frames are packed anew as H.264 at each constant
 rate factor. Prints the page; `--write` writes it to `docs/measurements/clips.md`. With `--split Test` only the rule in force is
-shown, so that nothing is chosen there. Needs the extras `video` and `train`.
+shown, so that nothing is chosen there, and the page is `clips_test.md`. Needs the extras `video` and `train`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def main() -> None:
     options = parser.parse_args()
     detector = Detector.load(options.detector, policy=options.policy)
     clips = clips_of(options.faces, options.split, options.sources, options.frames)
-    ways = {"the rule in force": RULE} if options.split == "Test" else WAYS
+    is_test = options.split == "Test"
+    ways = {"the rule in force": RULE} if is_test else WAYS
     rows = []
     for factor in (None, *options.factors):
         scored = [score(detector, label, frames, factor) for label, frames in clips]
@@ -80,11 +81,11 @@ def main() -> None:
         f"{options.split} of {', '.join(options.sources)}: {len(clips)} clips ({reals} real), up to {options.frames} frames "
         f"each, all face crops. Thresholds: real below {thresholds.real_below:.3f}, fake above {thresholds.fake_above:.3f}. "
         "In brackets 95 % intervals (Wilson) over clips; clips of one group show the same people, so that true intervals "
-        f"are wider.\n\n{table(head, rows)}\n{videos(detector, options.videos, options.factors)}\n"
+        f"are wider.\n\n{table(head, rows)}\n{'' if is_test else videos(detector, options.videos, options.factors)}\n"
         f"{detector.label}, policy {detector.policy}, {hardware()}, {today()}; written by `benchmarks/clips.py`.\n"
     )
     if options.write:
-        write("clips.md", page)
+        write("clips_test.md" if is_test else "clips.md", page)
     else:
         print(page)
 
