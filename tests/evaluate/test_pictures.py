@@ -71,6 +71,15 @@ def test_a_manifest_inside_the_split_is_found(tmp_path: Path) -> None:
     assert open_pictures(split).items[0].source == "studio"
 
 
+def test_a_manifest_with_families_changes_nothing(split_folder: Path) -> None:
+    manifest = split_folder.parent / "manifest.csv"
+    before = open_pictures(split_folder).items
+    head, *rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([f"{head},family", *(f"{row},swap" for row in rows)]) + "\n")
+    assert open_pictures(split_folder).items == before
+    assert before[0].source
+
+
 def test_a_prepared_folder_gives_its_pictures_and_its_rejects(split_folder: Path, tmp_path: Path) -> None:
     prepare(split_folder.parent, tmp_path / "prepared", size=64)
     pictures = open_pictures(tmp_path / "prepared")

@@ -155,7 +155,8 @@ def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, P
             file = folder / inside
             near = f"{folder.name}/{inside}"
             path = f"{folder.parent.relative_to(root).as_posix()}/{near}".removeprefix("./")
-            items.append(Picture(path, label, *origins.get(path, nearer.get(near, ("", "", "")))))
+            source, method, group, _ = origins.get(path) or nearer.get(near) or ("", "", "", "")
+            items.append(Picture(path, label, source, method, group))
             files.append(file)
     notes = (
         ()
