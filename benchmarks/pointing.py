@@ -100,8 +100,8 @@ def page(label: str, split: str, rows: list[list[str]]) -> str:
     head = ["What was changed", "pictures", "map points there", "the middle does", "AUC of cells", "score rose"]
     return f"""# Does the heatmap point at what was changed?
 
-Real face crops of {split} were changed where every pixel is known. "Map points there": the brightest cell of the map lies where at
-least half of the pixels were changed. "The middle does": the same for a blob in the middle of the picture, which a map should
+Real face crops of {split} were changed where every pixel is known. "Map points there": the brightest cell of the map lies where
+at least half of the pixels were changed. "The middle does": the same for a blob in the middle of the picture, which a map should
 beat. "AUC of cells": how often a changed cell is brighter than one that was not, within one picture; 0.5 is a guess. In brackets
 95 % intervals (Wilson), which take every picture for itself.
 
