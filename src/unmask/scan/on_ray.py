@@ -80,10 +80,8 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            # Its services listen on this machine alone.
-            quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
             with ray_to_itself():
-                ray.init(address="local", num_cpus=workers or available_cores(), **quiet)
+                ray.init(address="local", num_cpus=workers or available_cores(), include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
     except Exception as error:  # of a dozen unrelated types, plain ones among them
