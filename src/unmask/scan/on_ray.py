@@ -14,7 +14,7 @@ from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked, Judges
 from unmask.scan.rows import Row, schema
 from unmask.system.cores import available_cores
-from unmask.system.private import import_ray
+from unmask.system.private import import_ray, no_proxy_of_ray, ray_to_itself
 from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            # Its services know no password, so they listen on this machine alone; and so it asks no other for its own address.
-            quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            ray.init(address="local", num_cpus=workers or available_cores(), **quiet)
+            with ray_to_itself():
+                ray.init(address="local", num_cpus=workers or available_cores(), include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
     except Exception as error:  # of a dozen unrelated types, plain ones among them
@@ -98,6 +97,7 @@ class _Worker:
     """In an actor: one piece of work at a time."""
 
     def __init__(self, asked: Asked) -> None:
+        no_proxy_of_ray()
         self._judges = Judges(asked, workers=1)
         self._known: dict[str, Row] = {}
 

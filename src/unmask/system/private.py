@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def import_onnxruntime() -> Any:
@@ -59,6 +64,39 @@ def import_ray() -> Any:
     import ray.data
 
     return ray
+
+
+@contextmanager
+def ray_to_itself() -> Iterator[None]:
+    """While Ray is started on this machine: keeps it from asking for the cloud that it may run in, and out of the home folder.
+
+    Even where it reports nothing it asks `169.254.169.254` and `metadata.google.internal`, through the proxy for http if one is
+    named; here that is a port of this machine where nobody listens. Without a token for its services it would write one into
+    the home folder; this one goes with the process.
+    """
+    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"} & os.environ.keys():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    before = {name: os.environ.get(name) for name in _PROXIES}
+    os.environ |= dict.fromkeys(_PROXIES, _NOWHERE)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def no_proxy_of_ray() -> None:
+    """In a worker of Ray: takes away what `ray_to_itself` left in its environment."""
+    for name in _PROXIES:
+        if os.environ.get(name) == _NOWHERE:
+            del os.environ[name]
+
+
+_PROXIES = ("http_proxy", "HTTP_PROXY")
+_NOWHERE = "http://127.0.0.1:9"
 
 
 def keep_keras_out_of_home() -> None:
