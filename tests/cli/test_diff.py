@@ -44,7 +44,10 @@ def test_pictures_that_do_not_show_the_same_are_refused(diff):
     assert "do not seem to show the same" in result.stderr
 
 
-def test_neither_picture_is_overwritten(diff):
-    result = diff(draw_face(7), "--out", "suspect.jpg")
-    assert result.exit_code == 2
-    assert "would be overwritten" in result.stderr
+def test_nothing_is_overwritten(diff, tmp_path):
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    for taken in ("suspect.jpg", "mine.png"):
+        result = diff(draw_face(7), "--out", taken)
+        assert result.exit_code == 2
+        assert f"{taken} is there already" in result.stderr
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"

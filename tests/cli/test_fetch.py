@@ -1,4 +1,6 @@
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -92,6 +94,31 @@ def test_odd_addresses_are_refused(address):
 def test_redirects_are_bounded_and_checked(web, leads_to, why):
     with pytest.raises(UnmaskError, match=why):
         fetch.fetch(f"{web}/to?{'/to?' * 6 if why == 'on and on' else leads_to}")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_sends_a_byte_now_and_then_is_left_in_time(scheme, monkeypatch):
+    begin = b"\x16\x03\x03\x40\x00" if scheme == "https" else b"HTTP/1.1 200 OK\r\nX: "
+    left = threading.Event()
+
+    def drip(server):
+        with server.accept()[0] as connection, suppress(OSError):
+            connection.sendall(begin)
+            while not left.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        monkeypatch.setattr(fetch, "PORTS", {scheme: server.getsockname()[1]})
+        monkeypatch.setattr(fetch, "_is_public", lambda _: True)
+        monkeypatch.setattr(fetch, "SECONDS", 0.5)
+        threading.Timer(20, left.set).start()
+        with pytest.raises(UnmaskError, match="could not be fetched"):
+            fetch.fetch(f"{scheme}://127.0.0.1/a.jpg")
+        assert not left.is_set()
+        left.set()
+        thread.join()
 
 
 def test_a_file_that_is_too_large_is_refused(web, monkeypatch):

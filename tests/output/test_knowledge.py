@@ -1,8 +1,8 @@
 import pytest
 
 from unmask.bundle import read_bundle
-from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Finding, Status
-from unmask.output.knowledge import ONE_IN, at_base_rates, knows, learned, measured
+from unmask.finding import OUTSIDE_TRAINING, Box, ClipFinding, FaceFinding, Finding, Status, Verdict
+from unmask.output.knowledge import NO_NUMBER_FOR_CLIPS, ONE_IN, at_base_rates, knows, learned, measured
 from unmask.verdict import Thresholds, decide
 
 
@@ -32,11 +32,11 @@ def test_a_detector_that_nobody_measured_is_called_not_calibrated(info):
 
 
 def test_what_a_detector_learned_is_named_and_whom_it_accuses_most(info):
-    data = info.training_data.model_copy(update={"methods": {"FaceSwap": 30, "FLUX": 2}, "families": {}})
-    metric = info.metrics[0].model_copy(update={"name": "ffpp", "value": 0.031})
+    data = info.training_data.model_copy(update={"methods": {"face_swap": 30, "FLUX": 2}, "families": {}})
+    metric = info.metrics[0].model_copy(update={"name": "lfw_old", "value": 0.031})
     told = info.model_copy(update={"training_data": data, "accusations": [metric]})
-    assert learned(told) == "It learned 2 kinds of fakes: FaceSwap, FLUX. Others it may miss."
-    assert measured(told)[-1] == f"It did worst on real pictures from ffpp: of {metric.n:,} it called 3.1 % fake."
+    assert learned(told) == "It learned 2 kinds of fakes: face swap, FLUX. Others it may miss."
+    assert measured(told)[-1] == f"It did worst on real pictures from lfw old: of {metric.n:,} it called 3.1 % fake."
     for methods, text in (({}, ""), ({"FLUX": 2}, "It learned 1 kind of fakes: FLUX. Others it may miss.")):
         assert learned(info.model_copy(update={"training_data": data.model_copy(update={"methods": methods})})) == text
 
@@ -89,5 +89,7 @@ def test_a_score_is_said_for_a_person_s_own_share_of_fakes(info, score, number):
 
 
 def test_no_number_is_made_up(info):
+    clip = ClipFinding(None, Status.ANSWERED, Verdict.FAKE, 0.99, (), (), None, (), None, "d", "balanced", 0.1)
+    assert {text for _, text in at_base_rates(clip, info)} == {NO_NUMBER_FOR_CLIPS}
     assert at_base_rates(finding(0.5), info.model_copy(update={"metrics": []})) == []
     assert "no number" in at_base_rates(finding(0.99, OUTSIDE_TRAINING), info)[0][1]

@@ -32,8 +32,16 @@ def test_the_page_asks_for_pictures(client: FlaskClient) -> None:
     assert '<label for="files">' in page
 
 
+def test_how_limits_were_chosen_stands_among_the_numbers_for_who_asks() -> None:
+    detector = Detector.load(threads=1)
+    open_to_all, _, details = create_app(detector, QUIET).test_client().get("/").text.partition("<details>")
+    chosen_by = detector.info.policies[detector.policy].chosen_by
+    assert chosen_by in details
+    assert chosen_by not in open_to_all
+
+
 def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
-    scripts = [f"/static/{name}.js" for name in ("app", "queue", "cards", "clips", "clip_card")]
+    scripts = [f"/static/{file.name}" for file in (ROOT / "src/unmask/serve/static").glob("*.js")]
     for path in ("/", "/api/v1/docs", "/static/unmask.css", *scripts):
         with client.get(path) as reply:
             text = reply.text.replace("http://www.w3.org/", "").replace("http://localhost/", "")

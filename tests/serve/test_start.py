@@ -184,7 +184,6 @@ def test_loopback_is_told_from_other_addresses(host: str, loopback: bool) -> Non
         (("--host", "nope.invalid", "--public"), "cannot listen"),
         (("--trusted-proxy", "proxy.example"), "not an IP address"),
         (("--prefix", "/a b"), "no path to serve under"),
-        (("--open",), "now called --public"),
         (("--tokens", "no-such-file"), "no file"),
     ],
 )

@@ -33,6 +33,20 @@ def test_each_named_token_is_let_in_until_its_line_is_gone(tmp_path: Path, detec
     assert [status(anna), status(bert)] == [401, 200]
 
 
+def test_a_file_whose_last_line_an_editor_left_without_its_end_is_added_to(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    make_token("anna", file)
+    file.write_text(file.read_text().rstrip("\n"))
+    make_token("bert", file)
+    assert list(read_tokens(file).values()) == ["anna", "bert"]
+
+
+def test_a_file_that_is_not_there_is_refused_with_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UnmaskError, match="There is no file") as refusal:
+        read_tokens(tmp_path / "tokens")
+    assert "unmask token NAME" in refusal.value.hint
+
+
 def test_a_hash_from_the_file_lets_nobody_in(tmp_path: Path, detector: Detector) -> None:
     make_token("anna", tmp_path / "tokens")
     (known,) = tokens = read_tokens(tmp_path / "tokens")

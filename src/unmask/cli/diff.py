@@ -27,9 +27,9 @@ def diff(original: Path, suspect: Path, out: Path, **options: Any) -> None:
     from unmask.output.files import write_file
     from unmask.output.terminal import Lines
 
-    if out.resolve() in (original.resolve(), suspect.resolve()):
-        hint = "Give the picture a name of its own: --out diff.png"
-        raise UnmaskError(f"{out} is to be compared, and would be overwritten", hint=hint, code="bad-output")
+    if out.exists():
+        hint = "Delete it, or give the new picture another name: --out other.png"
+        raise UnmaskError(f"{out} is there already", hint=hint, code="bad-output")
     detector, how = load(options)
     both = [examine_image(detector, path, **how) for path in (original, suspect)]
     picture = difference_picture(both[0], both[1])

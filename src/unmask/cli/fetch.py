@@ -12,6 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ HIDING = [
     ipaddress.ip_network(net)
     for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
 ]
+HEADERS = {"User-Agent": f"unmask/{__version__}", "Accept": "image/*, video/*", "Accept-Encoding": "identity"}
 # What stands in an address as it is.
 SAFE = "/%:@!$&'()*+,;=~?"
 
@@ -96,30 +98,35 @@ def fetch(address: str) -> bytes:
 
 def _get(parts: SplitResult) -> tuple[int, str | None, bytes]:
     host = parts.hostname or ""
-    with _connect(host, PORTS[parts.scheme]) as plain:
-        secure = parts.scheme == "https"
-        channel = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
-        # Ends what waits for a host that sends a byte now and then.
-        timer = threading.Timer(SECONDS, _shut, [channel])
+    with _connect(host, PORTS[parts.scheme]) as plain, plain.dup() as same:
+        # Ends what waits for a host that sends a byte now and then, in the handshake of TLS or later.
+        timer = threading.Timer(SECONDS, _shut, [same])
+        begun = time.monotonic()
         timer.start()
         try:
-            connection = http.client.HTTPConnection(host)
-            connection.sock = channel  # is there already, so that no name is looked up a second time
-            target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
-            said = {"User-Agent": f"unmask/{__version__}", "Accept": "image/*, video/*", "Accept-Encoding": "identity"}
-            connection.request("GET", target, headers=said)
-            reply = connection.getresponse()
-            return reply.status, reply.getheader("Location"), reply.read(LIMITS.max_bytes + 1)
+            secure = parts.scheme == "https"
+            channel = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+            with channel:
+                connection = http.client.HTTPConnection(host)
+                connection.sock = channel  # is there already, so that no name is looked up a second time
+                target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
+                connection.request("GET", target, headers=HEADERS)
+                reply = connection.getresponse()
+                found = reply.status, reply.getheader("Location"), reply.read(LIMITS.max_bytes + 1)
         finally:
             timer.cancel()
-            channel.close()
+    if time.monotonic() - begun > SECONDS:  # what was cut off can look like an end
+        raise TimeoutError
+    return found
 
 
 def _checked(address: str) -> SplitResult:
     parts = urlsplit(address)
     is_plain = parts.scheme in PORTS and parts.port in (None, PORTS[parts.scheme])
     if not is_plain or parts.username is not None or not parts.hostname:
-        raise _refusal(f"{address} is not fetched: only plain http and https addresses are")
+        raise _refusal(
+            f"{address} is not fetched: only plain http and https addresses are, without a port, a name or a password"
+        )
     return parts
 
 

@@ -9,7 +9,6 @@ import click
 
 from unmask.cli.options import BUNDLE, PATH, POLICY
 from unmask.cli.say import say
-from unmask.errors import UnmaskError
 
 
 @click.command()
@@ -65,14 +64,9 @@ from unmask.errors import UnmaskError
 )
 @click.option("--prefix", default="", help="Path under which the proxy shows this server, such as /unmask.")
 @click.option("--public", "is_public", is_flag=True, help="Serve other machines without a token.")
-@click.option("--open", "was_public", is_flag=True, hidden=True)
 @click.option("--browser/--no-browser", default=True, help="Whether to show the page, where there is a screen.")
-def serve(was_public: bool, **options: Any) -> None:
+def serve(**options: Any) -> None:
     """Serve the web page and the API."""
-    if was_public:
-        raise UnmaskError(
-            "--open is now called --public", hint="Give --public if everyone there may use it.", code="renamed"
-        )
     from unmask.serve.start import start
 
     own = {name: options.pop(name) for name in ("bundle", "policy", "token_file", "is_public", "browser")}

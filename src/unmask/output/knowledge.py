@@ -26,9 +26,13 @@ ONE_IN = (2, 5, 10, 20, 50, 100, 1000)
 # A score says no more than this, see `score_text`: too few pictures are known to tell 0.999 from it.
 SURE = 0.99
 BASE_RATE_MEANS = (
-    "This is counted from the score as if your fakes were like those by which the detector was calibrated. "
+    "This is counted from the score as if your pictures, real and fake, were like those by which the detector was calibrated. "
     "They may not be."
 )
+
+# A clip's score is put together from its frames' scores, and nobody has counted how often it is right.
+NO_NUMBER_FOR_CLIPS = "Only the scores of pictures were calibrated: no number can be given for a clip."
+NO_NUMBER_OUTSIDE = "The face is unlike those that the detector learned from: no number can be given for it."
 
 
 def measured(info: BundleInfo) -> list[str]:
@@ -47,7 +51,7 @@ def measured(info: BundleInfo) -> list[str]:
             sentences.append(words.format(f"{100 * metric.value:.1f} %{between}", f"{metric.n:,}", MEASURED_ON[split]))
     if info.accusations and (worst := info.accusations[0]).value > 0:
         sentences.append(
-            f"It did worst on real pictures from {worst.name}: of {worst.n:,} it called {100 * worst.value:.1f} % fake."
+            f"It did worst on real pictures from {_plain(worst.name)}: of {worst.n:,} it called {100 * worst.value:.1f} % fake."
         )
     return sentences
 
@@ -76,7 +80,9 @@ def knows(info: BundleInfo) -> str:
         if accused := found.get("false_accusation_rate"):
             worst = next(iter(info.accusations), None)
             of_worst = (
-                f" ({_percent(worst)} of those from {worst.name}, its worst source)" if worst and worst.value else ""
+                f" ({_percent(worst)} of those from {_plain(worst.name)}, its worst source)"
+                if worst and worst.value
+                else ""
             )
             parts[-1] += f", and {_percent(accused)} of the real pictures fake{of_worst}"
         parts[-1] += "."
@@ -92,11 +98,12 @@ def at_base_rates(finding: Finding | ClipFinding, info: BundleInfo) -> list[tupl
     """
     if finding.verdict is None or finding.score is None or not info.metrics:
         return []
-    what = "people in clips" if isinstance(finding, ClipFinding) else "faces" if len(finding.faces) > 1 else "pictures"
-    deciding = None if isinstance(finding, ClipFinding) else deciding_face(finding.faces)
+    if isinstance(finding, ClipFinding):
+        return [(one_in, NO_NUMBER_FOR_CLIPS) for one_in in ONE_IN]
+    deciding = deciding_face(finding.faces)
     if deciding and deciding.outside_training:
-        text = "The face is unlike those that the detector learned from: no number can be given for it."
-        return [(one_in, text) for one_in in ONE_IN]
+        return [(one_in, NO_NUMBER_OUTSIDE) for one_in in ONE_IN]
+    what = "faces" if len(finding.faces) > 1 else "pictures"
     counts = info.training_data.counts
     real, fake = counts.get("Validation real", 0), counts.get("Validation fake", 0)
     of_calibration = fake / (real + fake) if real and fake else 0.5
@@ -129,10 +136,15 @@ def _kinds(info: BundleInfo) -> tuple[list[str], list[str]]:
     """Kinds of fakes that it learned, and those that it was measured on alone: families, or else methods."""
     families = info.training_data.families
     if not families:
-        return list(info.training_data.methods), []
-    return [name for name in families if "Train" in families[name]], [
-        name for name in families if "Train" not in families[name]
+        return [_plain(name) for name in info.training_data.methods], []
+    return [_plain(name) for name in families if "Train" in families[name]], [
+        _plain(name) for name in families if "Train" not in families[name]
     ]
+
+
+def _plain(name: str) -> str:
+    """A name in a manifest, for people."""
+    return name.replace("_", " ")
 
 
 def _count(names: list[str]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _GOOD_TOKEN = re.compile(r"[!-~]+\Z")
 _GOOD_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}\Z")
 _LINE = re.compile(r"(\S+) ([0-9a-f]{64})\Z")
+_WRITTEN_BY = "Give a file that was written by: unmask token NAME --file FILE"
 MIN_TOKEN = 16
 MOST_BYTES = 1_000_000
 
@@ -83,8 +84,10 @@ def make_token(name: str, file: Path) -> str:
         )
     token = secrets.token_urlsafe(32)
     file.touch(mode=0o600)
+    # An editor may have left the last line without its end.
+    begin = "" if file.read_bytes()[-1:] in (b"", b"\n") else "\n"
     with file.open("a", encoding="ascii") as stream:
-        stream.write(f"{name} {digest(token)}\n")
+        stream.write(f"{begin}{name} {digest(token)}\n")
     return token
 
 
@@ -98,7 +101,10 @@ def read_tokens(file: Path) -> dict[str, str]:
         UnmaskError: ``bad-token-file``, or it cannot be read.
     """
     names = {}
-    lines = read_file(file, MOST_BYTES).decode("utf-8", "replace").splitlines()
+    try:
+        lines = read_file(file, MOST_BYTES).decode("utf-8", "replace").splitlines()
+    except UnmaskError as error:
+        raise UnmaskError(error.message, hint=_WRITTEN_BY, code="bad-token-file") from None
     for number, line in enumerate((line.strip() for line in lines), start=1):
         if not line or line.startswith("#"):
             continue
@@ -106,7 +112,7 @@ def read_tokens(file: Path) -> dict[str, str]:
         if found is None:
             raise UnmaskError(
                 f"{file} is no file of tokens: line {number} is not a name and a SHA-256",
-                hint="Have it written by: unmask token NAME --file FILE",
+                hint=_WRITTEN_BY,
                 code="bad-token-file",
             )
         names[found[2]] = found[1]
