@@ -54,7 +54,7 @@ def test_a_fetched_picture_is_answered_under_its_address_and_one_that_fails_is_l
     assert result.exit_code == 1
     assert f'"path": "{names[0]}"' in result.stdout
     assert f'"path": "{names[1]}"' in result.stdout
-    assert "10.0.0.1 is not fetched from" in result.stdout
+    assert "nothing is fetched from 10.0.0.1" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_beside_a_real_stands_what_was_learned_and_how_often_it_is_wrong(info):
     detector = told(info, methods=dict.fromkeys("abcdefg", 1), families={})
     detector = detector.model_copy(update={"metrics": metrics, "accusations": [worst]})
     assert knows(detector) == (
-        "The detector learned 7 kinds of fakes (a, b, c, d, e and 2 more); others it may miss. When it was measured, it called "
+        "The detector learned 7 kinds of fakes (a, b, c, d, e and 2 more); others it may miss. Measured on pictures, it called "
         "4.7 % of the fakes real, and 0.3 % of the real pictures fake (1.0 % of those from web, its worst source)."
     )
     assert knows(told(info, methods={}, families={}).model_copy(update={"metrics": [], "accusations": []})) == ""

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.serve.conftest import serving
+from tests.toy_bundle import toy_graph, toy_info
 from tests.web.conftest import LOOKS, Open, Picture
+from unmask.bundle import Metric, write_bundle
+from unmask.detector import Detector
 from unmask.serve import Server
 from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.schema import CheckReply
@@ -239,6 +243,24 @@ def test_the_print_shows_the_answers_and_leaves_out_the_form(visit: Open, pictur
     for selector in ("#form", ".slider", ".tools >> nth=0", ".about"):
         assert not page.locator(selector).first.is_visible()
     assert page.pdf()[:4] == b"%PDF"
+
+
+def test_a_chosen_base_rate_says_what_it_assumes_in_print_too(
+    visit: Open, pictures: dict[str, Picture], tmp_path: Path
+) -> None:
+    metric = Metric(name="brier", split="Validation", value=0.1, low=None, high=None, n=9)
+    folder = write_bundle(tmp_path / "measured", toy_info(metrics=[metric]), toy_graph(), "# toy\n")
+    with serving(Detector.load(folder, threads=1)) as measured:
+        page = visit(at=measured).page
+        drop(page, pictures["drawn"])
+        answers(page, 1)
+        sentence, assumed = page.locator(".means[data-one-in='20']"), page.locator(".means-what")
+        assert not sentence.is_visible()
+        page.select_option("#one-in", "20")
+        page.emulate_media(media="print")
+        assert sentence.is_visible()
+        assert assumed.is_visible()
+        assert not page.locator("#one-in").is_visible()
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(visit: Open) -> None:

@@ -134,7 +134,7 @@ def _connect(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(host.encode("idna").decode("ascii"), port, type=socket.SOCK_STREAM)
     numbers = [str(place[4][0]) for place in found]
     if not all(map(_is_public, numbers)):
-        raise _refusal(f"{host} is not fetched from: it is no public address")
+        raise _refusal(f"nothing is fetched from {host}: it is no public address")
     return socket.create_connection((numbers[0], port), timeout=SECONDS)
 
 

@@ -76,7 +76,7 @@ def knows(info: BundleInfo) -> str:
     if unseen:
         parts.append(f"It was also measured on some that it had not learned: {', '.join(unseen)}.")
     if missed := found.get("missed_fake_rate"):
-        parts.append(f"When it was measured, it called {_percent(missed)} of the fakes real")
+        parts.append(f"Measured on pictures, it called {_percent(missed)} of the fakes real")
         if accused := found.get("false_accusation_rate"):
             worst = next(iter(info.accusations), None)
             of_worst = (
