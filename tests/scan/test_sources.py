@@ -1,7 +1,11 @@
+import io
+import os
+
 import pytest
 
 from tests.scan.pictures import picture, write_parquet, write_tar
 from unmask.errors import UnmaskError
+from unmask.scan import sources
 from unmask.scan.sources import BUNCH, work_of
 
 pytestmark = pytest.mark.scan
@@ -58,6 +62,20 @@ def test_parquet_gives_bytes_by_the_number_of_the_row(in_folder, wrapped):
     assert [(item.name, item.data) for item in items("t.parquet")] == [
         (f"t.parquet#{number}", value) for number, value in enumerate(values)
     ]
+
+
+def test_a_large_row_group_does_not_come_into_memory_as_a_whole(in_folder, monkeypatch):
+    write_parquet("t.parquet", {"image": [os.urandom(1 << 20) for _ in range(8)]}, write_batch_size=1, data_page_size=1)
+    reads = []
+
+    class File(io.FileIO):
+        def read(self, size=-1):
+            reads.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(sources, "open_file", lambda place: File(place.path))
+    assert len(items("t.parquet")) == 8
+    assert max(reads) < 3 << 20
 
 
 def test_parquet_gives_paths(in_folder):

@@ -164,7 +164,9 @@ class Judges(AbstractContextManager["Judges"]):
 def _read(item: Item) -> _Read:
     try:
         place = item.place
-        if item.failure or place is None:
+        if item.failure:
+            return _Read(item.name, failure=item.failure)
+        if place is None:
             data = item.data or b""
         elif not place.root and is_clip(place.path):
             with open(place.path, "rb") as file:
@@ -176,7 +178,7 @@ def _read(item: Item) -> _Read:
         return _Read(item.name, failure=failure)
     except UnmaskError as error:
         return _Read(item.name, failure=error)
-    return _Read(item.name, hashlib.sha256(data).hexdigest(), data, item.failure)
+    return _Read(item.name, hashlib.sha256(data).hexdigest(), data)
 
 
 # In a process that judges.

@@ -22,6 +22,10 @@ TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".txt", ".list", ".lst")
 # What stands beside the pictures in a WebDataset.
 NO_PICTURES = (".json", ".txt", ".cls", ".csv", ".npy")
+# Read as it is needed; else a whole row group comes into memory, which can be the whole file.
+_STREAMED: dict[str, Any] = {"buffer_size": 1 << 20, "pre_buffer": False}
+# Of a tar or a Parquet file that cannot be read to its end.
+BROKEN = "broken-shard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +78,18 @@ class Work:
         try:
             yield from (item for item in inside if item.name not in self.done)
         except UnmaskError as error:
-            yield Item(self.places[0].name, failure=error)
+            yield Item(self._whole(), failure=error)
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-            yield Item(self.places[0].name, failure=_broken(self.places[0], error))
+            yield Item(self._whole(), failure=_broken(self.places[0], error))
+
+    def _whole(self) -> str:
+        return self.places[0].name + (f"#group {self.group}" if self.group else "")
 
     def _rows(self) -> Iterator[Item]:
         import pyarrow.parquet as pq
 
         number, name = self.first, self.places[0].name
-        with open_file(self.places[0]) as file, pq.ParquetFile(file) as table:
+        with open_file(self.places[0]) as file, pq.ParquetFile(file, **_STREAMED) as table:
             for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
                 for value in rows[0].to_pylist():
                     yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
@@ -143,7 +150,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Work]:
     import pyarrow.parquet as pq
 
     try:
-        with open_file(place) as file, pq.ParquetFile(file) as table:
+        with open_file(place) as file, pq.ParquetFile(file, **_STREAMED) as table:
             schema = table.schema_arrow
             chosen = column or _only_column(place, schema)
             if chosen not in schema.names:
@@ -214,6 +221,6 @@ def _members(place: Place) -> Iterator[Item]:
 def _broken(place: Place, error: Exception) -> UnmaskError:
     return UnmaskError(
         f"{printable_name(place.name)} cannot be read to its end: {type(error).__name__}",
-        hint="Copy it again; what could be read of it was judged.",
-        code="broken-shard",
+        hint="Copy it again and give the same command; what could be read of it was judged.",
+        code=BROKEN,
     )
