@@ -9,9 +9,10 @@ from tests.scan.fragile import Fragile
 from tests.scan.pictures import picture, write_parquet, write_tar
 from unmask.checking import examine_image
 from unmask.errors import UnmaskError
-from unmask.scan.judging import Asked
+from unmask.scan.judging import Asked, Judges
 from unmask.scan.results import PARTS, batches_of
 from unmask.scan.run import count, scanning
+from unmask.scan.sources import Item
 from unmask.system.private import import_ray
 
 pytestmark = pytest.mark.scan
@@ -150,6 +151,22 @@ def test_a_shard_that_broke_off_is_tried_again_and_taken_for_no_empty_file(tmp_p
     assert scan() == broken
     shard.write_bytes(whole)
     assert scan() == [("shard.tar#1.png", None), ("shard.tar#2.png", None), ("zero.png", "empty-file")]
+
+
+class Deadly:
+    """A detector that no process can load."""
+
+    label, policy = "deadly 1", "balanced"
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_processes_that_do_not_start_are_no_fault_of_the_files():
+    items = [Item("a.png", data=picture(1))]
+    with Judges(Asked(Deadly()), 1) as judges, pytest.raises(UnmaskError) as error:
+        list(judges.rows(items))
+    assert error.value.code == "no-workers"
 
 
 UNSTABLE = {"path", "seconds", "checked"}

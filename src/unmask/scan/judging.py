@@ -147,6 +147,14 @@ class Judges(AbstractContextManager["Judges"]):
     def _restart(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._pool = self._start()
+        try:
+            self._pool.submit(os.getpid).result()
+        except BrokenProcessPool:  # without any file
+            raise UnmaskError(
+                "the processes that judge end as soon as they start",
+                hint="Give the program more memory or fewer --workers; a script of yours needs `if __name__ == '__main__':`.",
+                code="no-workers",
+            ) from None
 
     def _failed(self, one: _Read, failure: UnmaskError) -> Row:
         return row_of(unreadable(self._asked.detector, None, failure), one.name, one.sha256 or None)
