@@ -99,3 +99,15 @@ def test_a_broken_parquet_file_among_others_is_one_failure(in_folder):
     broken, whole = items(in_folder)
     assert broken.failure.code == "broken-shard"
     assert whole.failure is None
+
+
+def test_a_folder_leads_to_no_file_that_is_not_in_it(in_folder):
+    (in_folder / "in").mkdir()
+    write_parquet("in/t.parquet", {"path": ["https://host/a.png"]})
+    write_parquet("in/numbers.parquet", {"left": [1], "right": [2]})
+    write_parquet("in/two.parquet", {"left": [b"1"], "right": [b"2"]})
+    (in_folder / "list.txt").write_text("in/t.parquet\n")
+    work = list(work_of(["in"]))
+    assert work.count(None) == 2
+    assert [item.failure.code for item in work[-1].items()] == ["no-column"]
+    assert names("in/t.parquet") == names("in/t.*") == names("list.txt") == ["https://host/a.png"]

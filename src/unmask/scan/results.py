@@ -24,7 +24,7 @@ from unmask.scan.sources import BROKEN, Work
 from unmask.scan.storage import UNREACHABLE
 from unmask.system.atomic import atomic_write, sweep
 
-JOB, PARTS = "scan.json", "parts"
+JOB, PARTS, SUMMARY = "scan.json", "parts", ("summary.json", "summary.html")
 # A part is written when it has so many rows, or so many seconds after the last one.
 ROWS_A_PART = 1_000
 SECONDS_A_PART = 60.0
