@@ -67,6 +67,14 @@ def test_the_same_command_again_does_nothing_again_and_another_policy_is_refused
     assert "hint: Name another folder with --out" in refused.stderr
 
 
+def test_results_may_lie_in_the_folder_that_is_scanned(tmp_path, toy_bundle):
+    (tmp_path / "1.png").write_bytes(picture(1))
+    command = ["scan", tmp_path, "--out", tmp_path, "--bundle", toy_bundle, "--no-face-search", "--workers", 1]
+    for _ in range(2):
+        assert run(*command).exit_code == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["pictures"] == 1
+
+
 def test_an_answer_that_was_asked_to_fail_on_ends_with_three(scanned):
     out, _, command = scanned
     found = json.loads((out / "summary.json").read_text())

@@ -9,8 +9,10 @@ from tests.scan.fragile import Fragile
 from tests.scan.pictures import picture, write_parquet, write_tar
 from unmask.checking import examine_image
 from unmask.errors import UnmaskError
-from unmask.scan.judging import Asked
+from unmask.scan.judging import Asked, Judges
+from unmask.scan.results import PARTS, batches_of
 from unmask.scan.run import count, scanning
+from unmask.scan.sources import Item
 from unmask.system.private import import_ray
 
 pytestmark = pytest.mark.scan
@@ -126,6 +128,43 @@ def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
     careful = Asked(Fragile.load(toy_bundle, threads=1, policy="careful"), face_search=False)
     with pytest.raises(UnmaskError, match="another scan"), scanning([str(sources)], out, careful):
         pass
+
+
+def test_a_shard_that_broke_off_is_tried_again_and_taken_for_no_empty_file(tmp_path, toy_detector):
+    shard = write_tar(tmp_path / "shard.tar", [("1.png", picture(1)), ("2.png", picture(2) * 20)])
+    whole = shard.read_bytes()
+    (tmp_path / "zero.png").touch()
+    asked = Asked(toy_detector, face_search=False)
+    sources = [str(shard), str(tmp_path / "zero.png")]
+
+    def scan():
+        with scanning(sources, tmp_path / "out", asked, workers=1) as under_way:
+            list(under_way.rows)
+        table = (row for rows in batches_of(tmp_path / "out" / PARTS, ["path", "failure"]) for row in rows)
+        return sorted((row["path"].removeprefix(f"{tmp_path}{os.sep}"), row["failure"]) for row in table)
+
+    shard.write_bytes(whole[:3000])
+    broken = [("shard.tar", "broken-shard"), ("shard.tar#1.png", None), ("zero.png", "empty-file")]
+    assert scan() == broken
+    assert scan() == broken
+    shard.write_bytes(whole)
+    assert scan() == [("shard.tar#1.png", None), ("shard.tar#2.png", None), ("zero.png", "empty-file")]
+
+
+class Deadly:
+    """A detector that no process can load."""
+
+    label, policy = "deadly 1", "balanced"
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_processes_that_do_not_start_are_no_fault_of_the_files():
+    items = [Item("a.png", data=picture(1))]
+    with Judges(Asked(Deadly()), 1) as judges, pytest.raises(UnmaskError) as error:
+        list(judges.rows(items))
+    assert error.value.code == "no-workers"
 
 
 UNSTABLE = {"path", "seconds", "checked"}

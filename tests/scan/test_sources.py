@@ -1,7 +1,11 @@
+import io
+import os
+
 import pytest
 
 from tests.scan.pictures import picture, write_parquet, write_tar
 from unmask.errors import UnmaskError
+from unmask.scan import sources
 from unmask.scan.sources import BUNCH, work_of
 
 pytestmark = pytest.mark.scan
@@ -60,6 +64,20 @@ def test_parquet_gives_bytes_by_the_number_of_the_row(in_folder, wrapped):
     ]
 
 
+def test_a_large_row_group_does_not_come_into_memory_as_a_whole(in_folder, monkeypatch):
+    write_parquet("t.parquet", {"image": [os.urandom(1 << 20) for _ in range(8)]}, write_batch_size=1, data_page_size=1)
+    reads = []
+
+    class File(io.FileIO):
+        def read(self, size=-1):
+            reads.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(sources, "open_file", lambda place: File(place.path))
+    assert len(items("t.parquet")) == 8
+    assert max(reads) < 3 << 20
+
+
 def test_parquet_gives_paths(in_folder):
     write_parquet("t.parquet", {"path": ["a.png", "b.png"], "caption": ["x", "y"]})
     assert names("t.parquet") == ["a.png", "b.png"]
@@ -81,3 +99,15 @@ def test_a_broken_parquet_file_among_others_is_one_failure(in_folder):
     broken, whole = items(in_folder)
     assert broken.failure.code == "broken-shard"
     assert whole.failure is None
+
+
+def test_a_folder_leads_to_no_file_that_is_not_in_it(in_folder):
+    (in_folder / "in").mkdir()
+    write_parquet("in/t.parquet", {"path": ["https://host/a.png"]})
+    write_parquet("in/numbers.parquet", {"left": [1], "right": [2]})
+    write_parquet("in/two.parquet", {"left": [b"1"], "right": [b"2"]})
+    (in_folder / "list.txt").write_text("in/t.parquet\n")
+    work = list(work_of(["in"]))
+    assert work.count(None) == 2
+    assert [item.failure.code for item in work[-1].items()] == ["no-column"]
+    assert names("in/t.parquet") == names("in/t.*") == names("list.txt") == ["https://host/a.png"]

@@ -84,3 +84,9 @@ def test_an_address_of_an_unknown_kind_is_refused():
     with pytest.raises(UnmaskError, match="nosuch://") as error:
         read(place_of("nosuch://a/b.jpg"))
     assert error.value.code == "no-package"
+
+
+def test_an_address_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: None)
+    with pytest.raises(UnmaskError, match="could not be read"):
+        storage.open_file(place_of("s3://buck et?nonsense=1/list.txt"))

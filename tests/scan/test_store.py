@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.scan.pictures import picture, write_tar
-from unmask.scan import storage
+from unmask.scan import storage, summary
 from unmask.scan.judging import Asked
 from unmask.scan.run import scanning
 from unmask.scan.sources import work_of
@@ -62,8 +62,9 @@ def bucket(store, tmp_path_factory):
     return options
 
 
-def test_a_scan_of_a_store_is_complete_whatever_fails_on_the_way(bucket, toy_detector, tmp_path, monkeypatch):
+def test_a_scan_of_a_store_is_complete_whatever_fails_on_the_way(bucket, store, toy_detector, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "FIRST_PAUSE", 0.01)
+    _, requests = store
     asked = Asked(toy_detector, face_search=False)
     sources = [f"s3://who:hush@pictures/p{bucket}", f"s3://who:hush@pictures/list.txt{bucket}"]
     with scanning(sources, tmp_path / "out", asked, workers=1) as scan:
@@ -74,6 +75,11 @@ def test_a_scan_of_a_store_is_complete_whatever_fails_on_the_way(bucket, toy_det
     assert rows["s3://pictures/p/x.tar#a.png"]["verdict"]
     assert rows["s3://pictures/p/odd name #%20?.png"]["verdict"]
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    made = summary._thumbnails(list(rows), sources)
+    assert len(made) == FILES
+    asked_before = len(requests)
+    assert summary._thumbnails(list(made), []) == {}
+    assert len(requests) == asked_before
     assert b"hush" not in repr(rows).encode() + written
 
 

@@ -14,14 +14,18 @@ pytestmark = pytest.mark.scan
 def test_what_lands_is_judged_once_it_is_whole(tmp_path, toy_detector, monkeypatch):
     monkeypatch.setattr(watching, "SETTLED", 0.2)
     stop = threading.Event()
-    (tmp_path / "before.png").write_bytes(picture(1))
-    rows = watch_folder(tmp_path, Asked(toy_detector, face_search=False), workers=1, stop=stop)
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / "before.png").write_bytes(picture(1))
+    (tmp_path / "album" / "below").mkdir(parents=True)
+    (tmp_path / "album" / "below" / "moved.png").write_bytes(picture(4))
+    rows = watch_folder(incoming, Asked(toy_detector, face_search=False), workers=1, stop=stop)
 
     def land():
-        (tmp_path / ".hidden").write_bytes(picture(2))
-        (tmp_path / "below").mkdir()
-        (tmp_path / "text.txt").write_text("no picture")
-        with (tmp_path / "slow.png").open("wb") as file:
+        (incoming / ".hidden").write_bytes(picture(2))
+        (incoming / "text.txt").write_text("no picture")
+        (tmp_path / "album").rename(incoming / "album")
+        with (incoming / "slow.png").open("wb") as file:
             file.write(picture(3)[:50])
             file.flush()
             stop.wait(0.1)
@@ -29,10 +33,10 @@ def test_what_lands_is_judged_once_it_is_whole(tmp_path, toy_detector, monkeypat
 
     landing = threading.Timer(1.0, land)
     landing.start()
-    found = {row["path"].rpartition("/")[2]: row["status"] for row in (next(rows), next(rows))}
+    found = {row["path"].rpartition("/")[2]: row["status"] for row in (next(rows) for _ in range(3))}
     stop.set()
     landing.join()
-    assert found == {"slow.png": "answered", "text.txt": "unreadable"}
+    assert found == {"slow.png": "answered", "moved.png": "answered", "text.txt": "unreadable"}
     assert list(rows) == []
 
 

@@ -97,7 +97,7 @@ def scan(
         sys.exit(EXIT_INTERRUPTED)
     if not work.before + done:
         raise nothing_to_do("scan")
-    summary = write_summary(out, asked.detector, left_out=work.left_out)
+    summary = write_summary(out, asked.detector, names, left_out=work.left_out)
     _report(summary, out, err=printing)
     if any(summary[answer.replace("-", "_")] for answer in fail_on):
         sys.exit(EXIT_FAILED_ON)
@@ -152,5 +152,5 @@ def _report(summary: dict[str, Any], out: Path, *, err: bool) -> None:
     for failure in summary["failures"][:5]:
         say(f"  {failure['count']:,} {failure['code']}, such as {failure['such_as']}", err=err)
     if summary["left_out"]:
-        say(f"  left out: {summary['left_out']:,} hidden files, links to folders, or the scan's own", err=err)
+        say(f"  left out: {summary['left_out']:,} hidden files, links to folders, tables without pictures", err=err)
     say(f"The table: {out / 'parts'}. The summary: {out / 'summary.html'}", err=err)

@@ -147,6 +147,14 @@ class Judges(AbstractContextManager["Judges"]):
     def _restart(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._pool = self._start()
+        try:
+            self._pool.submit(os.getpid).result()
+        except BrokenProcessPool:  # without any file
+            raise UnmaskError(
+                "the processes that judge end as soon as they start",
+                hint="Give the program more memory or fewer --workers; a script of yours needs `if __name__ == '__main__':`.",
+                code="no-workers",
+            ) from None
 
     def _failed(self, one: _Read, failure: UnmaskError) -> Row:
         return row_of(unreadable(self._asked.detector, None, failure), one.name, one.sha256 or None)
@@ -164,7 +172,9 @@ class Judges(AbstractContextManager["Judges"]):
 def _read(item: Item) -> _Read:
     try:
         place = item.place
-        if item.failure or place is None:
+        if item.failure:
+            return _Read(item.name, failure=item.failure)
+        if place is None:
             data = item.data or b""
         elif not place.root and is_clip(place.path):
             with open(place.path, "rb") as file:
@@ -176,7 +186,7 @@ def _read(item: Item) -> _Read:
         return _Read(item.name, failure=failure)
     except UnmaskError as error:
         return _Read(item.name, failure=error)
-    return _Read(item.name, hashlib.sha256(data).hexdigest(), data, item.failure)
+    return _Read(item.name, hashlib.sha256(data).hexdigest(), data)
 
 
 # In a process that judges.

@@ -20,11 +20,11 @@ from typing import Any
 from unmask.errors import UnmaskError
 from unmask.output.files import writing
 from unmask.scan.rows import Row, schema
-from unmask.scan.sources import Work
+from unmask.scan.sources import BROKEN, Work
 from unmask.scan.storage import UNREACHABLE
 from unmask.system.atomic import atomic_write, sweep
 
-JOB, PARTS = "scan.json", "parts"
+JOB, PARTS, SUMMARY = "scan.json", "parts", ("summary.json", "summary.html")
 # A part is written when it has so many rows, or so many seconds after the last one.
 ROWS_A_PART = 1_000
 SECONDS_A_PART = 60.0
@@ -118,13 +118,14 @@ class Results(AbstractContextManager["Results"]):
         self._rows, self._by_sha256 = {}, {}
 
     def _take_in(self, part: Path) -> int:
-        """Counts what a part holds as done, but for what could not be reached, which leaves it and is tried again."""
+        """Counts what a part holds as done, but for what could not be reached or broke off: it leaves, and is tried again."""
+        import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(part, columns=["path", "sha256", "failure"])
-            lost = pc.fill_null(pc.equal(table["failure"], UNREACHABLE), False)
+            lost = pc.is_in(table["failure"], pa.array([UNREACHABLE, BROKEN]))
             if pc.any(lost).as_py():
                 whole = pq.read_table(part).filter(pc.invert(lost))
                 with atomic_write(part, durable=True) as file:

@@ -12,7 +12,7 @@ from unmask import __version__
 from unmask.checking.faces import refuse_max_faces
 from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked, Judges
-from unmask.scan.results import Results
+from unmask.scan.results import JOB, PARTS, SUMMARY, Results
 from unmask.scan.sources import Work, work_of
 from unmask.system.cores import available_cores
 from unmask.system.lock import locked
@@ -79,7 +79,7 @@ def scanning(
     with locked(out, "unmask scan"), Results(out, _job(asked)) as results:
 
         def left() -> Iterator[Work]:
-            for work in work_of(sources, column=column, own=[str(out)]):
+            for work in work_of(sources, column=column, own=_own(out)):
                 if work is None:
                     scan.left_out += 1
                 elif rest := results.rest(work):
@@ -109,12 +109,17 @@ def scanning(
 def count(sources: Sequence[str], out: Path, column: str | None = None) -> int | None:
     """How many pictures there are in all; None where tars are among them, which tell only when they are read."""
     total = 0
-    for work in work_of(sources, column=column, own=[str(out)]):
+    for work in work_of(sources, column=column, own=_own(out)):
         if work is not None:
             if work.count is None:
                 return None
             total += work.count
     return total
+
+
+def _own(out: Path) -> list[str]:
+    # Also by name, for where the results are put into the folder that is scanned.
+    return [str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
 
 
 def _job(asked: Asked) -> dict[str, object]:

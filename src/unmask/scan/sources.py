@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections import Counter
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from unmask.checking.paths import listed
@@ -22,6 +23,10 @@ TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".txt", ".list", ".lst")
 # What stands beside the pictures in a WebDataset.
 NO_PICTURES = (".json", ".txt", ".cls", ".csv", ".npy")
+# Read as it is needed; else a whole row group comes into memory, which can be the whole file.
+_STREAMED: dict[str, Any] = {"buffer_size": 1 << 20, "pre_buffer": False}
+# Of a tar or a Parquet file that cannot be read to its end.
+BROKEN = "broken-shard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,18 @@ class Work:
         try:
             yield from (item for item in inside if item.name not in self.done)
         except UnmaskError as error:
-            yield Item(self.places[0].name, failure=error)
+            yield Item(self._whole(), failure=error)
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-            yield Item(self.places[0].name, failure=_broken(self.places[0], error))
+            yield Item(self._whole(), failure=_broken(self.places[0], error))
+
+    def _whole(self) -> str:
+        return self.places[0].name + (f"#group {self.group}" if self.group else "")
 
     def _rows(self) -> Iterator[Item]:
         import pyarrow.parquet as pq
 
         number, name = self.first, self.places[0].name
-        with open_file(self.places[0]) as file, pq.ParquetFile(file) as table:
+        with open_file(self.places[0]) as file, pq.ParquetFile(file, **_STREAMED) as table:
             for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
                 for value in rows[0].to_pylist():
                     yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
@@ -93,8 +101,8 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     """The pieces of work behind what a person names.
 
     Args:
-        sources: Files, folders, patterns and addresses. In them, tars and Parquet files are opened; a text file that is named
-            itself is a list of names.
+        sources: Files, folders, patterns and addresses. In them, tars and Parquet files with pictures are opened; a text file
+            or a Parquet file with paths is a list of names where it is named itself, so that no folder leads out of itself.
         column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
         own: Places that this run writes.
 
@@ -109,15 +117,17 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     for source in sources:
         (lists if place_of(source).ends(LISTS) else names).append(source)
     bunch: list[Place] = []
+    named = [place_of(name) for name in names]
 
-    def files(places: Iterable[Place | None]) -> Iterator[Work | None]:
+    def files(places: Iterable[Place | None], *, in_list: bool = False) -> Iterator[Work | None]:
         for place in places:
             if place is None:
                 yield None
             elif place.ends(TARS):
                 yield Work((place,), "tar")
             elif place.ends(".parquet"):
-                yield from _parquet(place, column)
+                is_named = in_list or any(place.root == each.root and _fits(place.path, each.path) for each in named)
+                yield from _parquet(place, column, is_named=is_named)
             else:
                 bunch.append(place)
                 if len(bunch) == BUNCH:
@@ -127,8 +137,8 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     for source in lists:
         place = place_of(source)
         with open_file(place) as file:
-            named = listed(file.read())
-        yield from files(place.beside(name) for name in named)
+            content = listed(file.read())
+        yield from files((place.beside(name) for name in content), in_list=True)
     if bunch:
         yield _bunch(bunch)
 
@@ -139,12 +149,19 @@ def _bunch(bunch: list[Place]) -> Work:
     return work
 
 
-def _parquet(place: Place, column: str | None) -> Iterator[Work]:
+def _fits(path: str, pattern: str) -> bool:
+    return path == pattern or fnmatchcase(path, pattern)
+
+
+def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Work | None]:
     import pyarrow.parquet as pq
 
     try:
-        with open_file(place) as file, pq.ParquetFile(file) as table:
+        with open_file(place) as file, pq.ParquetFile(file, **_STREAMED) as table:
             schema = table.schema_arrow
+            if not is_named and not any(_holds_bytes(field.type) for field in schema):
+                yield None
+                return
             chosen = column or _only_column(place, schema)
             if chosen not in schema.names:
                 raise _no_column(f"{place.name} has no column {chosen}", schema)
@@ -159,7 +176,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Work]:
                 places = tuple(place.beside(str(value)) for value in rows[0].to_pylist() if value)
                 yield Work(places, count=len(places))
     except UnmaskError as error:
-        if error.code == "no-column":
+        if error.code == "no-column" and is_named:
             raise
         yield Work((place,), count=1, failure=error)
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
@@ -214,6 +231,6 @@ def _members(place: Place) -> Iterator[Item]:
 def _broken(place: Place, error: Exception) -> UnmaskError:
     return UnmaskError(
         f"{printable_name(place.name)} cannot be read to its end: {type(error).__name__}",
-        hint="Copy it again; what could be read of it was judged.",
-        code="broken-shard",
+        hint="Copy it again and give the same command; what could be read of it was judged.",
+        code=BROKEN,
     )

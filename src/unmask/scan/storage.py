@@ -84,6 +84,11 @@ def place_of(name: str) -> Place:
     return Place(path, f"{scheme}://{authority}{question}{options}")
 
 
+def is_store(place: Place) -> bool:
+    """Whether it is in an object store or in HDFS, rather than on this machine or on a web server."""
+    return _scheme(place.root) in _ARROW
+
+
 def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[Place | None]:
     """The files behind paths, folders, patterns and addresses; None for each that was left out.
 
@@ -106,7 +111,7 @@ def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[Place | 
 
 
 def _remote(place: Place) -> Iterator[Place | None]:
-    if _scheme(place.root) not in _ARROW:
+    if not is_store(place):
         yield place
         return
     from pyarrow.fs import FileSelector, FileType
@@ -155,8 +160,10 @@ def open_file(place: Place) -> Any:
     """
     from pyarrow.fs import LocalFileSystem
 
-    system = _system(place.root) if place.root else LocalFileSystem()
-    return _trying(lambda: system.open_input_file(place.path), place)
+    def opened() -> Any:
+        return (_system(place.root) if place.root else LocalFileSystem()).open_input_file(place.path)
+
+    return _trying(opened, place)
 
 
 def _trying(work: Callable[[], Any], place: Place) -> Any:

@@ -19,11 +19,13 @@ from unmask.output import wording
 from unmask.output.clip_html import jpeg_url
 from unmask.output.documents import detector_facts
 from unmask.output.files import write_file
-from unmask.scan.results import PARTS, batches_of
-from unmask.scan.storage import place_of, read
+from unmask.scan.results import PARTS, SUMMARY, batches_of
+from unmask.scan.storage import Place, is_store, place_of, read
 from unmask.verdict import SUSPICION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from unmask.detector import Detector
     from unmask.scan.rows import Row
 
@@ -35,12 +37,13 @@ BARS = 20
 _COLUMNS = ["path", "kind", "status", "verdict", "score", "failure", "message", "hint", "marks", "seconds"]
 
 
-def write_summary(out: Path, detector: Detector, *, left_out: int = 0) -> dict[str, Any]:
+def write_summary(out: Path, detector: Detector, sources: Iterable[str] = (), *, left_out: int = 0) -> dict[str, Any]:
     """Write `summary.json` and `summary.html` of all results in a folder.
 
     Args:
         out: Folder of the results.
         detector: That judged them.
+        sources: As they were named; small copies of pictures in a store are made where its address is among them.
         left_out: Files that were left out.
 
     Returns:
@@ -52,8 +55,9 @@ def write_summary(out: Path, detector: Detector, *, left_out: int = 0) -> dict[s
     found = summarised(out / PARTS)
     facts = {"unmask": __version__, "written": datetime.now().astimezone().isoformat(timespec="seconds")}
     summary = {**facts, "detector": detector_facts(detector), **found, "left_out": left_out}
-    write_file(out / "summary.json", (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
-    write_file(out / "summary.html", _page(summary, detector).encode("utf-8", "replace"))
+    numbers, page = (out / name for name in SUMMARY)
+    write_file(numbers, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
+    write_file(page, _page(summary, detector, sources).encode("utf-8", "replace"))
     return summary
 
 
@@ -102,13 +106,15 @@ def summarised(parts: Path) -> dict[str, Any]:
     }
 
 
-def _page(summary: dict[str, Any], detector: Detector) -> str:
+def _page(summary: dict[str, Any], detector: Detector, sources: Iterable[str]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("unmask.scan"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    thumbnails = _thumbnails([entry["path"] for entry in summary["most_suspicious"] if entry["kind"] == "picture"])
+    thumbnails = _thumbnails(
+        [entry["path"] for entry in summary["most_suspicious"] if entry["kind"] == "picture"], sources
+    )
     return environment.get_template("summary.html").render(
         summary=summary,
         thumbnails=thumbnails,
@@ -119,10 +125,21 @@ def _page(summary: dict[str, Any], detector: Detector) -> str:
     )
 
 
-def _thumbnails(names: list[str]) -> dict[str, str]:
-    """Small copies of pictures as data URLs; those in shards, and those that cannot be read any more, have none."""
+def _thumbnails(names: list[str], sources: Iterable[str]) -> dict[str, str]:
+    """Small copies of pictures as data URLs; those in shards, and those that cannot be read any more, have none.
+
+    A name tells neither the server of a store nor the account, so both come from the sources; without them, nobody is asked.
+    """
+    roots = {_bucket(place): place.root for place in map(place_of, sources) if is_store(place)} | {"": ""}
     small = {}
     for name in names:
-        with contextlib.suppress(UnmaskError):
-            small[name] = jpeg_url(shrink(read_image(read(place_of(name))).pixels, THUMBNAIL))
+        place = place_of(name)
+        if _bucket(place) in roots:
+            place = place._replace(root=roots[_bucket(place)])
+            with contextlib.suppress(UnmaskError):
+                small[name] = jpeg_url(shrink(read_image(read(place)).pixels, THUMBNAIL))
     return small
+
+
+def _bucket(place: Place) -> str:
+    return "/".join(place.name.split("/")[:3]) if is_store(place) else place.root

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from unmask.checking.paths import DESKTOP_FILES
+from unmask.checking.paths import DESKTOP_FILES, Candidate, expand
 from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked, Judges
 from unmask.scan.sources import Item
@@ -53,7 +53,11 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
         for changes in ticks:
             for change, path in changes:
                 if change is not Change.deleted and not _is_left_out(path):
-                    landing.setdefault(path, ((-1, -1), 0.0))
+                    # Of a folder that comes with files in it, only the folder itself is told.
+                    whole = change is Change.added and os.path.isdir(path)
+                    for landed in expand([path]) if whole else [Candidate(path)]:
+                        if not landed.left_out:
+                            landing.setdefault(landed.path, ((-1, -1), 0.0))
             yield from judges.rows([Item(Place(path).name, Place(path)) for path in _settled(landing)])
 
 
