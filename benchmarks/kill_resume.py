@@ -194,7 +194,8 @@ def told(path: Path) -> bytes:
         return path.read_bytes()
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    time_at = rows[0].index("checked") if "checked" in rows[0] else len(rows[0])
+    head = rows[0] if rows else []
+    time_at = head.index("checked") if "checked" in head else len(head)
     return "".join(f"{[*row[:time_at], *row[time_at + 1 :]]}\n" for row in rows).encode()
 
 
