@@ -2,6 +2,8 @@
 
 import re
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +21,16 @@ def is_of_this_machine(address):
     return True
 
 
-def test_ray_reaches_for_no_other_machine_and_leaves_the_home_alone(face_file, toy_bundle, tmp_path):
+@pytest.fixture
+def short_folder():
+    """The path of a socket, deep below it, has 107 letters at most."""
+    with tempfile.TemporaryDirectory(prefix="ray-") as name:
+        yield Path(name)
+
+
+def test_ray_reaches_for_no_other_machine_and_leaves_the_home_alone(face_file, toy_bundle, short_folder):
     options = ["--bundle", toy_bundle, "--ray", "local", "--workers", "1"]
-    folder = tmp_path / "run"
+    folder = short_folder / "run"
     trace = finish(folder, start(folder, "unmask", "scan", face_file, "--out", "out/results", *options))
     reaching = [call for call in trace.calls if re.search(r"\b(connect|sendto|sendmsg|sendmmsg)\(", call)]
     reached = {address for call in reaching for address in re.findall(r'inet_addr\("([\d.]+)"\)', call)}
