@@ -223,7 +223,8 @@ def test_clips_among_pictures_keep_their_place(toy_detector, two_people, face_fi
     assert [finding.status.value for finding in found] == ["answered"] * 3 + ["unreadable"] * 2
 
 
-def test_the_librarys_check_takes_clips(two_people, tmp_path):
+def test_the_librarys_check_takes_clips(two_people, tmp_path, toy_detector, monkeypatch):
+    monkeypatch.setattr("unmask.checking._shipped_detector", lambda: toy_detector)
     (tmp_path / "clip").write_bytes(two_people)
     found = unmask.check(tmp_path / "clip")
     assert isinstance(found, ClipFinding)
