@@ -77,7 +77,7 @@ def main() -> None:
     thresholds = clip_thresholds(detector.info, detector.policy)
     head = ["Copies", "Way", "AUC", "real called fake", "fake called real", "unsure"]
     page = (
-        "# One verdict for a clip\n\n"
+        f"# One verdict for a clip{', on Test' if is_test else ''}\n\n"
         f"{options.split} of {', '.join(options.sources)}: {len(clips)} clips ({reals} real), up to {options.frames} frames "
         f"each, all face crops. Thresholds: real below {thresholds.real_below:.3f}, fake above {thresholds.fake_above:.3f}. "
         "In brackets 95 % intervals (Wilson) over clips; clips of one group show the same people, so that true intervals "
