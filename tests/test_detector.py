@@ -1,4 +1,7 @@
 import pickle
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -175,3 +178,15 @@ def test_a_limit_without_the_output_that_it_is_about_is_refused(tmp_path):
     write_bundle(tmp_path / "b", toy_info(outside_above=1.0), toy_graph(), "# card")
     with pytest.raises(UnmaskError, match="no output distance"):
         Detector.load(tmp_path / "b")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps less")
+def test_what_made_the_network_ready_is_given_back():
+    program = """
+from pathlib import Path
+from unmask.detector import Detector
+detector = Detector.load(threads=1)
+print(4096 * int(Path("/proc/self/statm").read_text().split()[1]) // 10**6)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert int(told) < 600

@@ -13,6 +13,7 @@ import numpy as np
 
 from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
+from unmask.system.budget import give_back_memory
 from unmask.system.cores import available_cores
 from unmask.system.private import import_onnxruntime, import_openvino
 from unmask.system.python import install_extra
@@ -237,6 +238,7 @@ def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
         session = onnxruntime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise _unusable(bundle, error) from error
+    give_back_memory()  # what made the graph ready
     _expect_outputs(bundle, {output.name for output in session.get_outputs()})
 
     def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
