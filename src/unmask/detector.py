@@ -13,8 +13,8 @@ import numpy as np
 
 from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
-from unmask.system.budget import give_back_memory
 from unmask.system.cores import available_cores
+from unmask.system.heap import give_back_memory
 from unmask.system.private import import_onnxruntime, import_openvino
 from unmask.system.python import install_extra
 

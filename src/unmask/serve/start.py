@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import sys
@@ -17,15 +16,13 @@ from unmask.serve.app import create_app
 from unmask.serve.proxy import checked_prefix, networks
 from unmask.serve.security import is_loopback
 from unmask.serve.server import Server
-from unmask.serve.settings import MEGABYTE, Settings
+from unmask.serve.settings import Settings
 from unmask.serve.tokens import checked_token, read_tokens
+from unmask.system.heap import keep_no_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-# Of glibc's <malloc.h>.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 WARNING = "warning: {host} can be reached from other machines, and without a token whoever reaches it can have pictures checked"
 
@@ -72,7 +69,7 @@ def start(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # What a stranger sends is no news to whoever runs the server: refusals are counted.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    _keep_no_freed_memory()
+    keep_no_freed_memory()
     # One thread a picture: with many clients, pictures side by side are faster than one after the other.
     detector = Detector.load(bundle, threads=1, policy=policy)
     # The first run of a graph is slow; better now than for the first client.
@@ -85,18 +82,6 @@ def start(
         _show(address, settings)
     server.run()
     say("Unmask has ended.")
-
-
-def _keep_no_freed_memory() -> None:
-    """Has the C library give what pictures took back to the system (mallopt(3)); nothing where that is not glibc.
-
-    Otherwise it keeps freed memory for the next time, in a heap a thread: hundreds of megabytes after a few large pictures.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, MEGABYTE)
-        mallopt(M_TRIM_THRESHOLD, MEGABYTE)
-        mallopt(M_ARENA_MAX, 2)
 
 
 def _show(address: str, settings: Settings) -> None:

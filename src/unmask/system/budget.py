@@ -1,8 +1,7 @@
-"""So much of something at a time, and memory given back: what keeps memory from growing with the cores and from staying taken."""
+"""So much of something at a time, however many threads want some: what keeps memory from growing with the cores."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from collections import deque
@@ -64,15 +63,3 @@ class Budget:
 
     def _has_room(self, amount: int) -> bool:
         return self._taken == 0 or self._taken + amount <= self.total
-
-
-def give_back_memory() -> None:
-    """Hands memory that was freed back to the system; nothing where the C library is not glibc, which alone keeps so much.
-
-    Of what a process holds after a detector's network was made ready, that is nearly half.
-    """
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return
-    trim(0)
