@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unmask.face.crop import cut
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from unmask.finding import Box
 
 # Of the heatmap as a whole, where it is laid over a face; the web page's slider begins here, too.
 OPACITY = 0.55
@@ -66,6 +70,20 @@ def overlay(pixels: NDArray[np.uint8], heatmap: NDArray[np.float32], opacity: fl
     steps = levels(heatmap, width, height)
     weight = (np.frombuffer(ALPHA, np.uint8)[steps] * (opacity / 255.0))[:, :, None]
     return np.asarray(np.rint(pixels * (1.0 - weight) + _inferno(steps) * weight), np.uint8)
+
+
+def lay_over(pixels: NDArray[np.uint8], crop: Box, heatmap: NDArray[np.float32]) -> None:
+    """Lays a face's heatmap over the picture that the face was cut from, in its place.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB; changed.
+        crop: What was cut; it may leave the picture.
+        heatmap: (h, w), 0..1, of the crop.
+    """
+    over, (height, width) = overlay(cut(pixels, crop), heatmap), pixels.shape[:2]
+    left, top = max(crop.left, 0), max(crop.top, 0)
+    right, bottom = min(crop.left + crop.width, width), min(crop.top + crop.height, height)
+    pixels[top:bottom, left:right] = over[top - crop.top : bottom - crop.top, left - crop.left : right - crop.left]
 
 
 def levels(heatmap: NDArray[np.float32], width: int, height: int) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from unmask.explain.heatmap import WHAT_IT_IS, colour, overlay
+from unmask.explain.heatmap import WHAT_IT_IS, colour, lay_over
 from unmask.image.align import alignment, laid_over
 from unmask.image.resize import shrink
 
@@ -71,17 +71,9 @@ def _plain_and_heated(examined: Examined) -> tuple[NDArray[np.uint8], NDArray[np
     """A picture, and the same with the heatmap of each face over it."""
     assert examined.pixels is not None  # it was read
     heated = examined.pixels.copy()
-    height, width = heated.shape[:2]
     for face in examined.finding.faces:
-        if face.heatmap is None:
-            continue
-        crop = face.crop
-        left, top = max(crop.left, 0), max(crop.top, 0)
-        right, bottom = min(crop.left + crop.width, width), min(crop.top + crop.height, height)
-        whole = np.zeros((crop.height, crop.width, 3), np.uint8)
-        inside = np.s_[top - crop.top : bottom - crop.top, left - crop.left : right - crop.left]
-        whole[inside] = heated[top:bottom, left:right]
-        heated[top:bottom, left:right] = overlay(whole, face.heatmap)[inside]
+        if face.heatmap is not None:
+            lay_over(heated, face.crop, face.heatmap)
     return examined.pixels, heated
 
 

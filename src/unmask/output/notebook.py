@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unmask.errors import UnmaskError
-from unmask.explain.heatmap import overlay
-from unmask.face.crop import cut
+from unmask.explain.heatmap import lay_over
 from unmask.finding import Box, ClipFinding, Finding
 from unmask.output import evidence, wording
 from unmask.output.clip_html import jpeg_url
@@ -54,7 +53,8 @@ def drawn(finding: Finding, *, heatmaps: bool) -> NDArray[np.uint8]:
     scale = pixels.shape[1] / finding.image.width
     if heatmaps:
         for face in finding.faces:
-            _lay_over(pixels, face, scale)
+            if face.heatmap is not None:
+                lay_over(pixels, _scaled(face.crop, scale), face.heatmap)
     page = Image.fromarray(pixels)
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(18)
@@ -175,17 +175,6 @@ def _row(finding: Finding | ClipFinding) -> dict[str, Any]:
         "failure": finding.failure.code if finding.failure else None,
         "message": finding.failure.message if finding.failure else None,
     }
-
-
-def _lay_over(pixels: NDArray[np.uint8], face: FaceFinding, scale: float) -> None:
-    box = _scaled(face.crop, scale)
-    if face.heatmap is None:
-        return
-    over = overlay(cut(pixels, box), face.heatmap)
-    height, width = pixels.shape[:2]
-    left, top = max(box.left, 0), max(box.top, 0)
-    right, bottom = min(box.left + box.width, width), min(box.top + box.height, height)
-    pixels[top:bottom, left:right] = over[top - box.top : bottom - box.top, left - box.left : right - box.left]
 
 
 def _scaled(box: Box, scale: float) -> Box:
