@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from unmask.cli.options import PATH, clip_options, detector_options, load, sampling_of
+from unmask.cli.options import FAIL_ON, PATH, QUIET, clip_options, detector_options, load, sampling_of
 from unmask.cli.say import EXIT_FAILED_ON, EXIT_INTERRUPTED, EXIT_NO_ANSWER, say
 from unmask.errors import UnmaskError
 
@@ -37,13 +37,8 @@ if TYPE_CHECKING:
     "--fetch", is_flag=True, help="Fetch what PATHS name by http or https; without this nothing is ever fetched."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a table or page of an earlier run.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["fake", "unsure", "no-face"]),
-    multiple=True,
-    help="Exit with 3 if any picture or clip gets this answer. May be given more than once.",
-)
+@QUIET
+@FAIL_ON
 @clip_options
 @detector_options
 def check(

@@ -18,6 +18,14 @@ POLICY = click.option("--policy", help="Thresholds of the detector to decide by,
 BUNDLE = click.option("--bundle", type=PATH, help="Folder of a detector. [default: the shipped one]")
 SPLIT = click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
 
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+FAIL_ON = click.option(
+    "--fail-on",
+    type=click.Choice(["fake", "unsure", "no-face"]),
+    multiple=True,
+    help="Exit with 3 if any picture or clip gets this answer. May be given more than once.",
+)
+
 
 def out_folder(folder: str, what: str) -> Callable[..., Any]:
     """The option `--out`, which names a folder for what a verb writes."""

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from unmask.cli.options import PATH, clip_options, detector_options, load, out_folder, sampling_of
+from unmask.cli.options import FAIL_ON, PATH, QUIET, clip_options, detector_options, load, out_folder, sampling_of
 from unmask.cli.say import EXIT_FAILED_ON, EXIT_INTERRUPTED, EXIT_NO_ANSWER, say
 
 if TYPE_CHECKING:
@@ -32,13 +32,8 @@ WORKERS = click.option(
 @click.option("--ray", metavar="local|ADDRESS", help="Work on Ray: started here, or a cluster's address.")
 @WORKERS
 @click.option("--json-lines", "lines", metavar="FILE", help="Also add each row to this file; - to print it.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["fake", "unsure", "no-face"]),
-    multiple=True,
-    help="Exit with 3 if any picture or clip gets this answer. May be given more than once.",
-)
+@QUIET
+@FAIL_ON
 @clip_options
 @detector_options
 def scan(
