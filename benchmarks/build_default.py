@@ -20,24 +20,9 @@ from pathlib import Path
 import tomli_w
 
 from machine import ROOT
+from unmask.train.config import PRESETS
 
-SIDE = 224
-SETTINGS = {
-    "model": "clip_vit_b16",
-    "size": SIDE,
-    "blocks": 9,
-    "tune": "frozen",
-    "feature_copies": 2,
-    "augment": "delivery",
-    "blend": 0.2,
-    "localise": 0.1,
-    "epochs": 4,
-    "batch_size": 64,
-    "optimizer": "adamw",
-    "weight_decay": 0.01,
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-}
+SETTINGS = PRESETS["best"]
 LABEL = {
     "--name": "unmask-clip",
     "--detector-version": "10",
@@ -62,7 +47,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     prepared, run, bundle = (work / name for name in ("prepared", "run", "bundle"))
 
-    _run("prepare", given.faces, "--out", prepared, "--size", SIDE)
+    _run("prepare", given.faces, "--out", prepared, "--size", SETTINGS["size"])
     if run.exists():
         _run("train", "--resume", run)
     else:
