@@ -53,15 +53,10 @@ def prepare(
     in the manifest with the reason. Of clips, frames are taken as pictures. Stopped half-way, the same command goes on
     where it was.
     """
-    from unmask.data.layout import find_layout
     from unmask.data.prepare import prepare as run
-    from unmask.data.split import parse_shares, split_folders
+    from unmask.data.split import parse_shares
     from unmask.output.progress import Progress
 
-    shares = parse_shares(split) if split is not None else None
-    layout = split_folders(dataset, shares)[0] if shares else find_layout(dataset)
-    for note in layout.notes:
-        say(f"note: {note}", err=True)
     try:
         with Progress() as show:
             prepared = run(
@@ -70,9 +65,10 @@ def prepare(
                 size=size,
                 crop="face" if crop == "face" else "none",
                 frames_per_clip=frames,
-                shares=shares,
+                shares=parse_shares(split) if split is not None else None,
                 workers=workers,
                 progress=lambda done, total: show("preparing", done, total),
+                on_note=lambda note: say(f"note: {note}", err=True),
                 overwrite=overwrite,
             )
     except KeyboardInterrupt:

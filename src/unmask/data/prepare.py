@@ -79,20 +79,21 @@ def prepare(
     shares: Sequence[int] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
     overwrite: bool = False,
 ) -> Prepared:
     """Prepares a dataset for training.
 
     Args:
         dataset: Folder of the layout `Train|Validation|Test / Real|Fake`, or what `find_layout` understands.
-        out: Folder to write `<Split>.npy`, `manifest.csv`, `facts.csv` and `prepared.json` to. A job that was
-            interrupted there goes on; a finished one with the same files and settings is returned as it is.
+        out: Folder to write to. An interrupted job goes on; a finished one of the same files and settings is returned as it is.
         size: Side of the pictures in pixels, 16..1024.
         crop: `none` takes the whole picture; `face` the largest face, and rejects pictures and frames without one.
         frames_per_clip: Taken of each clip, evenly spread, 1..2000; all of a clip that has fewer.
         shares: Of Train, Validation and Test, for a dataset of two folders, Real and Fake; see `unmask.data.split`.
         workers: Pictures or clips at a time; None for one a core.
         progress: Called with (files done, files in all) as blocks finish.
+        on_note: Told what a person should know of the layout.
         overwrite: Replace what another job left in `out`, and what `unmask audit` wrote about it.
 
     Raises:
@@ -105,12 +106,11 @@ def prepare(
     if crop not in ("none", "face"):
         raise UnmaskError(f"There is no crop {crop!r}.", hint="Use none or face.", code="bad-crop")
     if not 1 <= frames_per_clip <= CLIP_LIMITS.max_sampled:
-        raise UnmaskError(
-            f"{frames_per_clip} frames of each clip are not possible.",
-            hint=f"Choose 1 to {CLIP_LIMITS.max_sampled:,}.",
-            code="bad-frames",
-        )
+        hint = f"Choose 1 to {CLIP_LIMITS.max_sampled:,}."
+        raise UnmaskError(f"{frames_per_clip} frames of each clip are not possible.", hint=hint, code="bad-frames")
     layout, files = find_files(dataset, shares)
+    for note in layout.notes:
+        on_note(note)
     fingerprint = _fingerprint(layout, files, size, crop, frames_per_clip)
     finished = _finished(out, fingerprint)
     if finished and not (out / JOURNAL).exists():
