@@ -106,6 +106,7 @@ class _Worker:
 
         rows = []
         for packed in batch["work"]:
+            # Packed above, by the program that started this one, and brought by Ray: its columns hold bytes, not objects.
             piece: Work = pickle.loads(packed)
             for row in self._judges.rows(piece.items(), self._known.get):
                 rows.append(row)
