@@ -18,7 +18,7 @@ def test_reals_are_worn_and_fakes_made_small(validation):
     from unmask.export.worn import DELIVERIES, SMALL, small_fakes, worn_reals
 
     worn, small = worn_reals(validation), small_fakes(validation)
-    assert tuple(worn) == DELIVERIES
+    assert tuple(worn) == (*DELIVERIES, *(f"once {side} px" for side in SMALL))
     assert tuple(small) == tuple(f"{side} px" for side in SMALL)
     for label, sources in ((0, worn), (1, small)):
         for source in sources.values():

@@ -22,18 +22,20 @@ Pixels = NDArray[np.uint8]
 
 # Of real pictures, by the names of `DEGRADATIONS`.
 DELIVERIES = ("video frame CRF 32", "video frame CRF 40", "messenger", "blur 1 px")
-# Of fake ones: sides that the crop of a face once had, pixels. A face of 40 px has a crop of 52.
+# Of both: sides that the crop of a face once had, pixels. A face of 40 px has a crop of 52.
 SMALL = (52, 64, 96)
 # At most so many pictures, from all over the split, of real ones and of fake ones.
 REALS, FAKES = 400, 200
 
 
 def worn_reals(source: Source) -> dict[str, Source]:
-    """Real pictures of a split after each of `DELIVERIES`; at most `REALS`, of the same size."""
+    """Real pictures of a split after each of `DELIVERIES`, and as small as each of `SMALL`; at most `REALS`, of the same size."""
     if source.size < LIMITS.min_side:  # none is read, whatever way it came
         return {}
-    changes = {degradation.name: degradation.change for degradation in DEGRADATIONS}
-    return {name: _changed(source, 0, REALS, changes[name]) for name in DELIVERIES}
+    known = {degradation.name: degradation.change for degradation in DEGRADATIONS}
+    changes = {name: known[name] for name in DELIVERIES}
+    changes |= {f"once {side} px": partial(_small, side=side) for side in SMALL}
+    return {name: _changed(source, 0, REALS, change) for name, change in changes.items()}
 
 
 def small_fakes(source: Source) -> dict[str, Source]:
