@@ -126,7 +126,10 @@ def test_the_norms_alone_learn(model):
     from unmask.train.stages import prepare_model, stages_of
 
     config = make_config(data="here", model="clip_vit_b16", tune="norms")
-    prepare_model(model, stages_of(config)[0], config, 1)
+    head_alone, norms_too = stages_of(config)
+    prepare_model(model, head_alone, config, 1)
+    assert not any(layer.trainable for layer in backbone_layers(model))
+    prepare_model(model, norms_too, config, 1)
     learning = [layer for layer in backbone_layers(model) if layer.trainable and layer.trainable_variables]
     assert {type(layer) for layer in learning} == {layers.LayerNormalization}
     assert len(learning) == 4

@@ -28,6 +28,13 @@ def test_a_run_that_was_balanced_goes_on_with_hard_examples(prepared, hard, tmp_
     assert continued(tmp_path, hard).balance == 0
 
 
+@pytest.mark.parametrize("first", [{"tune": "norms", "epochs": 3}, {"tune": "frozen", "feature_copies": 2}])
+def test_what_learned_before_learns_on_from_hard_examples(prepared, hard, tmp_path, first):
+    write_config(tmp_path / "run.toml", make_config(data=str(prepared), model="clip_vit_b16", **first))
+    then = continued(tmp_path, hard)
+    assert (then.tune, then.epochs, then.frozen_epochs, then.feature_copies) == (first["tune"], 1, 0, 0)
+
+
 def test_an_epoch_has_the_hard_ones_and_as_many_others():
     choose = with_rehearsal(np.array([7, 3]), 48)
     order = choose(0, np.random.default_rng(0))

@@ -266,7 +266,7 @@ def test_one_epoch_of_a_run_in_two_stages_can_be_mined_and_gone_on_with(
     with pytest.raises(StoppedError):
         mining.mine(tmp_path / "run", mined / "data", tmp_path / "out", epochs=1)
     config = read_config(tmp_path / "out" / "part-1" / "run.toml")
-    assert (config.tune, config.learning_rate) == ("all", first.fine_tune_learning_rate)
+    assert (config.tune, config.epochs, config.frozen_epochs) == ("fine-tune", 1, 0)
 
 
 @pytest.mark.train

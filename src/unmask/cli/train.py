@@ -56,8 +56,8 @@ _GROUPS = {
 @click.option(
     "--tune",
     type=click.Choice(["all", "frozen", "norms", "fine-tune"]),
-    help="What learns: everything; the head on a still backbone; the head and the backbone's layer norms; or the head first "
-    "and then everything. [default: all]",
+    help="What learns: everything; the head on a still backbone; or the head first, and then the backbone's layer norms too, or "
+    "everything. [default: all]",
 )
 @click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
 @click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")

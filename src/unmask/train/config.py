@@ -33,16 +33,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "best": {
         "model": _TRANSFORMER,
         "size": 224,
-        "tune": "frozen",
-        "feature_copies": 2,
+        "tune": "norms",
         "augment": "delivery",
         "blend": 0.2,
         "localise": 0.1,
-        "epochs": 4,
-        "batch_size": 64,
+        "epochs": 2,
         "optimizer": "adamw",
         "weight_decay": 0.01,
         "learning_rate": 1e-3,
+        "fine_tune_learning_rate": 3e-4,
         "schedule": "cosine",
     },
 }
@@ -64,14 +63,14 @@ class TrainConfig(BaseModel):
     backbone_weights: str = "none"
     # How many of a transformer's blocks there are, from the first on; None: as many as the architecture takes by itself.
     blocks: Annotated[int, Field(ge=1, le=12)] | None = None
-    # What learns: everything; the head on a still backbone; the head and the backbone's layer normalisations; or the head first
-    # and then everything.
+    # What learns: everything; the head on a still backbone; or the head first and then everything (fine-tune), or the head and
+    # the backbone's layer normalisations (norms).
     tune: Literal["all", "frozen", "norms", "fine-tune"] = "all"
     # frozen only, of a transformer: the backbone is asked once about so many changed copies of every picture (of several, the
     # first is as it is), and the head learns from what is kept; 0 asks it anew in each epoch. See unmask.train.kept_features.
     feature_copies: Annotated[int, Field(ge=0)] = 0
-    # fine-tune only: epochs of the first stage, and the learning rate of the second.
-    frozen_epochs: Positive = 1
+    # fine-tune and norms: epochs of the head alone, and the learning rate after them.
+    frozen_epochs: Annotated[int, Field(ge=0)] = 1
     fine_tune_learning_rate: Rate = 1e-4
     # frozen: the backbone's BatchNorm keeps its statistics, which suits pretrained weights and short runs. moving: it
     # learns new ones with `batch_norm_momentum`; Keras' 0.999 would need thousands of steps to follow.
@@ -130,7 +129,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.tune == "fine-tune" and self.frozen_epochs >= self.epochs:
+        if self.tune in ("fine-tune", "norms") and self.frozen_epochs >= self.epochs:
             raise ValueError(f"frozen_epochs {self.frozen_epochs} leaves nothing of {self.epochs} epochs to fine-tune")
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError("weight_decay needs the optimizer adamw")
@@ -240,7 +239,9 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
     lower = {
         "epochs": 1,
         "learning_rate": first.fine_tune_learning_rate,
-        "tune": "all" if first.tune != "frozen" else "frozen",
+        "frozen_epochs": 0,
+        # Hard examples are asked for anew: what was kept is of all pictures.
+        "feature_copies": 0,
         # Hard examples and rehearsal make the epoch; there is nothing left to balance.
         "balance": 0.0,
     }

@@ -239,7 +239,9 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                             save_checkpoint(checkpoint, learner, state)
 
                     _take_average(kept, model, learner, config, batches, epoch)
-                    logits = seen.judge(after_tower(kept)) if config.feature_copies else judge(kept, data.validation)
+                    # A model that sees whole pictures judges in the precision it learns in, which is faster than float32.
+                    judging = kept if config.crop or config.ema else model
+                    logits = seen.judge(after_tower(kept)) if config.feature_copies else judge(judging, data.validation)
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
                     rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))

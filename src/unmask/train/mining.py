@@ -147,10 +147,8 @@ def _shorter(config: TrainConfig, data: Path, epochs: int | None) -> TrainConfig
         "hard": None,
         "epochs": epochs or config.epochs,
     }
-    # Fewer epochs than the run's may leave nothing for its second stage, or for the first.
-    settings["frozen_epochs"] = max(1, min(config.frozen_epochs, settings["epochs"] - 1))
-    if config.tune == "fine-tune" and settings["epochs"] == 1:
-        settings |= {"tune": "all", "learning_rate": config.fine_tune_learning_rate}
+    # Fewer epochs than the run's may leave nothing for its second stage.
+    settings["frozen_epochs"] = min(config.frozen_epochs, settings["epochs"] - 1)
     return config.model_copy(update=settings)
 
 

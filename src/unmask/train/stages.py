@@ -37,13 +37,11 @@ class Stage:
 
 def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
     """One stage, or two for fine-tuning: the head first, so that its random start does not spoil the backbone."""
-    if config.tune != "fine-tune":
-        return (Stage(0, config.epochs, config.tune in ("all", "norms"), config.learning_rate),)
+    if config.tune in ("all", "frozen"):
+        return (Stage(0, config.epochs, config.tune == "all", config.learning_rate),)
     turn = config.frozen_epochs
-    return (
-        Stage(0, turn, False, config.learning_rate),
-        Stage(turn, config.epochs, True, config.fine_tune_learning_rate),
-    )
+    then = Stage(turn, config.epochs, True, config.fine_tune_learning_rate)
+    return (Stage(0, turn, False, config.learning_rate), then) if turn else (then,)
 
 
 def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> Any:
