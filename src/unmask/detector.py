@@ -234,6 +234,8 @@ def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
     options.log_severity_level = 3
     # Between two pictures nothing should spin: other threads have decoding to do.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Kernels in 8 bits become float32 now, and not at every run.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         session = onnxruntime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:

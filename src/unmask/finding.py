@@ -187,13 +187,12 @@ class ClipFacts:
     Attributes:
         format: The container, such as "mp4", or GIF, PNG, WEBP.
         codec: How its frames are packed, such as "h264".
-        width: Of a frame as it is shown, pixels.
-        height: Of a frame as it is shown, pixels.
+        width, height: Of a frame as it is shown, pixels.
         frames: How many it has.
         duration: From the first frame to the end of the last, in seconds.
         frame_rate: Frames a second, on average.
-        file_bytes: Size of the file.
-        sha256: Of the file.
+        file_bytes, sha256: Of the file.
+        marks: Where the file says itself that it was made or edited by AI.
     """
 
     format: str
@@ -205,6 +204,7 @@ class ClipFacts:
     frame_rate: float
     file_bytes: int
     sha256: str
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def test_kernels_of_fewer_bits_are_shuffled_too(
         return {one.name: numpy_helper.to_array(one) for one in found}
 
     kept = weights(detector)
-    before = kept["kernel_half"] if bits == 16 else kept["kernel_whole"] * kept["kernel_factor"]
+    before = kept["kernel_half"] if bits == 16 else kept["kernel_whole"] * kept["kernel_factor"].reshape(-1, 1, 1, 1)
     after = weights(shuffled(detector, "all convolutions"))
     # What kernels are made of is gone, so that nothing multiplies them again.
     parts = {f"{name}_{part}" for name in ("kernel", "dense") for part in ("half", "whole", "factor")}

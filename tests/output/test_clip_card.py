@@ -1,11 +1,15 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
+from unmask.origin import Mark
 from unmask.output.clip_card import clip_card, timeline
 from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
+from unmask.output.evidence import MARK_MEANS, clip_as_text
+from unmask.output.terminal import line
 from unmask.output.timeline_chart import HEIGHT, WIDTH, timeline_chart
 from unmask.output.wording import clip_remarks, clip_text, counted, time_text
 from unmask.verdict import Thresholds, decide
@@ -73,6 +77,30 @@ def test_a_remark_of_half_of_the_samples_is_made_once_for_a_person():
 def test_the_facts_of_a_clip_in_words():
     text = clip_text(finding([]).clip, 32)
     assert text == "mp4, h264, 640 x 480, 1:00.0, 25 frames a second, 2.0 MB; 32 of 1,500 frames looked at"
+
+
+def test_what_the_file_says_of_itself_stands_above_the_verdict(toy_detector):
+    mark = Mark("made", "ComfyUI", "Metadata prompt", "{}")
+    plain = finding([person([0.5] * 4)])
+    marked = replace(plain, clip=replace(plain.clip, marks=(mark,)))
+    sentence, quote = "The file itself says that it was made by AI: ComfyUI (Metadata prompt).", "Metadata prompt: “{}”"
+
+    def card(one):
+        console = Console(width=100, file=io.StringIO())
+        console.print(clip_card(one, THRESHOLDS, details=""))
+        return console.file.getvalue()
+
+    text, page = clip_as_text(marked, toy_detector, THRESHOLDS), marked._repr_html_()
+    for shown in (card(marked), text):
+        assert shown.index(sentence) < shown.index(quote) < shown.index("UNSURE")
+        assert MARK_MEANS in shown
+    assert sentence in page
+    assert "says that it was made by AI" in line(marked).plain
+    place = CSV_COLUMNS.index("marks")
+    assert {row[place] for row in clip_rows(marked)} == {"made: ComfyUI (Metadata prompt)"}
+    assert {row[place] for row in clip_rows(replace(marked, people=()))} == {"made: ComfyUI (Metadata prompt)"}
+    for shown in (card(plain), clip_as_text(plain, toy_detector, THRESHOLDS), plain._repr_html_(), line(plain).plain):
+        assert "made by AI" not in shown
 
 
 def test_pictures_and_clips_are_counted_apart():

@@ -39,6 +39,7 @@ def video(
     rotation: int | None = None,
     options: dict[str, str] | None = None,
     muxer: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
     audio: int = 0,
     subtitles: bool = False,
     streams: int = 1,
@@ -58,6 +59,7 @@ def video(
         rotation: By which a player turns it, in degrees.
         options: For the encoder.
         muxer: For the container.
+        tags: What the file says of itself.
         audio: Seconds of silence beside it.
         subtitles: Whether there is a stream of text.
         streams: Of video; each further one is half as large.
@@ -68,6 +70,7 @@ def video(
 
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=muxer or {}) as output:
+        output.metadata.update(tags or {})
         clock = Fraction(1, max(1000, rate))
         made = []
         for number in range(streams):

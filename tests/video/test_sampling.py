@@ -29,6 +29,14 @@ def test_a_frame_that_is_shown_long_is_chosen_once():
     assert choose(times, every=3.0).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("options", [{}, {"frames": 32}, {"every": 1.0}, {"frames": 32, "every": 2.0}])
+def test_a_part_between_two_frames_holds_the_one_that_is_shown(options):
+    times = np.array([0.0, 2.0, 4.0])
+    assert choose(times, start=2.5, end=3.5, **options).tolist() == [1]
+    assert choose(times, start=5.9, **options).tolist() == [2]
+    assert choose(times, start=6.1, **options).tolist() == []
+
+
 def test_one_frame_and_none():
     assert choose(np.zeros(1), frames=32).tolist() == [0]
     assert choose(np.zeros(0), frames=32).tolist() == []

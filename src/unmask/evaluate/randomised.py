@@ -79,6 +79,10 @@ def _unpack(graph: Any) -> None:
         )
         if to_float and node.input[0] in kept:
             made[node.output[0]] = numpy_helper.to_array(kept[node.input[0]]).astype(np.float32)
+        elif node.op_type == "DequantizeLinear" and set(node.input) <= kept.keys():
+            whole, factor = (numpy_helper.to_array(kept[name]) for name in node.input)
+            (axis,) = (attribute.i for attribute in node.attribute if attribute.name == "axis")
+            made[node.output[0]] = whole * np.moveaxis(factor.reshape(-1, *[1] * (whole.ndim - 1)), 0, axis)
         elif node.op_type == "Mul" and node.input[0] in made and node.input[1] in kept:
             made[node.output[0]] = made[node.input[0]] * numpy_helper.to_array(kept[node.input[1]])
         else:

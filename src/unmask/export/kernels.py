@@ -7,7 +7,8 @@ a factor that each output channel has for itself, so it is off by 0.4 % of its c
 of weights by channel: Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper", 2018). The
 kernels of depthwise convolutions, few numbers that lie far apart, stay in 16 bits then.
 
-The graph holds them so, with a `Cast`, and in 8 bits a `Mul`, behind each, which the runtime does once, when it loads them.
+The graph holds them so, with a `Cast` behind each, in 8 bits a `DequantizeLinear`, which the runtime does once, when it loads
+them. It is not a `Cast` and a `Mul`: what each of the two gives would be kept until all kernels are done, in twice the memory.
 """
 
 from __future__ import annotations
@@ -66,11 +67,9 @@ def pack_kernels(graph: bytes, bits: KernelBits) -> bytes:
         if bits == 8 and axis is not None:
             whole, factor = _in_eight(kernel, axis)
             weight.CopyFrom(numpy_helper.from_array(whole, f"{name}_whole"))
-            factors.append(numpy_helper.from_array(factor, f"{name}_factor"))
-            nodes += [
-                helper.make_node("Cast", [f"{name}_whole"], [f"{name}_float"], f"{name}_cast", to=TensorProto.FLOAT),
-                helper.make_node("Mul", [f"{name}_float", f"{name}_factor"], [name], f"{name}_mul"),
-            ]
+            factors.append(numpy_helper.from_array(factor.reshape(-1), f"{name}_factor"))
+            names = [f"{name}_whole", f"{name}_factor"]
+            nodes.append(helper.make_node("DequantizeLinear", names, [name], f"{name}_dequantize", axis=axis))
         elif np.abs(kernel).max() <= np.finfo(np.float16).max:
             weight.CopyFrom(numpy_helper.from_array(kernel.astype(np.float16), f"{name}_half"))
             nodes.append(helper.make_node("Cast", [f"{name}_half"], [name], f"{name}_cast", to=TensorProto.FLOAT))

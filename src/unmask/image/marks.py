@@ -22,7 +22,7 @@ from itertools import islice
 from unmask.image.exif import one_line
 from unmask.image.generators import named_as_credit, named_as_tool
 from unmask.image.manifest import read_manifest
-from unmask.image.said import Text, read_said
+from unmask.image.said import Said, Text, read_said
 from unmask.origin import Mark, Says
 
 SOURCE_TYPES: dict[str, Says] = {
@@ -34,10 +34,12 @@ _SOURCE_TYPE_NAMES = ("DigitalSourceType", "DigitalSourceFileType")  # the secon
 _TOOLS = frozenset({
     ("EXIF", "Software"), ("EXIF", "Make"), ("XMP", "CreatorTool"), ("XMP", "Software"), ("XMP", "Make"),
     ("IPTC", "Program"), ("PNG text", "Software"), ("PNG text", "Source"),
+    ("Metadata", "encoder"), ("Metadata", "software"), ("Metadata", "make"),
 })  # fmt: skip
 _CREDITS = frozenset({
     ("EXIF", "Artist"), ("XMP", "Artist"), ("XMP", "creator"), ("XMP", "Credit"), ("XMP", "Source"), ("IPTC", "Byline"),
     ("IPTC", "Credit"), ("IPTC", "Source"), ("PNG text", "Author"), ("PNG text", "Credit"),
+    ("Metadata", "artist"), ("Metadata", "author"),
 })  # fmt: skip
 _PNG_NAMES = {
     "invokeai_metadata": "InvokeAI", "invokeai_graph": "InvokeAI", "invokeai_workflow": "InvokeAI", "sd-metadata": "InvokeAI",
@@ -62,7 +64,11 @@ def read_marks(format_name: str, data: bytes) -> tuple[Mark, ...]:
     Returns:
         Each kind of mark once, at most 8; empty where there is none, which means nothing.
     """
-    said = read_said(format_name, data)
+    return marks_of(read_said(format_name, data))
+
+
+def marks_of(said: Said) -> tuple[Mark, ...]:
+    """As `read_marks`, of what a file says, whatever its format."""
     marks = [mark for text in said.texts if (mark := _mark_of(text, said.texts))]
     marks += read_manifest(said.manifest, SOURCE_TYPES)
     once = {(mark.says, mark.generator, mark.where): mark for mark in reversed(marks)}

@@ -37,7 +37,7 @@ class Text:
     """A text in a file.
 
     Attributes:
-        holder: "PNG text", "EXIF", "XMP", "IPTC", "JPEG comment" or "GIF comment".
+        holder: "PNG text", "EXIF", "XMP", "IPTC", "JPEG comment", "GIF comment" or, of clips, "Metadata".
         name: What it is called there; empty for comments.
         words: The text.
     """

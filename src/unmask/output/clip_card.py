@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unmask.finding import ClipFinding, PersonFinding, Verdict
+from unmask.output.evidence import MARK_MEANS, mark_quotes, mark_sentences
 from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.wording import (
     MARKS,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from unmask.finding import Finding
     from unmask.verdict import Thresholds
 
 # So that a person's line fits into 80 columns.
@@ -58,6 +60,8 @@ def clip_card(
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
+    for row in mark_rows(finding):
+        lines.add_row(row)
     if finding.verdict is not None and finding.score is not None:
         verdict = finding.verdict
         lines.add_row(Text(f"{MARKS[verdict]} {verdict.upper()}", style=f"bold {COLOURS[verdict]}"))
@@ -87,6 +91,14 @@ def clip_card(
     lines.add_row(Text(printable(details), style="dim"))
     title = escape(end_of(printable(finding.path or "clip")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
+
+
+def mark_rows(finding: Finding | ClipFinding) -> list[Text]:
+    """What the file says of being made by AI, above the verdict; empty where it says nothing."""
+    sentences = mark_sentences(finding)
+    rows = [Text(printable(sentence), style="bold reverse") for sentence in sentences]
+    rows += [Text(printable(quote), style="dim") for quote in mark_quotes(finding)]
+    return [*rows, Text(MARK_MEANS), Text("")] if sentences else []
 
 
 def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thresholds) -> Text:

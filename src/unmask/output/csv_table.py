@@ -144,7 +144,7 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
     if not finding.people:
         count = "" if finding.status is Status.UNREADABLE else 0
         yield [
-            *_answer(finding.path, finding.status, finding.verdict, finding.score),
+            *_answer(finding.path, finding.status, finding.verdict, finding.score, mark_cell(finding)),
             count,
             *_box(None),
             *_file(finding.clip),
@@ -156,7 +156,7 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
     for number, person in enumerate(finding.people, start=1):
         for moment in person.moments:
             yield [
-                *_answer(finding.path, finding.status, moment.face.verdict, moment.face.score),
+                *_answer(finding.path, finding.status, moment.face.verdict, moment.face.score, mark_cell(finding)),
                 1,
                 *_box(moment.face),
                 *_file(finding.clip),
@@ -167,9 +167,7 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
             ]
 
 
-def _answer(
-    path: str | None, status: Status, verdict: Verdict | None, score: float | None, marks: str = ""
-) -> list[object]:
+def _answer(path: str | None, status: Status, verdict: Verdict | None, score: float | None, marks: str) -> list[object]:
     return [_safe_cell(path or ""), status.value, marks, verdict.value if verdict else "", _number(score)]
 
 

@@ -28,7 +28,7 @@ from unmask.output.wording import (
 if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.finding import Finding
-    from unmask.origin import Mark, Provenance, Says
+    from unmask.origin import Mark, Says
     from unmask.verdict import Thresholds
 
 CREDENTIALS = "Content Credentials"
@@ -46,35 +46,32 @@ SAYS_IN_SHORT: dict[Says, str] = {
 MARK_MEANS = "Such a mark can be forged or taken out, and is no part of the score."
 
 
-def mark_sentences(finding: Finding) -> list[str]:
+def mark_sentences(finding: Finding | ClipFinding) -> list[str]:
     """What the file says of being made by AI, one sentence for each kind of statement; empty where it says nothing.
 
     Args:
-        finding: Of one picture.
+        finding: Of one picture or clip.
     """
-    marks = finding.image.marks if finding.image else ()
     return [
         f"{sentence}: {', '.join(places)}."
         for says, sentence in SAYS.items()
-        if (places := [_place(mark, finding.provenance) for mark in marks if mark.says == says])
+        if (places := [_place(mark, finding) for mark in _marks(finding) if mark.says == says])
     ]
 
 
-def mark_quotes(finding: Finding) -> list[str]:
+def mark_quotes(finding: Finding | ClipFinding) -> list[str]:
     """Where each mark stands, and the words themselves."""
-    return [f"{mark.where}: “{mark.words}”" for mark in (finding.image.marks if finding.image else ())]
+    return [f"{mark.where}: “{mark.words}”" for mark in _marks(finding)]
 
 
-def mark_codes(finding: Finding) -> list[str]:
+def mark_codes(finding: Finding | ClipFinding) -> list[str]:
     """The same for a line of a table."""
-    marks = finding.image.marks if finding.image else ()
-    return list(dict.fromkeys(SAYS_IN_SHORT[mark.says] for mark in marks))
+    return list(dict.fromkeys(SAYS_IN_SHORT[mark.says] for mark in _marks(finding)))
 
 
-def mark_cell(finding: Finding) -> str:
+def mark_cell(finding: Finding | ClipFinding) -> str:
     """The same for a table's cell: `made: Stable Diffusion (PNG text 'parameters')`, one behind the other."""
-    marks = finding.image.marks if finding.image else ()
-    return "; ".join(f"{mark.says}: {_place(mark, finding.provenance)}" for mark in marks)
+    return "; ".join(f"{mark.says}: {_place(mark, finding)}" for mark in _marks(finding))
 
 
 def file_facts(finding: Finding) -> list[tuple[str, str]]:
@@ -119,9 +116,7 @@ def as_text(finding: Finding, detector: Detector) -> str:
         finding: Of one picture.
         detector: The one that judged it.
     """
-    lines = [f"Picture: {finding.path or 'picture'}"]
-    if sentences := mark_sentences(finding):
-        lines += [*sentences, *mark_quotes(finding), MARK_MEANS]
+    lines = [f"Picture: {finding.path or 'picture'}", *_mark_lines(finding)]
     if finding.verdict is not None and finding.score is not None:
         thresholds = detector.thresholds
         lines += [
@@ -152,7 +147,7 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
         detector: The one that judged it.
         thresholds: For people in clips.
     """
-    lines = [f"Clip: {finding.path or 'clip'}"]
+    lines = [f"Clip: {finding.path or 'clip'}", *_mark_lines(finding)]
     if finding.verdict is not None and finding.score is not None:
         lines += [
             f"Verdict: {finding.verdict.upper()}",
@@ -181,8 +176,19 @@ def _beside_real(finding: Finding | ClipFinding, detector: Detector) -> list[str
     return [known] if known else []
 
 
-def _place(mark: Mark, credentials: Provenance | None) -> str:
+def _marks(finding: Finding | ClipFinding) -> tuple[Mark, ...]:
+    facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
+    return facts.marks if facts else ()
+
+
+def _mark_lines(finding: Finding | ClipFinding) -> list[str]:
+    sentences = mark_sentences(finding)
+    return [*sentences, *mark_quotes(finding), MARK_MEANS] if sentences else []
+
+
+def _place(mark: Mark, finding: Finding | ClipFinding) -> str:
     where = mark.where
+    credentials = None if isinstance(finding, ClipFinding) else finding.provenance
     if where == CREDENTIALS:
         states = {"valid": "that hold", "invalid": "that do not hold", "unreadable": "that cannot be checked"}
         where += f" {states.get(credentials.state if credentials else '', 'that were not verified')}"

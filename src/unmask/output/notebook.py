@@ -71,7 +71,8 @@ def drawn(finding: Finding, *, heatmaps: bool) -> NDArray[np.uint8]:
 def html(finding: Finding | ClipFinding) -> str:
     """A card for a notebook's cell; of a clip in words only."""
     if isinstance(finding, ClipFinding):
-        return _card(finding, "clip", [], wording.clip_remarks(finding), [("Person", each) for each in finding.people])
+        people = [("Person", each) for each in finding.people]
+        return _card(finding, "clip", [], wording.clip_remarks(finding), people)
     shown = 0 if finding.preview is None else 2 if finding.faces else 1
     pictures = [("Faces", False), ("Heatmaps", True)][:shown]
     return _card(
@@ -80,7 +81,6 @@ def html(finding: Finding | ClipFinding) -> str:
         [(title, jpeg_url(drawn(finding, heatmaps=heatmaps))) for title, heatmaps in pictures],
         wording.remarks(finding),
         [("Face", each) for each in finding.faces],
-        evidence.mark_sentences(finding),
     )
 
 
@@ -90,7 +90,6 @@ def _card(
     pictures: list[tuple[str, str]],
     remarks: list[str],
     parts: Sequence[tuple[str, FaceFinding | PersonFinding]],
-    marks: Sequence[str] = (),
 ) -> str:
     return _template().render(
         finding=finding,
@@ -98,7 +97,7 @@ def _card(
         pictures=pictures,
         remarks=remarks,
         parts=parts,
-        marks=marks,
+        marks=evidence.mark_sentences(finding),
         colours=COLOURS,
         words=wording,
     )
@@ -163,12 +162,13 @@ def _row(finding: Finding | ClipFinding) -> dict[str, Any]:
         file, parts, own = finding.clip, finding.people, {"people": len(finding.people)}
     else:
         file, parts = finding.image, finding.faces
-        own = {"faces": len(finding.faces), "marks": evidence.mark_cell(finding)}
+        own = {"faces": len(finding.faces)}
     codes = [note.code for note in (*finding.notes, *(note for part in parts for note in part.notes))]
     row = {name: getattr(finding, name) for name in ("path", "score", "detector", "policy", "seconds", "checked")}
     row |= {name: getattr(file, name, None) for name in COLUMNS[COLUMNS.index("format") : COLUMNS.index("detector")]}
     return row | {
         **own,
+        "marks": evidence.mark_cell(finding),
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
         "notes": ";".join(dict.fromkeys(codes)),

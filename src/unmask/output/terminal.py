@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from unmask.finding import ClipFinding, FaceFinding, Finding, Status, Verdict
-from unmask.output.clip_card import clip_card, clip_codes
+from unmask.output.clip_card import clip_card, clip_codes, mark_rows
 from unmask.output.documents import Tally
-from unmask.output.evidence import MARK_MEANS, file_facts, mark_codes, mark_quotes, mark_sentences, trace
+from unmask.output.evidence import file_facts, mark_codes, trace
 from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.knowledge import knows
 from unmask.output.ranking import because, by_suspicion
@@ -104,13 +104,8 @@ def card(
     """
     lines = Table.grid(padding=(0, 0))
     lines.add_column(overflow="fold")
-    if sentences := mark_sentences(finding):
-        for sentence in sentences:
-            lines.add_row(Text(printable(sentence), style="bold reverse"))
-        for quote in mark_quotes(finding):
-            lines.add_row(Text(printable(quote), style="dim"))
-        lines.add_row(Text(MARK_MEANS))
-        lines.add_row("")
+    for row in mark_rows(finding):
+        lines.add_row(row)
     if finding.verdict is not None and finding.score is not None:
         lines.add_row(
             Text(f"{MARKS[finding.verdict]} {finding.verdict.upper()}", style=f"bold {COLOURS[finding.verdict]}")
@@ -158,8 +153,8 @@ def line(finding: Finding | ClipFinding) -> Text:
     else:
         notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
         codes = list(dict.fromkeys(note.code for note in notes))
-        if says := mark_codes(finding):
-            text.append(f"  {', '.join(says)}", style="bold reverse")
+    if says := mark_codes(finding):
+        text.append(f"  {', '.join(says)}", style="bold reverse")
     if not moves and finding.faces and all(face.nothing_raised for face in finding.faces):
         codes.append("nothing raised the score: empty heatmap")
     if finding.failure is not None:

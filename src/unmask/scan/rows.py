@@ -57,7 +57,7 @@ def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row
         "verdict": finding.verdict.value if finding.verdict else None,
         "faces": list(_faces(finding)),
         "notes": list(dict.fromkeys(note.code for note in finding.notes)),
-        "marks": "" if isinstance(finding, ClipFinding) else mark_cell(finding),
+        "marks": mark_cell(finding),
         "failure": finding.failure.code if finding.failure else None,
         **(same | file | failure),
     }

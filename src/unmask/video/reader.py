@@ -36,6 +36,7 @@ from unmask.image.file import open_file, printable_name, too_many_bytes
 from unmask.system.cores import available_cores
 from unmask.video.kinds import kind_of_file
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
+from unmask.video.marks import read_clip_marks
 from unmask.video.messages import receive
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from numpy.typing import NDArray
+
+    from unmask.origin import Mark
 
 AHEAD = 2
 """Frames that the decoder is ahead of whoever looks at them."""
@@ -85,6 +88,7 @@ class Clip:
         request: dict[str, Any],
         limits: ClipLimits,
         on_start: Callable[[Callable[[], None]], None] | None = None,
+        marks: tuple[Mark, ...] = (),
     ) -> None:
         self.notes: list[Note] = []
         self._limits, self._name = limits, name
@@ -111,6 +115,7 @@ class Clip:
                 frame_rate=round(facts["frame_rate"], 3),
                 file_bytes=size,
                 sha256=sha256,
+                marks=marks,
             )
         except BaseException:
             self.close()
@@ -262,7 +267,9 @@ def read_clip(
             "threads": threads or min(MOST_THREADS, available_cores()),
             "limits": asdict(limits),
         }
-        return Clip(file, name, request, limits, on_start)
+        marks = read_clip_marks(file, kind)
+        file.seek(0)
+        return Clip(file, name, request, limits, on_start, marks)
 
 
 def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:

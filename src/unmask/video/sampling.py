@@ -67,12 +67,15 @@ def choose(
         numbers: Of the frames themselves, in place of all the rest.
 
     Returns:
-        int64, rising, each once; empty where the part holds no frame.
+        int64, rising, each once; empty where the part begins behind the end.
     """
     if numbers is not None:
         return np.unique([number for number in numbers if 0 <= number < len(times)]).astype(np.int64)
     last, near = np.inf if end is None else end, min(NEAR, usual_step(times) / 4)
     inside = np.flatnonzero((times >= start - near) & (times <= last + near))
+    if not len(inside) and len(times) and start < times[-1] + usual_step(times):
+        # Between two frames the earlier one is shown.
+        return (np.searchsorted(times, [start], side="right") - 1).astype(np.int64)
     if not len(inside) or (every is None and (frames is None or frames >= len(inside))):
         return inside
     begin = max(start, times[inside[0]])
