@@ -112,12 +112,12 @@ Written by `benchmarks/runtimes.py` on {today()}, {hardware()}; detector {detect
 pictures of Validation.
 
 {table(head, rows)}{without}
-The shipped file holds its kernels in 8 bits, and everything is computed in float32. With activations in 8 bits, too, what
-goes into each product is rounded first, by the ranges that it had on {pictures} pictures of Train.
+The shipped file holds its kernels in 8 bits, and ONNX Runtime computes everything in float32. With activations in 8 bits, too,
+what goes into each product is rounded first, by the ranges that it had on {pictures} pictures of Train.
 
 {table(["runtime", "cold, in a fresh process", "installed"], installed)}
-ONNX Runtime is the default: someone with one picture pays for the cold start and the download. OpenVINO is an option, computed
-in float32 as well: `pip install '.[openvino]'`, `Detector.load(runtime="openvino")`.
+ONNX Runtime is the default: someone with one picture pays for the cold start and the download. OpenVINO, told to compute in
+float32, is an option: `pip install '.[openvino]'`, `Detector.load(runtime="openvino")`.
 """
 
 
