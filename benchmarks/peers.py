@@ -1,12 +1,13 @@
 """Other detectors on the same pictures as ours. Writes `docs/measurements/peers.md`.
 
-    python benchmarks/peers.py PEER [PEER ...] [--data ../shared/faces/Test] [--bundle FOLDER] [--out peers/]
+    python benchmarks/peers.py PEER [PEER ...] [--data ../shared/faces/Test] [--pictures 400] [--ours SCORES] [--out peers/]
 
 A PEER is a Python script with a function `predict(path: str) -> float` that gives P(fake), 0..1, or a CSV file with the columns
 `path`, `label` and `score`, such as `unmask evaluate` writes and `unmask compare` reads. `benchmarks/peer_meso4.py` and
 `benchmarks/peer_sahu65.py` are two such scripts; each says what it needs. A peer that never saw these pictures' makers is beside
 ours, which learned from others by the same makers: this is what a user would get from either, not a contest of architectures.
-Needs the extra `train`.
+Our own scores are those of the report, unless `--ours` names another table or a bundle's folder. A script is asked about
+`--pictures` of them, evenly through classes and sources; nothing is chosen by what comes out. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from machine import ROOT, hardware, table, today, write
 from unmask.errors import UnmaskError
 from unmask.evaluate.compare import SideBySide, compare_scores
-from unmask.evaluate.pictures import Pictures, open_pictures
+from unmask.evaluate.pictures import Picture, Pictures, open_pictures
 from unmask.evaluate.report import SHOWN, write_comparison
 from unmask.evaluate.run import Plan, score_any
 from unmask.evaluate.scores import Score, ScoreTable, read_scores, write_scores
@@ -36,15 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=Path, nargs="+", metavar="PEER")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "faces" / "Test")
-    parser.add_argument("--bundle", type=Path, help="our detector [default: the shipped one]")
+    parser.add_argument("--pictures", type=int, default=400)
+    parser.add_argument("--ours", type=Path, default=ROOT / "docs" / "report" / "scores.csv")
     parser.add_argument("--out", type=Path, default=Path("peers"), help="folder for scores and plots")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    tables = [score_any(given.bundle or ROOT / "src" / "unmask" / "bundles" / "default", given.data, Plan())]
-    write_scores(tables[0], given.out / "ours.csv")
+    tables = [score_any(given.ours, given.data, Plan())]
     for peer in given.peers:
         if peer.suffix == ".py":
-            tables.append(score_peer(predict_of(peer), open_pictures(given.data), peer.stem.removeprefix("peer_")))
+            pictures = some_of(open_pictures(given.data), given.pictures)
+            tables.append(score_peer(predict_of(peer), pictures, peer.stem.removeprefix("peer_")))
             write_scores(tables[-1], given.out / f"{peer.stem}.csv")
         else:
             tables.append(read_scores(peer))
@@ -64,12 +68,18 @@ def predict_of(script: Path) -> Predict:
     return predict
 
 
-def score_peer(predict: Predict, pictures: Pictures, name: str) -> ScoreTable:
-    """A peer's scores. It has no thresholds of its own, so 0.5 decides; a picture that it fails on is one without an answer."""
+def some_of(pictures: Pictures, count: int) -> list[tuple[Picture, Path]]:
+    """Evenly spaced: the files stand by class and, as their names begin with it, by source."""
     if pictures.files is None:
         raise SystemExit("a peer reads files: name a folder of pictures, not one of `unmask prepare`")
+    places = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int)
+    return [(pictures.items[place], pictures.files[place]) for place in places]
+
+
+def score_peer(predict: Predict, pictures: list[tuple[Picture, Path]], name: str) -> ScoreTable:
+    """A peer's scores. It has no thresholds of its own, so 0.5 decides; a picture that it fails on is one without an answer."""
     rows = []
-    for number, (item, file) in enumerate(zip(pictures.items, pictures.files, strict=True), 1):
+    for number, (item, file) in enumerate(pictures, 1):
         score, failure = None, item.failure
         if failure is None:
             try:
@@ -83,8 +93,8 @@ def score_peer(predict: Predict, pictures: Pictures, name: str) -> ScoreTable:
         rows.append(
             Score(item.path, item.label, status, None, score, verdict, item.source, item.method, item.group, failure)
         )
-        if number % 200 == 0:
-            print(f"{name}: {number} of {len(pictures.items)}", flush=True)
+        if number % 100 == 0:
+            print(f"{name}: {number} of {len(pictures)}", flush=True)
     return ScoreTable(name, "0.5", EVEN, tuple(rows))
 
 
@@ -106,10 +116,17 @@ def page(found: SideBySide, data: str) -> str:
 
 Written by `benchmarks/peers.py` on {today()}, {hardware()}. {found.shared:,} pictures of {data}, 95 % intervals over groups.
 Ours decides by its policy and may be unsure; the others have no thresholds of their own here and are forced to
-choose at 0.5.
+choose at 0.5. Ours learned from other pictures by the same makers, a peer mostly did not: this is what somebody would get
+from either, not a contest of architectures. Nothing was chosen by these numbers.
 
 {table(["measure", *names], rows)}
 {chr(10).join(verdicts)}
+{"" if any("meso4" in name for name in names) else MESONET}"""
+
+
+MESONET = """
+MesoNet (Afchar et al., WIFS 2018) is not in the table: no package of PyPI is known to hold its published weights. With a copy
+of them, `MESO4_WEIGHTS=Meso4_DF.h5` and `benchmarks/peer_meso4.py` give it a column.
 """
 
 

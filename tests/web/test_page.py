@@ -148,6 +148,17 @@ def test_many_answers_are_an_overview_to_filter_and_to_jump_from(visit: Open, pi
     assert page.evaluate("Math.abs(document.activeElement.closest('article').getBoundingClientRect().top) < 40")
 
 
+def test_of_many_answers_those_out_of_view_are_not_laid_out(visit: Open, pictures: dict[str, Picture]) -> None:
+    """Choosing a kind, with hundreds of them, would take long otherwise."""
+    page = visit().page
+    drop(page, *[pictures["drawn"]] * 6)
+    answers(page, 6)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function(
+        "() => !document.querySelector('.answer:last-child h3').checkVisibility({ contentVisibilityAuto: true })"
+    )
+
+
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_an_address_is_not_fetched_and_that_is_said(visit: Open, way: str) -> None:
     page = visit().page
