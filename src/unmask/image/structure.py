@@ -6,7 +6,6 @@ Formats: JPEG (ITU-T T.81, annex B), PNG (ISO/IEC 15948, chapter 5), GIF89a, TIF
 
 from __future__ import annotations
 
-import re
 import struct
 from itertools import islice
 
@@ -17,49 +16,15 @@ _ODDITIES = (struct.error, IndexError, OverflowError)
 
 
 def declared_size(format_name: str, data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header, for a fraction of a millisecond: what decoding will cost is known before.
-
-    Args:
-        format_name: One of the names that `sniff` gives.
-        data: The whole file, or its beginning.
+    """Width and height from the header of a GIF or WebP, before its decoder sets memory aside for them.
 
     Returns:
         Width and height in pixels, not turned; None for headers that make no sense or are not there.
     """
     try:
-        return _SIZES[format_name](data)
+        return _gif_size(data) if format_name == "GIF" else _webp_size(data)
     except _ODDITIES:
         return None
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    for segment in jpeg.segments(data):
-        if segment.marker in jpeg.FRAMES:
-            height, width = struct.unpack_from(">HH", data, segment.start + 1)
-            return width, height
-    return None
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
-
-
-def _bmp_size(data: bytes) -> tuple[int, int]:
-    old = struct.unpack_from("<I", data, 14)[0] in (12, 16)
-    width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
-    return abs(width), abs(height)
-
-
-def _tiff_size(data: bytes) -> tuple[int, int]:
-    page = tiff.take_apart(data)
-    return page.number(tiff.WIDTH), page.number(tiff.HEIGHT)
-
-
-def _heif_size(data: bytes) -> tuple[int, int] | None:
-    """The largest of all items, which is the picture: its tiles, thumbnails and masks are no larger."""
-    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:100_000])]
-    return max(sizes, key=lambda size: int(size[0]) * int(size[1]), default=None)
 
 
 def count_parts(format_name: str, data: bytes, most: int) -> int:
@@ -67,11 +32,6 @@ def count_parts(format_name: str, data: bytes, most: int) -> int:
 
     A hundred kilobytes of empty pieces can keep a decoder busy for longer than fifty million pixels. A piece weighs 1;
     a scan of a progressive JPEG weighs more, by what it costs.
-
-    Args:
-        format_name: One of the names that `sniff` gives.
-        data: The whole file.
-        most: Where to stop counting.
 
     Returns:
         The weight; anything above `most` means only that.
@@ -183,15 +143,3 @@ def _walk_gif(data: bytes, most: int) -> tuple[int, int | None]:
                 at += data[at] + 1
             at += 1
     return count, None
-
-
-_SIZES = {
-    "JPEG": _jpeg_size,
-    "PNG": _png_size,
-    "WEBP": _webp_size,
-    "BMP": _bmp_size,
-    "TIFF": _tiff_size,
-    "GIF": _gif_size,
-    "AVIF": _heif_size,
-    "HEIC": _heif_size,
-}
