@@ -11,12 +11,10 @@ import pytest
 from click.testing import CliRunner
 from tests.toy_bundle import write_toy_bundle
 
-from unmask.checking import Examined, examine_image
+from unmask.checking import examine_image
 from unmask.cli.main import main
 from unmask.detector import Detector
-from unmask.errors import UnmaskError
-from unmask.explain.methods import METHODS, explained
-from unmask.explain.occlusion import occlusion
+from unmask.explain.occlusion import occlusion, with_occlusion_maps
 from unmask.image.read import read_image
 
 if TYPE_CHECKING:
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
 
 def crops(count: int = 2, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3)).astype(np.uint8)
-
-
-def explain(detector: Detector, source: object, method: str = "gradcam") -> Examined:
-    examined = examine_image(detector, source)
-    return Examined(explained(detector, examined.finding, examined.pixels, method), examined.pixels)
 
 
 def test_every_method_gives_a_map_that_is_not_negative(toy_detector: Detector) -> None:
@@ -60,7 +53,8 @@ def test_a_detector_that_never_looks_has_an_empty_map(tmp_path: Path) -> None:
 
 
 def test_explaining_a_picture_keeps_the_answer(toy_detector: Detector, face_file: Path) -> None:
-    findings = [explain(toy_detector, face_file, method=method).finding for method in METHODS]
+    examined = examine_image(toy_detector, face_file)
+    findings = [examined.finding, with_occlusion_maps(toy_detector, examined.finding, examined.pixels)]
     assert findings[0].faces
     assert len({finding.score for finding in findings}) == 1
     for finding in findings:
@@ -70,14 +64,8 @@ def test_explaining_a_picture_keeps_the_answer(toy_detector: Detector, face_file
 
 
 def test_a_picture_without_a_face_is_no_error(toy_detector: Detector) -> None:
-    empty = explain(toy_detector, np.full((200, 200, 3), 90, np.uint8), method="occlusion")
-    assert empty.finding.faces == ()
-
-
-def test_an_unknown_method_is_refused(toy_detector: Detector, face_file: Path) -> None:
-    with pytest.raises(UnmaskError) as caught:
-        explain(toy_detector, face_file, "magic")
-    assert caught.value.code == "no-method"
+    examined = examine_image(toy_detector, np.full((200, 200, 3), 90, np.uint8))
+    assert with_occlusion_maps(toy_detector, examined.finding, examined.pixels).faces == ()
 
 
 def test_the_command_writes_a_picture_a_face(toy_bundle: Path, face_file: Path, in_folder: Path) -> None:

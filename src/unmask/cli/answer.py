@@ -31,7 +31,7 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
 
     from unmask.checking import Examined, examine_image, unreadable
     from unmask.cli.paths import files, nothing_to_do
-    from unmask.explain.methods import explained
+    from unmask.explain.occlusion import with_occlusion_maps
     from unmask.output.documents import Tally
     from unmask.output.pictures import FacePictures, explanation_picture, plain_sentence
     from unmask.output.terminal import Cards
@@ -44,7 +44,9 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
         try:
             examined = examine_image(detector, path, **how, heatmap=method == "gradcam")
             assert examined.pixels is not None  # they always come along with a single picture
-            examined = replace(examined, finding=explained(detector, examined.finding, examined.pixels, method))
+            if method == "occlusion":
+                finding = with_occlusion_maps(detector, examined.finding, examined.pixels)
+                examined = replace(examined, finding=finding)
         except UnmaskError as error:
             if error.code in _OF_THE_RUN:
                 raise

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.face.crop import cut
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from unmask.finding import Box
+from unmask.finding import Box
 
 # Of the heatmap as a whole, where it is laid over a face; the web page's slider begins here, too.
 OPACITY = 0.55

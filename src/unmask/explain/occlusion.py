@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from unmask.detector import Detector
+from unmask.detector import Detector
+from unmask.explain.heatmap import normalise
+from unmask.face.crop import cut
+from unmask.finding import Finding
+from unmask.image.resize import resize
 
 # Half overlapping squares of a quarter of the side: large enough to hide an eye, 49 runs a face.
 PATCH: Final = 1 / 4
 STRIDE: Final = 1 / 8
+
+
+def with_occlusion_maps(detector: Detector, finding: Finding, pixels: NDArray[np.uint8]) -> Finding:
+    """The same answer, whose faces carry occlusion maps in place of Grad-CAM's.
+
+    Args:
+        detector: The one that the finding is by.
+        finding: From a check.
+        pixels: uint8 (H, W, 3), RGB, the whole picture.
+
+    Returns:
+        With each `FaceFinding.heatmap` float32 (h, w), 0..1.
+    """
+    side = detector.info.input_size
+    faces = tuple(
+        replace(face, heatmap=normalise(occlusion(detector, resize(cut(pixels, face.crop), side))))
+        for face in finding.faces
+    )
+    return replace(finding, faces=faces)
 
 
 def occlusion(detector: Detector, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
