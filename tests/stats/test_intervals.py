@@ -8,11 +8,15 @@ from scipy.stats import norm
 
 from unmask.errors import UnmaskError
 from unmask.stats.closed_form import area_interval
-from unmask.stats.intervals import NOTHING_VARIES, estimate, estimate_one, mean_estimate
+from unmask.stats.intervals import NOTHING_VARIES, Estimate, estimate, mean_estimate
 from unmask.stats.measures import MEASURES, value_of
 from unmask.stats.metrics import Judged
 from unmask.stats.resampling import effective_groups, group_index, resamplings
 from unmask.verdict import Thresholds
+
+
+def estimate_one(name: str, labels: object, scores: object, **how: object) -> Estimate:
+    return estimate(Judged.of(labels, scores), names=(name,), **how)[name]
 
 
 def simulated(per_class: int, area: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

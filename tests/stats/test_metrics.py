@@ -11,7 +11,7 @@ from sklearn import metrics as reference
 from unmask.errors import UnmaskError
 from unmask.stats import curves, weighted
 from unmask.stats.inputs import UndefinedMeasureError
-from unmask.stats.intervals import estimate, estimate_one
+from unmask.stats.intervals import estimate
 from unmask.stats.measures import MEASURES, value_of
 from unmask.stats.metrics import CALIBRATION_BINS, Judged, roc_auc
 from unmask.verdict import Thresholds
@@ -277,6 +277,6 @@ def test_a_resampling_of_one_class_has_nothing_to_measure(statistic: object, mis
 @pytest.mark.parametrize("count", [69, 70, 440, 951])
 def test_a_perfect_ranking_has_an_auc_of_exactly_one_and_an_interval(count: int) -> None:
     labels = np.repeat([0, 1], count)
-    found = estimate_one("roc_auc", labels, labels * 0.8 + 0.1, replicates=50)
+    found = estimate(Judged.of(labels, labels * 0.8 + 0.1), names=("roc_auc",), replicates=50)["roc_auc"]
     assert (found.value, found.high) == (1.0, 1.0)
     assert 0.9 < found.low < 1

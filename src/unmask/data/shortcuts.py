@@ -157,11 +157,13 @@ def _measure(
         return Shortcut(name, None, None, None, len(labels), real, fake, f"only {few} pictures of a class")
     if np.isnan(features).all():
         return Shortcut(name, None, None, None, len(labels), real, fake, "not known of these files")
-    from unmask.stats.intervals import estimate_one
+    from unmask.stats.intervals import estimate
+    from unmask.stats.metrics import Judged
 
     scores = cross_validated_scores(features, labels, groups, seed)
-    estimate = estimate_one("roc_auc", labels, scores, groups=groups.tolist(), replicates=200, seed=seed)
-    return Shortcut(name, estimate.value, estimate.low, estimate.high, len(labels), real, fake)
+    judged = Judged.of(labels, scores)
+    found = estimate(judged, groups=groups, names=("roc_auc",), replicates=200, seed=seed)["roc_auc"]
+    return Shortcut(name, found.value, found.low, found.high, len(labels), real, fake)
 
 
 def _median(values: Features, form: str) -> str:

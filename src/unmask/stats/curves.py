@@ -1,4 +1,7 @@
-"""The tables and curves behind the single numbers: per class, confusion, ROC, PR, reliability, risk-coverage."""
+"""The tables and curves behind the single numbers: per class, confusion, ROC, PR, reliability, risk-coverage.
+
+All are of the pictures given, N of them.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +50,8 @@ class ReliabilityBin:
     share_fake: float
 
 
-def _quotient(above: int, below: int) -> float | None:
-    return above / below if below else None
-
-
 def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
     """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name.
-
-    Args:
-        judged: The pictures, N of them.
 
     Returns:
         Real, then fake.
@@ -63,22 +59,12 @@ def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
     >>> [row.recall for row in classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8]))]
     [0.5, 1.0]
     """
-    rows = []
-    for name, truth, called in (
-        ("real", judged.real, ~judged.above_half),
-        ("fake", judged.fake, judged.above_half),
-    ):
-        right, truths, calls = int((truth & called).sum()), int(truth.sum()), int(called.sum())
-        rows.append(
-            ClassRow(
-                name,
-                precision=_quotient(right, calls),
-                recall=_quotient(right, truths),
-                f1=_quotient(2 * right, truths + calls),
-                support=truths,
-            )
-        )
-    return rows[0], rows[1]
+    from sklearn.metrics import precision_recall_fscore_support
+
+    called = judged.above_half.astype(np.int64)
+    found = precision_recall_fscore_support(judged.labels, called, labels=(0, 1), zero_division=np.nan)
+    real, fake = np.transpose(found).tolist()
+    return _row("real", real), _row("fake", fake)
 
 
 def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
@@ -86,38 +72,26 @@ def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
 
     scikit-learn counts what does not exist as 0; here such a mean does not exist either.
 
-    Args:
-        rows: Those of `classification_report`.
-
     Returns:
         The plain mean, then the weighted one.
 
     >>> [row.recall for row in averages(classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8])))]
     [0.75, 0.6666666666666666]
     """
-    support = sum(row.support for row in rows)
+    support = [row.support for row in rows]
+    values = np.array([(row.precision, row.recall, row.f1) for row in rows], dtype=np.float64)
+    plain, by_support = values.mean(axis=0).tolist(), np.average(values, axis=0, weights=support).tolist()
+    return _row("macro average", [*plain, sum(support)]), _row("weighted average", [*by_support, sum(support)])
 
-    def mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
-        known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
-        if len(known) < len(values) or not sum(weights):
-            return None
-        return sum(value * weight for value, weight in known) / sum(weights)
 
-    def averaged(name: str, weights: Sequence[int]) -> ClassRow:
-        precision, recall, f1 = (
-            mean([getattr(row, column) for row in rows], weights) for column in ("precision", "recall", "f1")
-        )
-        return ClassRow(name, precision, recall, f1, support)
-
-    by_support = [row.support for row in rows]
-    return averaged("macro average", [1] * len(rows)), averaged("weighted average", by_support)
+def _row(name: str, values: Sequence[float]) -> ClassRow:
+    """Precision, recall, F1 and support as a line; what does not exist is no number."""
+    precision, recall, f1 = (None if np.isnan(value) else value for value in values[:3])
+    return ClassRow(name, precision, recall, f1, int(values[3]))
 
 
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
     """Counts at 0.5.
-
-    Args:
-        judged: The pictures, N of them.
 
     Returns:
         int64 (2, 2); rows are the truth, columns the answer, real before fake.
@@ -130,9 +104,6 @@ def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
 
 def answer_matrix(judged: Judged) -> NDArray[np.int64]:
     """Counts of the three answers.
-
-    Args:
-        judged: The pictures, N of them.
 
     Returns:
         int64 (2, 3); rows are the truth, columns real, unsure, fake.
@@ -152,9 +123,6 @@ def _ranking(judged: Judged) -> weighted.Ranking:
 def roc_curve(judged: Judged) -> Curve:
     """False positive rate (x) and true positive rate (y) at every distinct score.
 
-    Args:
-        judged: The pictures, N of them.
-
     Returns:
         From (0, 0) to (1, 1).
 
@@ -171,9 +139,6 @@ def roc_curve(judged: Judged) -> Curve:
 def precision_recall_curve(judged: Judged) -> Curve:
     """Recall (x) and precision (y) at every distinct score.
 
-    Args:
-        judged: The pictures, N of them.
-
     Returns:
         From recall 0, where precision is 1 by convention.
 
@@ -188,9 +153,6 @@ def precision_recall_curve(judged: Judged) -> Curve:
 
 def reliability(judged: Judged) -> tuple[ReliabilityBin, ...]:
     """The bins of the expected calibration error.
-
-    Args:
-        judged: The pictures, N of them.
 
     Returns:
         Lowest scores first; empty bins are left out.
@@ -210,9 +172,6 @@ def risk_coverage_curve(judged: Judged) -> Curve:
 
     Confidence is the distance of the score from 0.5; pictures of equal confidence are answered together (El-Yaniv
     and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010, section 2).
-
-    Args:
-        judged: The pictures, N of them.
 
     Returns:
         Shares 0..1; the last x is 1.

@@ -229,32 +229,3 @@ def mean_estimate(
         reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std()) * np.sqrt(size / (size - 1))
         ends = value - reach, value + reach
     return Estimate.of(name, value, ends, array.size)
-
-
-def estimate_one(
-    name: str,
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    *,
-    groups: Sequence[str] | None = None,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-) -> Estimate:
-    """As `estimate`, for one measure of plain arrays.
-
-    Args:
-        name: One of `MEASURES`.
-        labels: (N,), 0 or 1.
-        probabilities: (N,), P(fake), 0..1.
-        groups: (N,), names of what belongs together; None where every picture stands alone.
-        replicates: Number of resamplings.
-        seed: Of the resamplings.
-
-    Returns:
-        The value, with its interval or the reason why it has none.
-
-    Raises:
-        UnmaskError: See `inputs.checked_pair`; or there is not one group name for each picture.
-    """
-    judged = Judged.of(labels, probabilities)
-    return estimate(judged, groups=groups, names=(name,), replicates=replicates, seed=seed)[name]
