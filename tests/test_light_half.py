@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 HEAVY = (
     "keras",
     "tensorflow",
@@ -46,14 +44,14 @@ except SystemExit as end:
     assert heavy_modules_after(code) == "[]"
 
 
-@pytest.mark.parametrize("verb", ["check", "scan", "watch", "demo", "doctor", "prepare", "train", "evaluate", "serve"])
-def test_help_loads_nothing_heavy(verb):
-    code = f"""
+def test_no_help_loads_anything_heavy():
+    code = """
 from unmask.cli.main import main
-try:
-    main([{verb!r}, "--help"])
-except SystemExit:
-    pass
+for verb in main.commands:
+    try:
+        main([verb, "--help"])
+    except SystemExit as end:
+        assert end.code == 0, verb
 """
     assert heavy_modules_after(code) == "[]"
 

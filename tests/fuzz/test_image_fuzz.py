@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ LOUD = {"tiff", "lzw", "tiff-jpeg", "big-tiff"}  # libtiff writes a line on stde
 LIMITS = Limits(max_pixels=300_000)
 
 
+@cache
 def seeds() -> dict[str, bytes]:
     noise = np.random.default_rng(0).integers(0, 256, (12, 15, 3), dtype=np.uint8)
     picture = PillowImage.fromarray(noise).resize((90, 72), PillowImage.Resampling.BICUBIC)
