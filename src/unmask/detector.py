@@ -261,11 +261,16 @@ def _start_openvino(bundle: Bundle, threads: int) -> _Session:
         ) from None
     core = openvino.Core()
     try:
-        # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and scores would differ.
+        # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and behind kernels of 8 bits it would
+        # round activations to 8 bits as well; scores would differ.
         compiled: Any = core.compile_model(
             core.read_model(bundle.model),
             "CPU",
-            {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"},
+            {
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": "f32",
+                "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+            },
         )
     except Exception as error:
         raise _unusable(bundle, error) from error

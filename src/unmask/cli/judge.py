@@ -18,12 +18,12 @@ from unmask.system.python import install_extra
 @click.option(
     "--data",
     type=PATH,
-    required=True,
-    help="Dataset/Test, a dataset's folder, or a folder made by `unmask prepare`.",
+    help="Dataset/Test, a dataset's folder, or a folder made by `unmask prepare`; for a scan also a CSV of labels.",
 )
+@click.option("--scores", type=PATH, help="Judge what a scan found, or a table of scores, instead of a bundle.")
 @out_folder("report", "report")
 @SPLIT
-@click.option("--against", type=PATH, help="Test against this bundle or table of scores.")
+@click.option("--against", type=PATH, help="Test against this bundle, scan or table of scores.")
 @POLICY
 @click.option("--robustness/--no-robustness", default=True, show_default=True, help="Degrade the pictures as well.")
 @click.option(
@@ -37,22 +37,36 @@ from unmask.system.python import install_extra
 @click.option("--gallery/--no-gallery", default=True, show_default=True, help="Show right and wrong pictures.")
 @click.option("--face-search", is_flag=True, help="Find faces first: for photos rather than face crops.")
 def evaluate(
-    bundle: Path | None, data: Path, out: Path, split: str, against: Path | None, policy: str | None, **wanted: Any
+    bundle: Path | None,
+    data: Path | None,
+    scores: Path | None,
+    out: Path,
+    split: str,
+    against: Path | None,
+    policy: str | None,
+    **wanted: Any,
 ) -> None:
     """Judge a detector on labelled pictures and write a report.
 
-    BUNDLE is the folder of a detector; the shipped one if left out.
+    BUNDLE is the folder of a detector; the shipped one if left out. With --scores nothing is scored: the results of
+    `unmask scan`, or a CSV with the columns path, label and score, are judged as they are.
     """
     _require_train_extra("evaluate")
+    if scores and (bundle or policy):
+        raise click.UsageError("--scores are judged as they are: name neither a bundle nor --policy beside them.")
     from unmask.evaluate import run
     from unmask.evaluate.report import write_report
     from unmask.evaluate.statements import summary
     from unmask.output.progress import Progress
 
+    plan = run.Plan(split=split, policy=policy, **wanted)
     with Progress() as show:
-        report = run.evaluate(
-            bundle, data, plan=run.Plan(split=split, policy=policy, **wanted), against=against, on_step=show
-        )
+        if scores:
+            report = run.evaluate_table(scores, data, plan=plan, against=against, on_step=show)
+        elif data:
+            report = run.evaluate(bundle, data, plan=plan, against=against, on_step=show)
+        else:
+            raise click.UsageError("Name the pictures with --data.")
         page = write_report(report, out)
     for sentence in summary(report.evaluation, report.robustness, report.split):
         say(f"• {sentence}")
@@ -61,15 +75,17 @@ def evaluate(
 
 @click.command()
 @click.argument("detectors", nargs=-1, required=True, type=PATH)
-@click.option("--data", type=PATH, help="The pictures; not needed for tables of scores only.")
+@click.option(
+    "--data", type=PATH, help="The pictures, for scans also a CSV of labels; not needed for tables of scores only."
+)
 @out_folder("comparison", "comparison")
 @SPLIT
 @POLICY
 def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: str, policy: str | None) -> None:
     """Put several detectors side by side on the same pictures.
 
-    DETECTORS are folders of bundles, or CSV files of any tool with the columns path, label (0 real, 1 fake) and
-    score (P(fake), 0 to 1).
+    DETECTORS are folders of bundles or of the results of `unmask scan`, or CSV files of any tool with the columns path,
+    label (0 real, 1 fake) and score (P(fake), 0 to 1).
     """
     _require_train_extra("compare")
     from rich.console import Console

@@ -21,6 +21,7 @@ from unmask.evaluate.pages import hardware, today
 from unmask.evaluate.pictures import Pictures, open_pictures
 from unmask.evaluate.report import Against, Report
 from unmask.evaluate.robustness import Robust, measure_robustness
+from unmask.evaluate.scanned import detector_of, known_labels, read_scan, scan_folder
 from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.scoring import score_pictures
 from unmask.output.documents import detector_facts
@@ -74,7 +75,7 @@ def evaluate(
         bundle: Folder of the detector; None for the shipped one.
         data: A split's folder, a dataset's, or a prepared folder.
         plan: What to measure.
-        against: Another bundle, or a table of scores, to test against on the same pictures.
+        against: Another bundle, a scan's results, or a table of scores, to test against on the same pictures.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 
     Returns:
@@ -124,12 +125,56 @@ def evaluate(
     )
 
 
-def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda *_: None) -> ScoreTable:
-    """The scores of a bundle on the pictures, or a table of scores as it was written by any tool.
+def evaluate_table(
+    scores: str | Path,
+    data: str | Path | None = None,
+    *,
+    plan: Plan = DEFAULT_PLAN,
+    against: str | Path | None = None,
+    on_step: Step = lambda *_: None,
+) -> Report:
+    """Judges scores that are there already. What needs the detector or pixels is left out, and the report says so.
 
     Args:
-        what: A bundle's folder or a CSV.
-        data: The pictures; a CSV needs none.
+        scores: The folder of a scan's results, or a CSV (see `scores.read_scores`).
+        data: Which pictures of a scan are real and which fake: what `evaluate` takes, or a CSV with the columns `path` and
+            `label`. A table of scores says so itself.
+        plan: Split and resamplings; the rest is not used.
+        against: As in `evaluate`.
+        on_step: Likewise.
+
+    Returns:
+        Everything that `report.write_report` writes.
+
+    Raises:
+        UnmaskError: They cannot be read, or nothing says which pictures are real.
+    """
+    table = score_any(scores, data, plan, on_step)
+    other = score_any(against, data, plan, on_step) if against is not None else None
+    on_step("numbers and intervals")
+    scan = scan_folder(Path(scores))
+    labels = known_labels(data, plan.split) if scan and data is not None else None
+    left_out = "The scores were read: deliveries, heatmap tests and pictures need the detector, and were left out."
+    return Report(
+        evaluation=evaluate_scores(table, replicates=plan.replicates),
+        data=labels.name if labels else Path(scores).name,
+        detector=detector_of(scan) if scan else None,
+        notes=(*(labels.notes if labels else ()), left_out),
+        made=today(),
+        hardware=hardware(),
+        seconds=None,
+        against=_against(table, other, plan) if other is not None else None,
+        split=labels.split if labels else None,
+        replicates=plan.replicates,
+    )
+
+
+def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda *_: None) -> ScoreTable:
+    """The scores of a bundle on the pictures, those of a scan, or a table of scores as it was written by any tool.
+
+    Args:
+        what: A bundle's folder, that of a scan's results, or a CSV.
+        data: The pictures; for a scan, perhaps a CSV of their labels; a CSV of scores needs none.
         plan: Split, policy and face search.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 
@@ -137,17 +182,21 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
         One row a picture.
 
     Raises:
-        UnmaskError: It is neither, or a bundle is named and no pictures are.
+        UnmaskError: It is none of them, or a bundle or a scan is named and no pictures are.
     """
     path = Path(what)
     if path.is_file():
         return read_scores(path)
+    scan = scan_folder(path)
     if data is None:
-        raise UnmaskError(
-            f"{path} is a bundle, and there are no pictures to judge it on",
-            hint="Name the pictures with --data.",
-            code="no-dataset",
+        kind, lack = (
+            ("a scan", "nothing says which pictures are real")
+            if scan
+            else ("a bundle", "there are no pictures to judge it on")
         )
+        raise UnmaskError(f"{path} is {kind}, and {lack}", hint="Name the pictures with --data.", code="no-dataset")
+    if scan:
+        return read_scan(scan, known_labels(data, plan.split))
     detector = Detector.load(path, threads=1, policy=plan.policy)
     return _score(detector, open_pictures(data, plan.split), plan, on_step)
 
@@ -170,8 +219,9 @@ def compare(
     """Judges several detectors on the same pictures.
 
     Args:
-        what: Folders of bundles, and CSV files of scores (see `scores.read_scores`).
-        data: The pictures for the bundles; None if there are score tables only.
+        what: Folders of bundles and of scans' results, and CSV files of scores (see `scores.read_scores`).
+        data: The pictures for the bundles and scans; None if there are score tables only. For scans alone, perhaps a CSV
+            with the columns `path` and `label`.
         plan: Split, policy and resamplings; the rest is not used.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
 

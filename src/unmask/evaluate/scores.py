@@ -139,7 +139,7 @@ def _cells(table: ScoreTable, row: Score) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def read_scores(path: Path) -> ScoreTable:
+def read_scores(path: Path, *, labels_only: bool = False) -> ScoreTable:
     """Reads scores.csv, ours or that of any other tool.
 
     Args:
@@ -158,14 +158,14 @@ def read_scores(path: Path) -> ScoreTable:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file)
             columns = set(reader.fieldnames or ())
-            if not {"path", "label"} <= columns or not {"score", "logit"} & columns:
-                raise _bad(path, "it needs the columns path, label and score (or logit)")
+            if not {"path", "label"} <= columns or not (labels_only or {"score", "logit"} & columns):
+                raise _bad(path, f"it needs the columns path, label{'' if labels_only else ' and score (or logit)'}")
             # A quoted cell may hold line ends, so the reader says where each row ends.
             lines = [(reader.line_num, cells) for cells in reader]
     except OSError as error:
         raise UnmaskError(
             f"cannot read {path}: {error.strerror or error}",
-            hint="Name a bundle's folder or a CSV with the columns path, label, score.",
+            hint="Name a bundle's folder, that of a scan's results, or a CSV with the columns path, label, score.",
             code="no-scores",
         ) from None
     except csv.Error as error:
