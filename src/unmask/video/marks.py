@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from unmask.image.sniff import Kind
     from unmask.origin import Mark
 
-# A clip that is written as it is recorded has two boxes, or one cluster, a second.
+# Boxes or elements that are looked at. A clip that is written as it is recorded has two boxes, or one cluster, a second.
 MOST_PARTS = 20_000
+# Names in a table of names.
 MOST_TAGS = 300
 HOLDER = "Metadata"
 _C2PA, _XMP = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -57,17 +58,17 @@ def read_clip_marks(file: BinaryIO, kind: Kind) -> tuple[Mark, ...]:
     with suppress(Exception):
         is_matroska = file.read(4) == _EBML
         end = file.seek(0, 2)
-        (_matroska if is_matroska else _boxes)(said, file, 0, end)
+        (_matroska if is_matroska else _boxes)(said, file, 0, end, iter(range(MOST_PARTS)))
     return marks_of(said)
 
 
-def _boxes(said: Said, file: BinaryIO, at: int, end: int) -> None:
-    """The boxes of an MP4 or MOV file, or those in one of them."""
-    for name, start, behind in islice(_children(file, at, end), MOST_PARTS):
+def _boxes(said: Said, file: BinaryIO, at: int, end: int, left: Iterator[int]) -> None:
+    """The boxes of an MP4 or MOV file, or those in one of them; `left` has an item for each that may still be looked at."""
+    for _, (name, start, behind) in zip(left, _children(file, at, end), strict=False):
         if name in (b"moov", b"udta"):
-            _boxes(said, file, start, behind)
+            _boxes(said, file, start, behind, left)
         elif name == b"meta":
-            _meta(said, file, start, behind)
+            _meta(said, file, start, behind, left)
         elif name == b"uuid":
             what = _read(file, start, start + 16, 16)
             if what == _XMP:
@@ -81,7 +82,7 @@ def _boxes(said: Said, file: BinaryIO, at: int, end: int) -> None:
             said.add(HOLDER, _NAMES[name], words[4 : 4 + int.from_bytes(words[:2], "big")])
 
 
-def _meta(said: Said, file: BinaryIO, at: int, end: int) -> None:
+def _meta(said: Said, file: BinaryIO, at: int, end: int, left: Iterator[int]) -> None:
     """Tags by name (iTunes) or by number (`keys`). In MP4, but not in MOV, a version of 4 bytes stands before the boxes."""
     at += 4 if _read(file, at, end, 8)[4:] != b"hdlr" else 0
     parts = {name: (start, behind) for name, start, behind in islice(_children(file, at, end), MOST_TAGS)}
@@ -89,11 +90,11 @@ def _meta(said: Said, file: BinaryIO, at: int, end: int) -> None:
     if b"keys" in parts:
         start, behind = parts[b"keys"]
         found = islice(_children(file, start + 8, behind), MOST_TAGS)
-        keys = [_read(file, *place, 200).decode("utf-8", "replace") for _, *place in found]
-    for name, start, behind in islice(_children(file, *parts.get(b"ilst", (0, 0))), MOST_TAGS):
+        keys = [_read(file, first, last, 200).decode("utf-8", "replace") for _, first, last in found]
+    for _, (name, start, behind) in zip(left, _children(file, *parts.get(b"ilst", (0, 0))), strict=False):
         number = int.from_bytes(name, "big")
         told = keys[number - 1].removeprefix(_APPLE) if 0 < number <= len(keys) else _NAMES.get(name, "")
-        for kind, first, last in islice(_children(file, start, behind), MOST_TAGS):
+        for _, (kind, first, last) in zip(left, _children(file, start, behind), strict=False):
             if kind == b"name":  # of a tag of one's own, `----`
                 told = _read(file, first + 4, last, 200).decode("utf-8", "replace")
             elif kind == b"data" and told:
@@ -115,12 +116,12 @@ def _children(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, i
         at = behind
 
 
-def _matroska(said: Said, file: BinaryIO, at: int, end: int) -> None:
+def _matroska(said: Said, file: BinaryIO, at: int, end: int, left: Iterator[int]) -> None:
     """The elements of a WebM or Matroska file, or those in one of them."""
     name = ""
-    for kind, start, behind in islice(_elements(file, at, end), MOST_PARTS):
+    for _, (kind, start, behind) in zip(left, _elements(file, at, end), strict=False):
         if kind in (_SEGMENT, _INFO, _TAGS, _TAG, _SIMPLE_TAG):
-            _matroska(said, file, start, behind)
+            _matroska(said, file, start, behind, left)
         elif kind == _TAG_NAME:
             name = _read(file, start, behind, 200).decode("utf-8", "replace")
         elif kind in (_WRITING_APP, _TITLE, _TAG_STRING):
