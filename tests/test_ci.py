@@ -25,7 +25,8 @@ def test_every_package_that_ci_installs_has_a_fixed_version(pyproject):
         wanted += pyproject["project"]["optional-dependencies"][extra]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     fixed = {line.partition("==")[0] for line in lines}
-    assert {re.match(r"[\w.-]+", requirement)[0] for requirement in wanted} <= fixed
+    names = {re.match(r"[\w.-]+", requirement)[0] for requirement in wanted}
+    assert names - {"unmask"} <= fixed  # extras name each other
 
 
 @pytest.mark.parametrize("command", ["ruff format --check .", "ruff check .", "mypy", "hadolint Dockerfile"])

@@ -38,12 +38,12 @@ def sources(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ray_of_one_core():
+def ray_of_two_workers():
     """Ray, started once for the scans of this module, which takes seconds, and minutes where the machine is busy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_raylet_start_wait_time_s", "300")
         ray = import_ray()
-        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()
 
@@ -52,10 +52,10 @@ def ray_of_one_core():
 def finished(request, sources, toy_bundle, tmp_path_factory):
     """What a scan found, its folder, and what was asked; the scan was stopped once on the way and went on."""
     if request.param:
-        request.getfixturevalue("ray_of_one_core")
+        request.getfixturevalue("ray_of_two_workers")
     out = tmp_path_factory.mktemp("scans") / "out"
     asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
-    how = {"workers": 1, "ray": request.param}
+    how = {"workers": 2 if request.param else 1, "ray": request.param}
     with scanning([str(sources)], out, asked, **how) as first:
         rows = [next(first.rows) for _ in range(3)]
     with scanning([str(sources)], out, asked, **how) as second:
