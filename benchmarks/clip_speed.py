@@ -162,7 +162,7 @@ def watched(bundle: Path | None, clip: Path) -> list[str]:
             decoder = max([decoder, *(resident(child) for child in children_of(program.pid))])
             time.sleep(0.02)
         seconds = time.perf_counter() - begin
-        frames, ready, work = program.communicate()[0].split(";")
+        frames, ready, work = program.communicate()[0].strip().split(";")
     return [frames, ready, work, f"{decoder:.0f} MB", f"{seconds:.1f} s"]
 
 

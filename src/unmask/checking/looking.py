@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.video.reader import Frame
 
-# Faces judged at a time. More are no faster on a processor, and take 10 to 20 MB each while they are.
-BATCH = 4
+# Faces judged at a time. More are no faster on a processor, and take 10 to 20 MB each while they are judged.
+BATCH = 2
 # Faces of one frame that are judged, the largest. More are a crowd, in which each is small.
 MOST_FACES = 16
 
