@@ -26,7 +26,8 @@ from unmask.image.resize import resize
 BARE = """
 import sys
 import numpy as np
-import onnxruntime
+from unmask.system.private import import_onnxruntime
+onnxruntime = import_onnxruntime()
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = int(sys.argv[2])
 options.inter_op_num_threads = 1

@@ -11,6 +11,7 @@ detector and judges one crop. Needs the extras `openvino` and `dev`.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import statistics
 import subprocess
@@ -161,9 +162,9 @@ def has_bfloat16() -> bool:
 def in_eight_bits(graph: bytes, crops: Crops) -> bytes:
     """The graph with what goes into its convolutions and dense layers in 8 bits, too, by the ranges that it has on the crops."""
     import_onnxruntime()
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    quantization: Any = importlib.import_module("onnxruntime.quantization")
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self.left: Iterator[Crops] = iter(crops[:, None])
 
@@ -174,14 +175,14 @@ def in_eight_bits(graph: bytes, crops: Crops) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         fine, coarse = Path(folder, "fine.onnx"), Path(folder, "coarse.onnx")
         fine.write_bytes(in_float32(graph))
-        quantize_static(
+        quantization.quantize_static(
             fine,
             coarse,
             Reader(),
             op_types_to_quantize=["Conv", "MatMul"],
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},  # attention multiplies what is no kernel
         )
         return coarse.read_bytes()
