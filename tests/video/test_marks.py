@@ -130,3 +130,15 @@ def test_a_mark_stands_in_the_finding_and_changes_no_verdict(toy_detector, tmp_p
     assert found[0].verdict in Verdict
     assert (found[0].verdict, found[0].score) == (found[1].verdict, found[1].score)
     assert found[1].to_dict()["clip"]["marks"][0]["generator"] == "ComfyUI"
+
+
+@pytest.mark.parametrize(("around", "seen"), [(5, True), (3_000, False)])
+def test_only_so_many_parts_are_looked_at_in_all(monkeypatch, around, seen):
+    monkeypatch.setattr("unmask.video.marks.MOST_PARTS", 1_000)
+    # Half of them in the tables of names, which count like any other.
+    empty = box(b"free", b"") * around
+    data = clip() + box(
+        b"moov", box(b"meta", bytes(4) + box(b"hdlr", bytes(4)) + box(b"keys", bytes(8) + empty)) + empty
+    )
+    data += box(b"uuid", XMP + xmp(attributes=source_type(MADE)))
+    assert bool(marks(data)) is seen

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from unmask.image.limits import MAX_MANIFEST_BYTES, MAX_TEXT_BYTES
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 # Boxes or elements that are looked at. A clip that is written as it is recorded has two boxes, or one cluster, a second.
 MOST_PARTS = 20_000
-# Names in a table of names.
-MOST_TAGS = 300
 HOLDER = "Metadata"
 _C2PA, _XMP = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 # Of QuickTime's and of iTunes's tags those in which programs and makers stand; other names are kept as they are.
@@ -85,12 +82,12 @@ def _boxes(said: Said, file: BinaryIO, at: int, end: int, left: Iterator[int]) -
 def _meta(said: Said, file: BinaryIO, at: int, end: int, left: Iterator[int]) -> None:
     """Tags by name (iTunes) or by number (`keys`). In MP4, but not in MOV, a version of 4 bytes stands before the boxes."""
     at += 4 if _read(file, at, end, 8)[4:] != b"hdlr" else 0
-    parts = {name: (start, behind) for name, start, behind in islice(_children(file, at, end), MOST_TAGS)}
+    parts = {name: (start, behind) for _, (name, start, behind) in zip(left, _children(file, at, end), strict=False)}
     keys: list[str] = []
     if b"keys" in parts:
         start, behind = parts[b"keys"]
-        found = islice(_children(file, start + 8, behind), MOST_TAGS)
-        keys = [_read(file, first, last, 200).decode("utf-8", "replace") for _, first, last in found]
+        found = zip(left, _children(file, start + 8, behind), strict=False)
+        keys = [_read(file, first, last, 200).decode("utf-8", "replace") for _, (_, first, last) in found]
     for _, (name, start, behind) in zip(left, _children(file, *parts.get(b"ilst", (0, 0))), strict=False):
         number = int.from_bytes(name, "big")
         told = keys[number - 1].removeprefix(_APPLE) if 0 < number <= len(keys) else _NAMES.get(name, "")
