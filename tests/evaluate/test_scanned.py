@@ -15,7 +15,7 @@ from tests.toy_bundle import write_toy_bundle
 from unmask.checking import Detector
 from unmask.cli.main import main
 from unmask.errors import UnmaskError
-from unmask.evaluate.run import Plan, compare, score_any
+from unmask.evaluate.run import Plan, compare, evaluate_table, score_any
 from unmask.evaluate.scanned import known_labels, read_scan
 from unmask.finding import Status, Verdict
 
@@ -172,6 +172,11 @@ def test_a_scan_without_labels_is_refused(scan: Path) -> None:
     assert result.exit_code == 2
     assert "nothing says which pictures are real" in result.output
     assert "--data" in result.output
+
+
+def test_a_bundle_is_no_table_of_scores(dataset: Path, toy_bundle: Path) -> None:
+    with pytest.raises(UnmaskError, match="neither what a scan found nor a table"):
+        evaluate_table(toy_bundle, dataset)
 
 
 def test_scores_and_a_bundle_together_are_refused(scan: Path, toy_bundle: Path) -> None:

@@ -149,15 +149,22 @@ def evaluate_table(
     Raises:
         UnmaskError: They cannot be read, or nothing says which pictures are real.
     """
-    table = score_any(scores, data, plan, on_step)
+    path = Path(scores)
+    scan = scan_folder(path)
+    if scan is None and path.is_dir():
+        raise UnmaskError(
+            f"{path} is neither what a scan found nor a table of scores",
+            hint="Name the folder of a scan's results or a CSV; a bundle stands by itself, without --scores.",
+            code="no-scores",
+        )
+    labels = known_labels(data, plan.split) if scan and data is not None else None
+    table = read_scan(scan, labels) if scan and labels else score_any(path, data, plan, on_step)
     other = score_any(against, data, plan, on_step) if against is not None else None
     on_step("numbers and intervals")
-    scan = scan_folder(Path(scores))
-    labels = known_labels(data, plan.split) if scan and data is not None else None
     left_out = "The scores were read: deliveries, heatmap tests and pictures need the detector, and were left out."
     return Report(
         evaluation=evaluate_scores(table, replicates=plan.replicates),
-        data=labels.name if labels else Path(scores).name,
+        data=labels.name if labels else path.name,
         detector=detector_of(scan) if scan else None,
         notes=(*(labels.notes if labels else ()), left_out),
         made=today(),

@@ -146,6 +146,7 @@ def read_scores(path: Path, *, labels_only: bool = False) -> ScoreTable:
         path: CSV with a header. `path`, `label` (0 or real, 1 or fake) and either `score` (P(fake), 0..1) or
             `logit` are needed; the other columns of ours are used where they are there. Thresholds that the file
             does not name are 0.5: no *unsure*. An empty or non-finite score is a picture without an answer.
+        labels_only: Whether scores may be missing altogether.
 
     Returns:
         One row a line; named after the file where it names no detector.
