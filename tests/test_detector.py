@@ -118,6 +118,14 @@ def test_two_loads_give_the_same_scores(tmp_path, crops):
     np.testing.assert_array_equal(Detector.load(folder).logits(crops), Detector.load(folder, threads=1).logits(crops))
 
 
+@pytest.mark.openvino
+def test_openvino_gives_the_answers_of_onnx_runtime():
+    # The shipped detector: behind its kernels of 8 bits OpenVINO would compute in 8 bits by itself.
+    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    found, expected = (Detector.load(runtime=runtime).logits(crops) for runtime in ("openvino", "onnxruntime"))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_another_process_gets_the_same_detector(toy_bundle, crops):
     # Pickle is how Python hands a detector to a worker process; a bundle itself is never unpickled.
     detector = Detector.load(toy_bundle, threads=1, policy="careful")
