@@ -18,6 +18,10 @@ _ODDITIES = (struct.error, IndexError, OverflowError)
 def declared_size(format_name: str, data: bytes) -> tuple[int, int] | None:
     """Width and height from the header of a GIF or WebP, before its decoder sets memory aside for them.
 
+    Args:
+        format_name: "GIF" or "WEBP".
+        data: The whole file, or its beginning.
+
     Returns:
         Width and height in pixels, not turned; None for headers that make no sense or are not there.
     """
@@ -32,6 +36,11 @@ def count_parts(format_name: str, data: bytes, most: int) -> int:
 
     A hundred kilobytes of empty pieces can keep a decoder busy for longer than fifty million pixels. A piece weighs 1;
     a scan of a progressive JPEG weighs more, by what it costs.
+
+    Args:
+        format_name: One of the names that `sniff` gives.
+        data: The whole file.
+        most: Where to stop counting.
 
     Returns:
         The weight; anything above `most` means only that.

@@ -83,11 +83,17 @@ def fit_centre(logits: ArrayLike, labels: ArrayLike) -> float:
 
     A model that saw more fakes than reals in training, as with self-blended ones, calls too much fake; taking c from its
     logits undoes that. As in Platt, "Probabilistic Outputs for Support Vector Machines" (1999), the targets are a
-    little inside of 0 and 1, so that there is a minimum even where no row has the wrong sign. Takes and raises what
-    `fit_temperature` does.
+    little inside of 0 and 1, so that there is a minimum even where no row has the wrong sign.
+
+    Args:
+        logits: (N,), any real numbers; positive means fake.
+        labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
 
     Returns:
         c, a real number; 0.0 where higher logits do not mean fake, or all are alike.
+
+    Raises:
+        UnmaskError: No rows, one class only, lengths that differ, or a logit that is no number.
     """
     from scipy.optimize import minimize
 

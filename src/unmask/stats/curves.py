@@ -1,7 +1,4 @@
-"""The tables and curves behind the single numbers: per class, confusion, ROC, PR, reliability, risk-coverage.
-
-All are of the pictures given, N of them.
-"""
+"""The tables and curves behind the single numbers: per class, confusion, ROC, PR, reliability, risk-coverage."""
 
 from __future__ import annotations
 
@@ -53,6 +50,9 @@ class ReliabilityBin:
 def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
     """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name.
 
+    Args:
+        judged: The pictures, N of them.
+
     Returns:
         Real, then fake.
 
@@ -71,6 +71,9 @@ def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
     """The mean of the classes, and the mean weighted by support, as scikit-learn's macro and weighted average.
 
     scikit-learn counts what does not exist as 0; here such a mean does not exist either.
+
+    Args:
+        rows: Those of `classification_report`.
 
     Returns:
         The plain mean, then the weighted one.
@@ -93,6 +96,9 @@ def _row(name: str, values: Sequence[float]) -> ClassRow:
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
     """Counts at 0.5.
 
+    Args:
+        judged: The pictures, N of them.
+
     Returns:
         int64 (2, 2); rows are the truth, columns the answer, real before fake.
 
@@ -104,6 +110,9 @@ def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
 
 def answer_matrix(judged: Judged) -> NDArray[np.int64]:
     """Counts of the three answers.
+
+    Args:
+        judged: The pictures, N of them.
 
     Returns:
         int64 (2, 3); rows are the truth, columns real, unsure, fake.
@@ -123,6 +132,9 @@ def _ranking(judged: Judged) -> weighted.Ranking:
 def roc_curve(judged: Judged) -> Curve:
     """False positive rate (x) and true positive rate (y) at every distinct score.
 
+    Args:
+        judged: The pictures, N of them.
+
     Returns:
         From (0, 0) to (1, 1).
 
@@ -139,6 +151,9 @@ def roc_curve(judged: Judged) -> Curve:
 def precision_recall_curve(judged: Judged) -> Curve:
     """Recall (x) and precision (y) at every distinct score.
 
+    Args:
+        judged: The pictures, N of them.
+
     Returns:
         From recall 0, where precision is 1 by convention.
 
@@ -153,6 +168,9 @@ def precision_recall_curve(judged: Judged) -> Curve:
 
 def reliability(judged: Judged) -> tuple[ReliabilityBin, ...]:
     """The bins of the expected calibration error.
+
+    Args:
+        judged: The pictures, N of them.
 
     Returns:
         Lowest scores first; empty bins are left out.
@@ -172,6 +190,9 @@ def risk_coverage_curve(judged: Judged) -> Curve:
 
     Confidence is the distance of the score from 0.5; pictures of equal confidence are answered together (El-Yaniv
     and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010, section 2).
+
+    Args:
+        judged: The pictures, N of them.
 
     Returns:
         Shares 0..1; the last x is 1.
