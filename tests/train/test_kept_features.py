@@ -112,3 +112,38 @@ def test_a_disk_without_room_is_told_before_the_backbone_is_asked(dataset, tmp_p
         train(settings(dataset), tmp_path / "run")
     assert refused.value.code == "no-room"
     assert not (tmp_path / "run/features-Train.npy").exists()
+
+
+class PowerCutError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, 2), (1, 0), (1, 2)], ids=["head", "between", "norms"])
+def test_the_head_learns_from_what_is_kept_and_then_the_norms_from_pictures(dataset, tmp_path, epoch, step):
+    from unmask.models import load
+    from unmask.train.loop import resume, train
+
+    class StopsThere:
+        def on_features(self, done, pictures):
+            pass
+
+        def on_step(self, state, steps):
+            seen.append((state.epoch, steps))
+            if (state.epoch, state.step) == (epoch, step + 1):
+                raise PowerCutError
+
+        def on_epoch(self, row):
+            pass
+
+    seen = []
+    config = settings(dataset, tune="norms", frozen_epochs=1, keep="last", precision="float32", checkpoint_every=1)
+    whole = train(config, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        train(config, tmp_path / "run", watcher=StopsThere())
+    assert set(seen) <= {(0, 5), (1, 3)}  # two copies of twelve pictures, then each once
+    resume(tmp_path / "run")
+    models = [load(folder / "model.keras") for folder in (whole.folder, tmp_path / "run")]
+    for ours, theirs in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    norm = models[0].get_layer("block1_norm1").get_weights()[0]
+    assert np.ptp(norm) > 0  # it learned

@@ -67,8 +67,8 @@ class TrainConfig(BaseModel):
     # What learns: everything; the head on a still backbone; or the head first and then everything (fine-tune), or the head and
     # the backbone's layer normalisations (norms).
     tune: Literal["all", "frozen", "norms", "fine-tune"] = "all"
-    # frozen only, of a transformer: the backbone is asked once about so many changed copies of every picture (of several, the
-    # first is as it is), and the head learns from what is kept; 0 asks it anew in each epoch. See unmask.train.kept_features.
+    # Of a transformer, while the head learns alone: the backbone is asked once about so many changed copies of every picture
+    # (of several, the first is as it is), and what it says is kept; 0 asks it in each epoch. See unmask.train.kept_features.
     feature_copies: Annotated[int, Field(ge=0)] = 0
     # fine-tune and norms: epochs of the head alone, and the learning rate after them.
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
@@ -146,8 +146,11 @@ class TrainConfig(BaseModel):
             )
         if self.model != _TRANSFORMER and (self.tune == "norms" or self.blocks is not None or self.localise):
             raise ValueError(f"tune norms, blocks and localise need the model {_TRANSFORMER}")
-        if self.feature_copies and (self.tune != "frozen" or self.model != _TRANSFORMER or self.hard is not None):
-            raise ValueError(f"feature_copies needs tune frozen and the model {_TRANSFORMER}, and no hard examples")
+        alone = self.tune == "frozen" or (self.tune != "all" and self.frozen_epochs > 0)
+        if self.feature_copies and (not alone or self.model != _TRANSFORMER or self.hard is not None):
+            raise ValueError(
+                f"feature_copies needs epochs in which the head learns alone, the model {_TRANSFORMER}, and no hard examples"
+            )
         if self.localise and not self.blend:
             raise ValueError("localise needs fakes whose masks are known: set blend")
         return self

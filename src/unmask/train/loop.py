@@ -39,7 +39,7 @@ from unmask.train.kept_features import Kept, after_tower, keep_features
 from unmask.train.precision import choose_precision
 from unmask.train.run_data import MODEL, RunData, check, open_data
 from unmask.train.run_state import Outcome, RunState
-from unmask.train.stages import averaged_weights, prepare_model, stages_of
+from unmask.train.stages import averaged_weights, keeps_features, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
@@ -185,8 +185,10 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
 
         keras.utils.set_random_seed(config.seed)
         # What a resumed run starts from is in its checkpoint, or else in another run; the backbone's file may be gone by now.
-        # But a backbone whose features are kept does not learn, and is in no checkpoint.
-        in_checkpoint = begun and not config.feature_copies
+        # But a backbone whose features are kept does not learn yet, and is in no checkpoint.
+        stages = stages_of(config)
+        keeps = keeps_features(stages[state.stage], config)
+        in_checkpoint = begun and not keeps
         weights = "none" if in_checkpoint or config.start is not None else config.backbone_weights
         model = with_fused_norm(
             build(config.model, config.crop or size, weights=weights, precision=config.precision, blocks=config.blocks)
@@ -195,21 +197,24 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         kept = build(config.model, size, blocks=config.blocks)
         if config.start is not None and not in_checkpoint:
             _start_from(model, Path(config.start))
-        given: Batches | Kept = batches
-        if config.feature_copies:
+        features: Kept | None = None
+        if keeps:
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
                 plain = replace(
                     batches, transform=transform_of(config.model_copy(update={"augment": "none"}), batches.source)
                 )
-                given, seen = keep_features(model, batches, plain, data.validation, folder, config.feature_copies, tell)
+                features, seen = keep_features(
+                    model, batches, plain, data.validation, folder, config.feature_copies, tell
+                )
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
         with interruptible() as interrupted:
-            for number, stage in enumerate(stages_of(config)):
+            for number, stage in enumerate(stages):
                 if number < state.stage:
                     continue
+                given = features if features is not None and keeps_features(stage, config) else batches
                 learner = prepare_model(model, stage, config, given.steps())
                 places = int(learner.output_shape[-1]) - 1
                 if begun and number == state.stage:
@@ -241,7 +246,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                     _take_average(kept, model, learner, config, batches, epoch)
                     # A model that sees whole pictures judges in the precision it learns in, which is faster than float32.
                     judging = kept if config.crop or config.ema else model
-                    logits = seen.judge(after_tower(kept)) if config.feature_copies else judge(judging, data.validation)
+                    logits = judge(judging, data.validation) if given is batches else seen.judge(after_tower(kept))
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
                     rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))

@@ -44,6 +44,11 @@ def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
     return (Stage(0, turn, False, config.learning_rate), then) if turn else (then,)
 
 
+def keeps_features(stage: Stage, config: TrainConfig) -> bool:
+    """Whether a stage learns from what its still backbone once said (see `unmask.train.kept_features`)."""
+    return bool(config.feature_copies) and not stage.backbone
+
+
 def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> Any:
     """Compiles a model for a stage: sets what learns, a fresh optimizer and the loss.
 
@@ -68,7 +73,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
 
         learner = with_places(model)
         loss, metric = localising_loss(loss, config.localise), keras.metrics.MeanMetricWrapper(accuracy, "accuracy")
-    if config.feature_copies:
+    if keeps_features(stage, config):
         learner = after_tower(learner)
     learner.compile(
         optimizer=_optimizer(config, stage.learning_rate, (stage.end - stage.first) * steps_per_epoch),
