@@ -69,12 +69,12 @@ class Detector:
         (2,)
     """
 
-    def __init__(self, bundle: Bundle, session: _Session, *, policy: str, threads: int, runtime: Runtime) -> None:
+    def __init__(self, bundle: Bundle, *, policy: str, threads: int, runtime: Runtime) -> None:
         self.bundle = bundle
         self.policy = policy
         self.threads = threads
-        self.runtime = runtime
-        self._session = session
+        self.runtime: Runtime = runtime
+        self._session: _Session | None = _STARTERS[runtime](bundle, threads)
         self._face_finder: FaceFinder | None = None
 
     @classmethod
@@ -108,11 +108,9 @@ class Detector:
             )
         if threads is not None and threads < 1:
             raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
-        count = threads or min(4, available_cores())
-        starter = {"onnxruntime": _start_onnxruntime, "openvino": _start_openvino}.get(runtime)
-        if starter is None:
+        if runtime not in _STARTERS:
             raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
-        return cls(read, starter(read, count), policy=chosen, threads=count, runtime=runtime)
+        return cls(read, policy=chosen, threads=threads or min(4, available_cores()), runtime=runtime)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy in another process loads the same bundle; one that was replaced in the meantime is another detector.
@@ -151,6 +149,14 @@ class Detector:
     @face_finder.setter
     def face_finder(self, finder: FaceFinder) -> None:
         self._face_finder = finder
+
+    def rest(self) -> None:
+        """Give back what the graph holds in memory, most of it all; the next crops make it ready again.
+
+        For a program that only hands the detector on to others, which load their own.
+        """
+        self._session = None
+        give_back_memory()
 
     def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw outputs.
@@ -211,7 +217,10 @@ class Detector:
                 hint="Cut and resize with unmask.face.crop.",
                 code="bad-crops",
             )
-        batches = [self._session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
+        session = self._session
+        if session is None:
+            session = self._session = _STARTERS[self.runtime](self.bundle, self.threads)
+        batches = [session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
         return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
 
 
@@ -283,6 +292,9 @@ def _start_openvino(bundle: Bundle, threads: int) -> _Session:
         return [request.get_tensor(name).data.copy() for name in outputs]
 
     return run
+
+
+_STARTERS = {"onnxruntime": _start_onnxruntime, "openvino": _start_openvino}
 
 
 def _expect_outputs(bundle: Bundle, found: set[str]) -> None:

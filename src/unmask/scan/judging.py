@@ -73,6 +73,7 @@ class Judges(AbstractContextManager["Judges"]):
 
     def __init__(self, asked: Asked, workers: int) -> None:
         self._asked, self._workers = asked, workers
+        asked.detector.rest()  # each process loads its own
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._pool = self._start()
 
