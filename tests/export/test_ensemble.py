@@ -59,6 +59,24 @@ def test_models_of_two_sizes_are_refused(members):
     assert "--size" in caught.value.hint
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["same tower", "other tower"])
+def test_heads_on_the_same_tower_share_it(same):
+    from unmask.export.ensemble import ensemble
+    from unmask.models import backbone_layers, build
+
+    models = [build("clip_vit_b16", 224, blocks=1) for _ in range(2)]
+    if same:
+        for ours, theirs in zip(*(backbone_layers(model) for model in models), strict=True):
+            theirs.set_weights(ours.get_weights())
+    whole, pictures = ensemble(models), noise(2, 224)
+    alone = np.stack([model.predict_on_batch(pictures) for model in models])
+    assert not np.allclose(*alone, atol=1e-3)
+    np.testing.assert_allclose(whole.predict_on_batch(pictures), alone.mean(axis=0), atol=1e-4)
+    tower = sum(weight.size for layer in backbone_layers(models[0]) for weight in layer.get_weights())
+    both = sum(model.count_params() for model in models)
+    assert whole.count_params() == both - tower * same
+
+
 @pytest.fixture(scope="module")
 def second_run(finished_run, tmp_path_factory):
     """A run like the finished one, with weights of its own."""

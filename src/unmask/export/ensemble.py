@@ -2,7 +2,8 @@
 
 Runs from different seeds make different mistakes, so their mean is usually right more often than any of them, and surer of itself
 only where they agree (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
-NeurIPS 2017). A picture costs as many times as much as there are runs.
+NeurIPS 2017). A picture costs as many times as much as there are runs; but heads on the same frozen tower share it, and then it
+costs hardly more than with one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from unmask.errors import UnmaskError
-from unmask.models.head import find_heads
+from unmask.models import TOWER
+from unmask.models.head import find_heads, made_by
 
 
 def ensemble(models: Sequence[Any]) -> Any:
@@ -41,16 +44,48 @@ def ensemble(models: Sequence[Any]) -> Any:
             hint="Put runs of one --model and of one --size together.",
             code="models-differ",
         )
-    logits = [_copied(model, image, f"_{number}").outputs[0] for number, model in enumerate(models, 1)]
+    seen = _one_tower(models, image)
+    logits = [
+        _copied(model, image, f"_{number}").outputs[0] if seen is None else _head_on(seen, model, f"_{number}")
+        for number, model in enumerate(models, 1)
+    ]
     return keras.Model(image, keras.layers.Average(name="mean_logit")(logits), name="ensemble")
+
+
+def _one_tower(models: Sequence[Any], image: Any) -> Any:
+    """What a frozen tower says of a picture, if all models have the same one, weight for weight; else None."""
+    if not all(any(layer.name == TOWER for layer in model.layers) for model in models):
+        return None
+    towers = [keras.Model(model.inputs[0], model.get_layer(TOWER).output) for model in models]
+    first, *others = [tower.get_weights() for tower in towers]
+    if not all(len(other) == len(first) and all(map(np.array_equal, other, first)) for other in others):
+        return None
+    return _copied(towers[0], image, "").outputs[0]
+
+
+def _head_on(seen: Any, model: Any, suffix: str) -> Any:
+    """The logit of a copy of what comes after a model's tower, on what another one says; layer by layer, as Keras clones only
+    from a picture on."""
+    known = {id(model.get_layer(TOWER).output): seen}
+
+    def copied(tensor: Any) -> Any:
+        if id(tensor) not in known:
+            layer, sources = made_by(tensor)
+            given = [copied(source) for source in sources]
+            copy = _renamed(layer, suffix)
+            known[id(tensor)] = copy(given[0] if len(given) == 1 else given)
+            copy.set_weights(layer.get_weights())
+        return known[id(tensor)]
+
+    return copied(model.outputs[0])
 
 
 def _copied(model: Any, image: Any, suffix: str) -> Any:
     """The model on another input, with names of its own, as no two layers of a model may share one."""
-
-    def renamed(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "name": layer.name + suffix})
-
-    copy = keras.models.clone_model(model, input_tensors=image, clone_function=renamed)
+    copy = keras.models.clone_model(model, input_tensors=image, clone_function=lambda layer: _renamed(layer, suffix))
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _renamed(layer: Any, suffix: str) -> Any:
+    return type(layer).from_config({**layer.get_config(), "name": layer.name + suffix})
