@@ -43,7 +43,7 @@ def test_a_clip_gets_a_card_with_a_timeline(run, clip_file):
         "P(fake)",
         "person 1",
         "6 samples",
-        "most suspicious at 0:0",
+        "decided at 0:0",
         "6 of 6 frames looked at",
         "240 x 160",
         "toy 0.1",

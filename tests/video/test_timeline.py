@@ -94,6 +94,20 @@ def test_faces_unlike_the_training_pictures_count_only_where_there_are_no_others
     assert judge([*odd, *moments([0.1] * 4)], 2.0, THRESHOLDS).verdict is Verdict.REAL
 
 
+def test_one_familiar_face_among_many_that_are_not_decides_nothing():
+    odd = moments([0.99] * 29, (OUTSIDE_TRAINING,))
+    found = judge([*odd, *moments([0.01])], 2.0, THRESHOLDS)
+    assert found.verdict is Verdict.UNSURE
+    assert OUTSIDE_TRAINING in found.notes
+
+
+def test_how_few_can_be_judged_by_is_told_beside_how_many_were_seen():
+    found = judge([*moments([0.2] * 2), *moments([0.99] * 4, (DOUBTFUL,))], 2.0, THRESHOLDS)
+    assert [note.message for note in found.notes] == [
+        "Of 6 sampled faces only 2 can be judged by: too few to call anyone fake."
+    ]
+
+
 def test_doubtful_faces_count_only_where_there_are_no_others():
     assert judge([*moments([0.99] * 5, (DOUBTFUL,)), *moments([0.1] * 4)], 2.0, THRESHOLDS).verdict is Verdict.REAL
     assert judge(moments([0.99] * 5, (DOUBTFUL,)), 2.0, THRESHOLDS).verdict is Verdict.FAKE
@@ -111,9 +125,19 @@ def test_the_score_is_on_the_bundles_scale():
 def test_the_most_suspicious_of_those_who_were_seen_often_enough_decides():
     often, seldom, real = verdict([0.6] * 3), verdict([0.99] * 2), verdict([0.1] * 3)
     assert deciding_person([real, seldom, often]) is often
-    assert deciding_person([seldom]) is seldom
+    assert deciding_person([verdict([0.1] * 2), verdict([0.99])]).verdict is Verdict.UNSURE
     assert deciding_person([]) is None
     assert most_suspicious_first([real, often]) == (often, real)
+
+
+@pytest.mark.parametrize("code", ["doubtful-face", "bystander"])
+def test_whom_the_camera_does_not_show_decides_only_where_nobody_else_is(code):
+    beside = judge(moments([0.99] * 5, (Note(code, "behind"),)), 2.0, THRESHOLDS)
+    shown = verdict([0.1] * 30)
+    assert beside.verdict is Verdict.FAKE
+    assert deciding_person([beside, shown]) is shown
+    assert deciding_person([beside, verdict([0.1])]).verdict is Verdict.REAL
+    assert deciding_person([beside]) is beside
 
 
 def test_thresholds_for_clips_go_before_those_for_pictures():

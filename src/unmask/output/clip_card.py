@@ -149,7 +149,7 @@ def _person(number: int, person: PersonFinding, finding: ClipFinding, thresholds
     first.append(timeline(person, finding.looked_at, thresholds)).append(f"  {seen}")
     moments = [person.moments[at] for at in person.decisive]
     times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in moments)
-    return [first, Text(f"          most suspicious at {times}", style="dim")]
+    return [first, Text(f"          decided at {times}", style="dim")]
 
 
 def _legend() -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from unmask.finding import OUTSIDE_TRAINING, Note, PersonFinding, Verdict
-from unmask.verdict import SUSPICION, UNDECIDING, decide, probability
+from unmask.verdict import SUSPICION, counts, decide, probability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,8 @@ def clip_thresholds(info: BundleInfo, policy: str) -> Thresholds:
 def judge(moments: Sequence[Moment], temperature: float, thresholds: Thresholds, rule: Rule = RULE) -> PersonFinding:
     """The verdict on one person.
 
-    Faces that the face finder doubts, and those unlike the training pictures, count only where there are no others.
+    Faces that the face finder doubts count only where there are no others, and those unlike the training pictures only where
+    there are too few others.
 
     Args:
         moments: At least one, in the order of time.
@@ -114,13 +115,16 @@ def judge(moments: Sequence[Moment], temperature: float, thresholds: Thresholds,
         thresholds: Of `clip_thresholds`.
         rule: How many become one.
     """
-    kept, outside = _fit(moments)
+    kept, outside = _fit(moments, rule)
     logits = np.array([moments[position].face.logit for position in kept], np.float64) / temperature
     score = float(probability(aggregate(logits, rule), 1.0))
     verdict = decide(score, thresholds, outside_training=outside)
     notes = [OUTSIDE_TRAINING] if outside else []
     if len(kept) < rule.least_faces:
-        notes.append(Note("few-samples", f"Seen in {_frames(len(kept))} only: too few to call anyone fake."))
+        seen = f"Seen in {_frames(len(kept))} only"
+        if len(kept) < len(moments):
+            seen = f"Of {len(moments)} sampled faces only {len(kept)} can be judged by"
+        notes.append(Note("few-samples", f"{seen}: too few to call anyone fake."))
         verdict = min(verdict, Verdict.UNSURE, key=SUSPICION.__getitem__)
     if jumping([moments[position].face.score for position in kept], rule) > rule.most_jumps:
         notes.append(
@@ -131,12 +135,14 @@ def judge(moments: Sequence[Moment], temperature: float, thresholds: Thresholds,
     return PersonFinding(verdict=verdict, score=score, moments=tuple(moments), decisive=decisive, notes=tuple(notes))
 
 
-def _fit(moments: Sequence[Moment]) -> tuple[list[int], bool]:
-    """Positions of the faces that count, and whether these are unlike the training pictures."""
+def _fit(moments: Sequence[Moment], rule: Rule) -> tuple[list[int], bool]:
+    """Positions of the faces that count, and whether some of these are unlike the training pictures."""
     every = list(range(len(moments)))
-    sure = [at for at in every if UNDECIDING.isdisjoint(note.code for note in moments[at].face.notes)] or every
+    sure = [at for at in every if counts(moments[at].face)] or every
     alike = [at for at in sure if not moments[at].face.outside_training]
-    return alike or sure, not alike
+    if len(alike) >= min(rule.least_faces, len(sure)):
+        return alike, False
+    return sure, True
 
 
 def deciding_person(people: Sequence[PersonFinding], rule: Rule = RULE) -> PersonFinding | None:
@@ -147,10 +153,14 @@ def deciding_person(people: Sequence[PersonFinding], rule: Rule = RULE) -> Perso
         rule: Its `least_faces`.
 
     Returns:
-        One of them; None where there is none. Those who were seen in fewer frames decide only where all were.
+        One of them; None where there is none. Those who were seen in fewer frames decide only where all were, and doubtful
+        faces and bystanders only where all are such.
     """
-    often = [person for person in people if len(person.moments) >= rule.least_faces]
-    return max(often or people, key=_suspicion, default=None)
+    frames = [sum(counts(moment.face) for moment in person.moments) for person in people]
+    for least in (rule.least_faces, 1, 0):
+        if often := [person for person, seen in zip(people, frames, strict=True) if seen >= least]:
+            return max(often, key=_suspicion)
+    return None
 
 
 def most_suspicious_first(people: Sequence[PersonFinding]) -> tuple[PersonFinding, ...]:
