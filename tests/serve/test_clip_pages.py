@@ -13,9 +13,11 @@ from flask.testing import FlaskClient
 from tests.serve.test_clips import CLIPS, app, done, send
 from tests.waiting import PATIENCE, until
 from unmask.checking import clips as checking_clips
+from unmask.checking import faces as checking_faces
 from unmask.checking.looking import Looking
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
+from unmask.finding import Verdict
 from unmask.serve.schema import ClipCheckReply
 
 
@@ -44,6 +46,16 @@ def test_a_card_shows_the_verdict_a_timeline_a_person_and_the_moments_that_decid
     assert card.count('class="frame"') == card.count('class="closeup"') == 3
     assert card.count("data:image/jpeg;base64,") == 7  # one is the overview's
     assert "6 of 6 frames" in card
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_card_shows_each_moment_by_the_face_s_own_verdict(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(checking_faces, "decide", lambda *_, **__: verdict)
+    card = card_of(client, clip)
+    assert f"6 samples: 6 {verdict};" in card
+    assert card.count(f'<rect class="line {verdict}" x=') == card.count(f'<span class="unseen">{verdict},') == 3
 
 
 def test_a_card_has_neither_inline_script_nor_style(client: FlaskClient, clip: bytes) -> None:
