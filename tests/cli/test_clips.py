@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,7 +92,16 @@ def test_heatmaps_are_written_for_the_moments_that_decided(run, clip_file, tmp_p
     run(clip_file, "--heatmap", tmp_path / "maps")
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert len(names) == 3
-    assert all(name.startswith("0001-clip-person1-") and name.endswith("s.png") for name in names)
+    assert all(name.startswith("0001-clip-person1-") and re.search(r"s-frame\d\.png$", name) for name in names)
+
+
+def test_heatmaps_of_moments_close_to_each_other_are_all_written(run, clip_file, tmp_path, monkeypatch):
+    from unmask.checking.looking import Looking
+
+    take = Looking.take
+    monkeypatch.setattr(Looking, "take", lambda self, frame: take(self, replace(frame, time=frame.time / 200_000)))
+    run(clip_file, "--heatmap", tmp_path / "maps")
+    assert len(list((tmp_path / "maps").glob("0001-clip-person1-0.00s-frame?.png"))) == 3
 
 
 def test_clips_stand_in_the_table_among_pictures(run, clip_file, face_file, tmp_path):

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_a_card_shows_each_moment_by_the_face_s_own_verdict(
     card = card_of(client, clip)
     assert f"6 samples: 6 {verdict};" in card
     assert card.count(f'<rect class="line {verdict}" x=') == card.count(f'<span class="unseen">{verdict},') == 3
+
+
+def test_a_card_tells_moments_apart_that_are_close_to_each_other(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Looking.take
+    monkeypatch.setattr(Looking, "take", lambda self, frame: take(self, replace(frame, time=frame.time / 200_000)))
+    card = card_of(client, clip)
+    dots = re.findall(r'class="dot[^"]*" data-time="([^"]+)"', card)
+    moments = re.findall(r'<li data-time="([^"]+)"', card)
+    assert [float(time) for time in dots] == pytest.approx([number / 1_000_000 for number in range(6)], abs=1e-9)
+    assert len(set(moments)) == 3
+    assert set(moments) < set(dots)
+    (step,) = re.findall(r'data-step="([^"]+)"', card)
+    assert float(step) == pytest.approx(1e-6)
 
 
 def test_a_card_has_neither_inline_script_nor_style(client: FlaskClient, clip: bytes) -> None:

@@ -81,7 +81,7 @@ def timeline_chart(finding: ClipFinding, number: int, thresholds: Thresholds) ->
     """
     person = finding.people[number]
     begin, end = finding.looked_at[0], finding.looked_at[-1]
-    span = max(end - begin, 1e-3)
+    span = (end - begin) or 1.0
     place = {time: at for at, time in enumerate(finding.looked_at)}
     lines: list[list[Dot]] = []
     last = -2
