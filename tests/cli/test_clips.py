@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from unmask.checking import check
 from unmask.cli.main import main
+from unmask.errors import UnmaskError
 
 
 @pytest.fixture
@@ -150,6 +152,20 @@ def test_ctrl_c_leaves_a_document_that_says_so(run, clip_file, monkeypatch):
     document = json.loads(run(clip_file, clip_file, "--json").stdout)
     assert document["interrupted"] is True
     assert "interrupted" in [note["code"] for note in document["findings"][0]["notes"]]
+
+
+@pytest.mark.parametrize(
+    "playlist", ["#EXTM3U\n#EXTINF:1,\nhttp://192.0.2.1/a.ts\n", "ffconcat version 1.0\nfile http://192.0.2.1/a.ts\n"]
+)
+def test_what_is_neither_a_picture_nor_a_clip_is_refused_with_a_hint_at_both(run, clip_file, tmp_path, playlist):
+    (tmp_path / "list.m3u8").write_text(playlist)
+    for paths in ([tmp_path / "list.m3u8"], [clip_file, tmp_path / "list.m3u8"]):
+        failure = json.loads(run(*paths, "--json").stdout)["findings"][-1]["failure"]
+        assert failure["code"] == "not-a-picture"
+        assert "HEIC; or a clip: MP4" in failure["hint"]
+    with pytest.raises(UnmaskError) as refused:
+        check(tmp_path / "list.m3u8")
+    assert "or a clip: MP4" in refused.value.hint
 
 
 def test_a_report_does_not_take_the_place_of_a_clip(run, clip_file, face_file, tmp_path):
