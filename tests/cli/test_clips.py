@@ -144,7 +144,17 @@ def test_ctrl_c_prints_what_is_known_and_says_so(run, clip_file, monkeypatch):
     assert result.exit_code == 130
     assert "4 samples" in result.stdout
     assert "Stopped after 4 of 6 frames." in result.stdout
-    assert "interrupted: the clip was checked in part\n" in result.stderr
+    assert result.stderr.endswith("interrupted: the clip was checked in part\n")
+
+
+def test_ctrl_c_before_the_first_frame_says_that_nothing_was_checked(run, clip_file, face_file, monkeypatch):
+    def stopping(self, frame):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.looking.Looking.take", stopping)
+    assert run(clip_file).stderr.endswith("interrupted: the clip was not checked\n")
+    again = "The same command begins at the first one again.\n"
+    assert run(clip_file, face_file).stderr.endswith(f"interrupted: 0 of 2 files were checked\n{again}")
 
 
 def test_ctrl_c_leaves_a_document_that_says_so(run, clip_file, monkeypatch):
