@@ -79,6 +79,7 @@ def clips(page: Any) -> None:
     page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.seeking }")
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(3000)  # until Chromium's ring of a clip that loads is gone
     for (size, scheme), name in CLIP_NAMES.items():
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})

@@ -157,6 +157,20 @@ def check_clips(folder, face_file, home):
     return finish(folder, start(folder, "unmask", "check", *places, *reports, home=home))
 
 
+def check_playlists(folder, face_file, home):
+    """Files that name a clip on another machine (an address that is nobody's, RFC 5737); none is read."""
+    folder.mkdir(parents=True)
+    texts = {
+        "a.m3u8": "#EXTM3U\n#EXTINF:1,\nhttp://192.0.2.1/a.ts\n",
+        "b.ffconcat": "ffconcat version 1.0\nfile 'http://192.0.2.1/a.ts'\n",
+        "c.pls": "[playlist]\nFile1=http://192.0.2.1/a.ts\n",
+    }
+    for name, text in texts.items():
+        (folder.parent / name).write_text(text)
+    command = ["unmask", "check", *(folder.parent / name for name in texts), "--csv", "out/o.csv"]
+    return finish(folder, start(folder, *command, home=home), (1,))
+
+
 def library(folder, face_file, home):
     program = folder.with_suffix(".py")
     program.write_text(LIBRARY)
@@ -198,6 +212,7 @@ def openvino(folder, face_file, home):
         pytest.param((check, "home"), id="check"),
         pytest.param((check, "none"), id="check, no home"),
         pytest.param((check_clips, "home"), id="check of clips", marks=pytest.mark.video),
+        pytest.param((check_playlists, "home"), id="check of playlists"),
         pytest.param((library, "none"), id="library, no home"),
         pytest.param((serve, "home"), id="serve"),
         pytest.param((openvino, "home"), id="check with OpenVINO", marks=pytest.mark.openvino),

@@ -146,7 +146,9 @@ def test_ctrl_c_has_an_exit_status_of_its_own(run, face_file, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("unmask.checking.examine_all", interrupted)
-    assert run("check", face_file).exit_code == 130
+    result = run("check", face_file)
+    assert result.exit_code == 130
+    assert result.stderr.endswith("interrupted: the picture was not checked\n")
 
 
 def test_ctrl_c_leaves_a_json_document_of_what_was_checked(run, pictures, monkeypatch):
@@ -523,7 +525,7 @@ def test_ctrl_c_says_how_many_of_how_many_and_where_they_are(run, pictures, tmp_
     monkeypatch.setattr("unmask.checking.examine_all", interrupted)
     result = run("check", pictures, "--csv", tmp_path / "o.csv", "--html", tmp_path / "o.html")
     assert result.exit_code == 130
-    assert "1 of 3 pictures" in result.stderr
+    assert "1 of 3 files" in result.stderr
     (rows,) = tmp_path.glob("o.csv.*.part")
     assert str(rows) in result.stderr
     assert str(tmp_path / "o.html") in result.stderr

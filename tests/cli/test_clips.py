@@ -2,14 +2,18 @@
 
 import csv
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from unmask.checking import check
 from unmask.cli.main import main
+from unmask.errors import UnmaskError
 
 
 @pytest.fixture
@@ -90,7 +94,16 @@ def test_heatmaps_are_written_for_the_moments_that_decided(run, clip_file, tmp_p
     run(clip_file, "--heatmap", tmp_path / "maps")
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert len(names) == 3
-    assert all(name.startswith("0001-clip-person1-") and name.endswith("s.png") for name in names)
+    assert all(name.startswith("0001-clip-person1-") and re.search(r"s-frame\d\.png$", name) for name in names)
+
+
+def test_heatmaps_of_moments_close_to_each_other_are_all_written(run, clip_file, tmp_path, monkeypatch):
+    from unmask.checking.looking import Looking
+
+    take = Looking.take
+    monkeypatch.setattr(Looking, "take", lambda self, frame: take(self, replace(frame, time=frame.time / 200_000)))
+    run(clip_file, "--heatmap", tmp_path / "maps")
+    assert len(list((tmp_path / "maps").glob("0001-clip-person1-0.00s-frame?.png"))) == 3
 
 
 def test_clips_stand_in_the_table_among_pictures(run, clip_file, face_file, tmp_path):
@@ -131,7 +144,17 @@ def test_ctrl_c_prints_what_is_known_and_says_so(run, clip_file, monkeypatch):
     assert result.exit_code == 130
     assert "4 samples" in result.stdout
     assert "Stopped after 4 of 6 frames." in result.stdout
-    assert "interrupted: the clip was checked in part\n" in result.stderr
+    assert result.stderr.endswith("interrupted: the clip was checked in part\n")
+
+
+def test_ctrl_c_before_the_first_frame_says_that_nothing_was_checked(run, clip_file, face_file, monkeypatch):
+    def stopping(self, frame):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.checking.looking.Looking.take", stopping)
+    assert run(clip_file).stderr.endswith("interrupted: the clip was not checked\n")
+    again = "The same command begins at the first one again.\n"
+    assert run(clip_file, face_file).stderr.endswith(f"interrupted: 0 of 2 files were checked\n{again}")
 
 
 def test_ctrl_c_leaves_a_document_that_says_so(run, clip_file, monkeypatch):
@@ -139,6 +162,20 @@ def test_ctrl_c_leaves_a_document_that_says_so(run, clip_file, monkeypatch):
     document = json.loads(run(clip_file, clip_file, "--json").stdout)
     assert document["interrupted"] is True
     assert "interrupted" in [note["code"] for note in document["findings"][0]["notes"]]
+
+
+@pytest.mark.parametrize(
+    "playlist", ["#EXTM3U\n#EXTINF:1,\nhttp://192.0.2.1/a.ts\n", "ffconcat version 1.0\nfile http://192.0.2.1/a.ts\n"]
+)
+def test_what_is_neither_a_picture_nor_a_clip_is_refused_with_a_hint_at_both(run, clip_file, tmp_path, playlist):
+    (tmp_path / "list.m3u8").write_text(playlist)
+    for paths in ([tmp_path / "list.m3u8"], [clip_file, tmp_path / "list.m3u8"]):
+        failure = json.loads(run(*paths, "--json").stdout)["findings"][-1]["failure"]
+        assert failure["code"] == "not-a-picture"
+        assert "HEIC; or a clip: MP4" in failure["hint"]
+    with pytest.raises(UnmaskError) as refused:
+        check(tmp_path / "list.m3u8")
+    assert "or a clip: MP4" in refused.value.hint
 
 
 def test_a_report_does_not_take_the_place_of_a_clip(run, clip_file, face_file, tmp_path):

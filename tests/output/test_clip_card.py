@@ -4,7 +4,18 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from unmask.finding import Box, ClipFacts, ClipFinding, FaceFinding, Moment, Note, PersonFinding, Status, Verdict
+from unmask.finding import (
+    OUTSIDE_TRAINING,
+    Box,
+    ClipFacts,
+    ClipFinding,
+    FaceFinding,
+    Moment,
+    Note,
+    PersonFinding,
+    Status,
+    Verdict,
+)
 from unmask.origin import Mark
 from unmask.output.clip_card import clip_card, timeline
 from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
@@ -21,11 +32,13 @@ SMALL = Note("small-face", "This face is only 60 px high.")
 
 def person(scores, notes=()):
     """Seen at those whole seconds at which the score is no None."""
-    moments = [
-        Moment(float(time), 25 * time, FaceFinding(SQUARE, SQUARE, 0.9, 0.0, score, decide(score, THRESHOLDS), notes))
-        for time, score in enumerate(scores)
-        if score is not None
-    ]
+    outside = OUTSIDE_TRAINING in notes
+
+    def face(score):
+        verdict = decide(score, THRESHOLDS, outside_training=outside)
+        return FaceFinding(SQUARE, SQUARE, 0.9, 0.0, score, verdict, notes)
+
+    moments = [Moment(float(time), 25 * time, face(score)) for time, score in enumerate(scores) if score is not None]
     return PersonFinding(Verdict.UNSURE, 0.5, tuple(moments), (0,))
 
 
@@ -59,6 +72,23 @@ def test_a_long_timeline_is_drawn_by_the_mean_of_neighbours():
     console = Console(width=80, file=io.StringIO())
     console.print(clip_card(finding([seen], times), THRESHOLDS, details=""))
     assert "▅" * 32 + "  128 samples" in console.file.getvalue()
+
+
+def test_a_face_unlike_the_training_pictures_is_not_drawn_as_fake():
+    """Neither alone nor among others; those that are called fake still are."""
+    outside, plain = person([0.97, 0.05, 0.97], (OUTSIDE_TRAINING,)), person([0.97, 0.05, 0.97])
+    times = [0.0, 1.0, 2.0]
+    assert timeline(outside, times, THRESHOLDS).plain == "▅▁▅"
+    assert timeline(plain, times, THRESHOLDS).plain == "█▁█"
+    times = [float(time) for time in range(64)]
+    assert timeline(person([0.97] * 64, (OUTSIDE_TRAINING,)), times, THRESHOLDS).plain == "▅" * 32
+    assert timeline(person([0.97] * 64), times, THRESHOLDS).plain == "█" * 32
+
+
+def test_a_face_unlike_the_training_pictures_is_not_called_fake_in_a_timeline():
+    chart = timeline_chart(finding([person([0.1, 0.97], (OUTSIDE_TRAINING,))]), 0, THRESHOLDS)
+    assert chart.lines[0][1].says == "0:01.0: unsure, P(fake) 0.97"
+    assert "2 samples: 1 real, 1 unsure; the highest, 0.97" in chart.label
 
 
 @pytest.mark.parametrize(

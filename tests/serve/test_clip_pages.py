@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from flask.testing import FlaskClient
 from tests.serve.test_clips import CLIPS, app, done, send
 from tests.waiting import PATIENCE, until
 from unmask.checking import clips as checking_clips
+from unmask.checking import faces as checking_faces
 from unmask.checking.looking import Looking
 from unmask.detector import Detector
 from unmask.errors import UnmaskError
+from unmask.finding import Verdict
 from unmask.serve.schema import ClipCheckReply
 
 
@@ -44,6 +47,31 @@ def test_a_card_shows_the_verdict_a_timeline_a_person_and_the_moments_that_decid
     assert card.count('class="frame"') == card.count('class="closeup"') == 3
     assert card.count("data:image/jpeg;base64,") == 7  # one is the overview's
     assert "6 of 6 frames" in card
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_card_shows_each_moment_by_the_face_s_own_verdict(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(checking_faces, "decide", lambda *_, **__: verdict)
+    card = card_of(client, clip)
+    assert f"6 samples: 6 {verdict};" in card
+    assert card.count(f'<rect class="line {verdict}" x=') == card.count(f'<span class="unseen">{verdict},') == 3
+
+
+def test_a_card_tells_moments_apart_that_are_close_to_each_other(
+    client: FlaskClient, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Looking.take
+    monkeypatch.setattr(Looking, "take", lambda self, frame: take(self, replace(frame, time=frame.time / 200_000)))
+    card = card_of(client, clip)
+    dots = re.findall(r'class="dot[^"]*" data-time="([^"]+)"', card)
+    moments = re.findall(r'<li data-time="([^"]+)"', card)
+    assert [float(time) for time in dots] == pytest.approx([number / 1_000_000 for number in range(6)], abs=1e-9)
+    assert len(set(moments)) == 3
+    assert set(moments) < set(dots)
+    (step,) = re.findall(r'data-step="([^"]+)"', card)
+    assert float(step) == pytest.approx(1e-6)
 
 
 def test_a_card_has_neither_inline_script_nor_style(client: FlaskClient, clip: bytes) -> None:

@@ -1,6 +1,7 @@
 """Odd clips, each answered or refused as it should be."""
 
 import os
+import socket
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -221,6 +222,21 @@ def test_the_decoder_follows_no_playlist_even_if_it_is_given_one(text, tmp_path,
     monkeypatch.setattr(reader, "kind_of_file", lambda file: clips.VIDEO)
     with pytest.raises(UnmaskError) as refused:
         read_clip(text.replace(b"{}", os.fsencode(tmp_path / "target.ts")))
+    assert refused.value.code == "cannot-open"
+
+
+@pytest.mark.video
+@pytest.mark.parametrize(
+    "text", ["#EXTM3U\n#EXTINF:1,\nhttp://{}/a.ts\n", "ffconcat version 1.0\nfile 'http://{}/a.ts'\n"]
+)
+def test_the_decoder_asks_no_address_that_a_playlist_names(text, monkeypatch):
+    monkeypatch.setattr(reader, "kind_of_file", lambda file: clips.VIDEO)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        with pytest.raises(UnmaskError) as refused:
+            read_clip(text.format(f"127.0.0.1:{server.getsockname()[1]}").encode())
+        with pytest.raises(BlockingIOError):  # nobody has come
+            server.accept()
     assert refused.value.code == "cannot-open"
 
 

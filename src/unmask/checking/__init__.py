@@ -16,6 +16,7 @@ from unmask.detector import Detector as CropDetector
 from unmask.errors import UnmaskError
 from unmask.image.file import is_stream, read_stream
 from unmask.image.resize import shrink
+from unmask.image.sniff import NOT_A_PICTURE_HINT
 from unmask.video.kinds import is_clip
 from unmask.video.limits import CLIP_LIMITS
 
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 
+# What to give where a clip is taken as well as a picture.
+NEITHER_HINT = f"{NOT_A_PICTURE_HINT.removesuffix('.')}; or a clip: MP4, MOV, WebM, MKV or AVI."
 # Longer side of the small picture that a finding keeps for a notebook, pixels: a megabyte or two.
 PREVIEW_SIDE = 800
 
@@ -137,12 +140,29 @@ def check(
     detector = _shipped_detector()
     if isinstance(data, str | bytes | os.PathLike) and is_clip(data):
         return detector.check_clip(data, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
-    return detector.check(data, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+    try:
+        return detector.check(data, face_search=face_search, max_faces=max_faces, heatmap=heatmap)
+    except UnmaskError as error:
+        error.hint = _hint(error.hint)
+        raise
 
 
 @cache
 def _shipped_detector(threads: int | None = None) -> Detector:
     return Detector.load(threads=threads)
+
+
+def _hint(hint: str) -> str:
+    return NEITHER_HINT if hint == NOT_A_PICTURE_HINT else hint
+
+
+def _also_clips(examined: Examined) -> Examined:
+    """The same; where it was refused as no picture, the hint names clips, too."""
+    finding = examined.finding
+    if finding.failure is None:
+        return examined
+    failure = replace(finding.failure, hint=_hint(finding.failure.hint))
+    return replace(examined, finding=replace(finding, failure=failure))
 
 
 def _with_preview(examined: Examined, heatmap: bool) -> Finding:
@@ -219,9 +239,10 @@ def examine_all(
     refuse_max_faces(max_faces)
     for moves, run in groupby(paths, is_clip):
         if not moves:
-            yield from examine_paths(
+            pictures = examine_paths(
                 run, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
             )
+            yield from map(_also_clips, pictures)
             continue
         for path in run:
             started = time.perf_counter()

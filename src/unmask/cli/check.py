@@ -99,7 +99,7 @@ def check(
     sampling = sampling_of(options)
     detector, how = load(options, many=not single)
     tally, unwritten, total = Tally(), 0, None
-    clips, cut_short = 0, False
+    clips, cut_short, alone = 0, False, False
     console = Console()
     outputs = [place for place in (csv_file, html_file, heatmap_folder) if place]
     reports: list[Any] = []
@@ -160,16 +160,16 @@ def check(
                 others = f"; left out: {tally.left_out} {LEFT_OUT}" if tally.left_out else ""
                 raise nothing_to_do(f"check{others}")
     except KeyboardInterrupt:
-        total = total or count(names, outputs)
         places = [os.fspath(report.place) for report in [*reports, pictures] if hasattr(report, "place")]
         kept = f"; what was found is in {', '.join(places)}" if places and tally.pictures else ""
-        cut = ", the last of them, a clip, in part" if cut_short else ""
-        what = "pictures and clips" if clips else "pictures"
-        done = f"{tally.pictures:,} of {total:,} {what} were checked{cut}"
-        if single and cut_short:
-            done = "the clip was checked in part"
-        say(f"interrupted: {done}{kept}", err=True)
-        say(f"The same command begins at the first {'one' if clips else 'picture'} again.", err=True)
+        if single:
+            how_far = "checked in part" if cut_short else "checked" if tally.pictures else "not checked"
+            say(f"interrupted: the {'clip' if alone else 'picture'} was {how_far}{kept}", err=True)
+        else:
+            cut = ", the last of them, a clip, in part" if cut_short else ""
+            total = total or count(names, outputs)
+            say(f"interrupted: {tally.pictures:,} of {total:,} files were checked{cut}{kept}", err=True)
+            say("The same command begins at the first one again.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if not as_json and not single:
         console.print(summary(tally, clips))

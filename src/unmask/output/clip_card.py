@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from unmask.finding import Finding
+    from unmask.finding import FaceFinding, Finding
     from unmask.verdict import Thresholds
 
 # So that a person's line fits into 80 columns.
@@ -110,19 +110,20 @@ def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thre
         thresholds: For people in clips.
 
     Returns:
-        At most `TIMELINE_WIDTH` letters: the mean score of neighbouring samples, or that the person is not among them.
+        At most `TIMELINE_WIDTH` letters: the mean score of neighbouring samples, or that the person is not among them. None is
+        of a fake where none of the faces is called fake.
     """
-    scores = {moment.time: moment.face.score for moment in person.moments}
+    faces = {moment.time: moment.face for moment in person.moments}
     width = min(TIMELINE_WIDTH, len(looked_at))
     text = Text()
     for cell in range(width):
         times = looked_at[cell * len(looked_at) // width : (cell + 1) * len(looked_at) // width]
-        found = [scores[time] for time in times if time in scores]
+        found = [faces[time] for time in times if time in faces]
         if not found:
             text.append(ABSENT, style="dim")
             continue
-        score = sum(found) / len(found)
-        verdict = decide(score, thresholds)
+        score = sum(face.score for face in found) / len(found)
+        verdict = _verdict(found, score, thresholds)
         text.append(STEPS[verdict][_is_high(score, verdict, thresholds)], style=COLOURS[verdict])
     return text
 
@@ -131,6 +132,12 @@ def clip_codes(finding: ClipFinding) -> list[str]:
     """The codes of what to keep in mind, for a line of a table."""
     notes = [*finding.notes, *(note for person in finding.people for note in person.notes)]
     return list(dict.fromkeys(note.code for note in notes))
+
+
+def _verdict(faces: Sequence[FaceFinding], score: float, thresholds: Thresholds) -> Verdict:
+    if len(faces) == 1:
+        return faces[0].verdict
+    return decide(score, thresholds, outside_training=all(face.verdict is not Verdict.FAKE for face in faces))
 
 
 def _is_high(score: float, verdict: Verdict, thresholds: Thresholds) -> bool:

@@ -72,7 +72,9 @@ class FacePictures:
         ]
 
     def add_clip(self, examined: ExaminedClip) -> list[Path]:
-        """Write `<number>-<name>-person<k>-<time>s.png` for each decisive moment: the face beside its heatmap.
+        """Write `<number>-<name>-person<k>-<time>s-frame<n>.png` for each decisive moment: the face beside its heatmap.
+
+        The frame's number, from 0, tells moments apart that lie closer than the time has digits.
 
         Args:
             examined: With key frames.
@@ -85,13 +87,13 @@ class FacePictures:
         """
         self._count += 1
         start = f"{self._count:04}-{file_stem(Path(examined.finding.path or 'clip').stem)}"
-        return [
-            write_file(
-                self.place / f"{start}-person{frame.person + 1}-{frame.moment.time:.2f}s{self._ending}.png",
-                encode_png(np.concatenate(face_and_heatmap(frame.face, frame.moment.face, PAIR_SIDE), axis=1)),
-            )
-            for frame in examined.key_frames
-        ]
+        files = []
+        for frame in examined.key_frames:
+            moment = frame.moment
+            name = f"{start}-person{frame.person + 1}-{moment.time:.2f}s-frame{moment.frame}{self._ending}.png"
+            pair = np.concatenate(face_and_heatmap(frame.face, moment.face, PAIR_SIDE), axis=1)
+            files.append(write_file(self.place / name, encode_png(pair)))
+        return files
 
 
 def plain_and_heatmap(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from unmask.finding import Verdict
 from unmask.output.wording import MARKS, score_text, time_text
-from unmask.verdict import decide
 
 if TYPE_CHECKING:
     from unmask.finding import ClipFinding, Moment, PersonFinding
@@ -30,7 +29,7 @@ class Dot:
         x: Time, to the right.
         y: P(fake), up.
         moment: What was found.
-        says: The same in words.
+        says: The same in words; where a face is unlike the training pictures, its verdict is not that of the zone.
         is_decisive: Whether it is one of those that raised the person's score most.
     """
 
@@ -82,7 +81,7 @@ def timeline_chart(finding: ClipFinding, number: int, thresholds: Thresholds) ->
     """
     person = finding.people[number]
     begin, end = finding.looked_at[0], finding.looked_at[-1]
-    span = max(end - begin, 1e-3)
+    span = (end - begin) or 1.0
     place = {time: at for at, time in enumerate(finding.looked_at)}
     lines: list[list[Dot]] = []
     last = -2
@@ -91,15 +90,10 @@ def timeline_chart(finding: ClipFinding, number: int, thresholds: Thresholds) ->
             lines.append([])
         last = place[moment.time]
         x = SIDE + (WIDTH - 2 * SIDE) * (moment.time - begin) / span
-        says = f"{time_text(moment.time)}: {zone_of(moment, thresholds)}, P(fake) {score_text(moment.face.score)}"
+        says = f"{time_text(moment.time)}: {moment.face.verdict}, P(fake) {score_text(moment.face.score)}"
         lines[-1].append(Dot(x, _y(moment.face.score), moment, says, at in person.decisive))
     step = (end - begin) / max(1, len(finding.looked_at) - 1)
-    return Chart(_zones(thresholds), tuple(map(tuple, lines)), begin, end, step, _label(person, number, thresholds))
-
-
-def zone_of(moment: Moment, thresholds: Thresholds) -> Verdict:
-    """In which band a sample lies; what is said of the person rests on all of them."""
-    return decide(moment.face.score, thresholds)
+    return Chart(_zones(thresholds), tuple(map(tuple, lines)), begin, end, step, _label(person, number))
 
 
 def _y(score: float) -> float:
@@ -114,9 +108,9 @@ def _zones(thresholds: Thresholds) -> tuple[Zone, ...]:
     )
 
 
-def _label(person: PersonFinding, number: int, thresholds: Thresholds) -> str:
-    zones = Counter(zone_of(moment, thresholds) for moment in person.moments)
-    counts = ", ".join(f"{zones[verdict]} {verdict}" for verdict in Verdict if zones[verdict])
+def _label(person: PersonFinding, number: int) -> str:
+    found = Counter(moment.face.verdict for moment in person.moments)
+    counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
     top = max(person.moments, key=lambda moment: moment.face.score)
     return (
         f"P(fake) of person {number + 1} over time, {len(person.moments)} samples: {counts}; "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unmask.output.evidence import clip_as_text, trace
 from unmask.output.face_tags import stroke
 from unmask.output.knowledge import at_base_rates, knows
-from unmask.output.timeline_chart import Chart, timeline_chart, zone_of
+from unmask.output.timeline_chart import Chart, timeline_chart
 from unmask.output.wording import size_text, time_text
 from unmask.serve.clip_answering import clip_document
 from unmask.serve.data_urls import heatmap_url
@@ -17,7 +17,7 @@ from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.finding import ClipFacts, ClipFinding, Moment, PersonFinding, Verdict
+    from unmask.finding import ClipFacts, ClipFinding, Moment, PersonFinding
     from unmask.serve.clip_answering import ClipAnswer, KeyPictures
     from unmask.verdict import Thresholds
 
@@ -31,13 +31,11 @@ class MomentView:
 
     Attributes:
         moment: What was found.
-        zone: In which band of the timeline it lies.
         pictures: The frame and the face; None where the frame could not be read once more.
         heatmap: Data URL; None where there is none, or nothing to see on it.
     """
 
     moment: Moment
-    zone: Verdict
     pictures: KeyPictures | None
     heatmap: str | None
 
@@ -102,7 +100,7 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
     thresholds = clip_thresholds(detector.info, detector.policy)
     title = finding.path or "clip"
     people = [
-        PersonView(person, timeline_chart(finding, at, thresholds), _decisive(answer, at, thresholds))
+        PersonView(person, timeline_chart(finding, at, thresholds), _decisive(answer, at))
         for at, person in enumerate(finding.people)
     ]
     faces = [view.pictures.face for person in people for view in person.decisive if view.pictures]
@@ -126,14 +124,14 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
     )
 
 
-def _decisive(answer: ClipAnswer, number: int, thresholds: Thresholds) -> list[MomentView]:
+def _decisive(answer: ClipAnswer, number: int) -> list[MomentView]:
     person = answer.finding.people[number]
     views = []
     for at in sorted(person.decisive, key=lambda position: -person.moments[position].face.score):
         moment = person.moments[at]
         face = moment.face
         url = heatmap_url(face.heatmap) if face.heatmap is not None and not face.nothing_raised else None
-        views.append(MomentView(moment, zone_of(moment, thresholds), answer.pictures.get((number, at)), url))
+        views.append(MomentView(moment, answer.pictures.get((number, at)), url))
     return views
 
 

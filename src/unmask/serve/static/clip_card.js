@@ -1,6 +1,6 @@
 // What can be done with a clip's answer: it plays from the person's own disk, boxes follow the faces, and timelines jump to moments.
 
-// A clip is stopped a little behind a frame's beginning: times are rounded on the way.
+// A clip is stopped a little behind a frame's beginning, but before the next sample: times are rounded on the way.
 const BEHIND = 0.004;
 // As in `unmask.output.timeline_chart`: what is left free at both sides of a timeline, of its width.
 const SIDE = 16 / 640;
@@ -12,12 +12,13 @@ export function bindClip(card, url) {
   const player = card.querySelector(".player");
   const video = player?.querySelector("video");
   const people = [...card.querySelectorAll(".person")].map((part, at) => new Person(part, card.querySelectorAll(".boxes > .face")[at]));
+  const behind = Math.min(BEHIND, people[0]?.hold / 2 || BEHIND);
   const show = (time) => people.forEach((person) => person.show(time));
   const isPlaying = () => video && !player.hidden;
   const jump = (time) => {
     if (isPlaying()) {
       video.pause();
-      video.currentTime = time + BEHIND;
+      video.currentTime = time + behind;
     }
     show(time);
   };
@@ -56,7 +57,6 @@ class Person {
   #readout;
   #cursor;
   #dots;
-  #hold;
 
   constructor(part, box) {
     [this.#part, this.#box] = [part, box];
@@ -70,7 +70,7 @@ class Person {
       box: dot.dataset.box.split(" ").map(Number),
       says: dot.querySelector("title").textContent,
     }));
-    this.#hold = Number(this.#chart.dataset.step) / 2;
+    this.hold = Number(this.#chart.dataset.step) / 2;
     this.#cursor = document.createElementNS("http://www.w3.org/2000/svg", "path");
     this.#cursor.setAttribute("class", "cursor");
     this.#chart.append(this.#cursor);
@@ -118,7 +118,8 @@ class Person {
     const box = this.#boxAt(time);
     this.#readout.textContent = box ? dot.says : "Not seen at this moment";
     this.#part.querySelectorAll(".moments li").forEach((moment) => {
-      moment.classList.toggle("chosen", Math.abs(Number(moment.dataset.time) - time) < 2 * BEHIND);
+      const isNearest = Number(moment.dataset.time) === dot.time;
+      moment.classList.toggle("chosen", isNearest && Math.abs(dot.time - time) < 2 * BEHIND);
     });
     if (this.#box) place(this.#box, box);
   }
@@ -137,7 +138,7 @@ class Person {
       return a.box.map((side, at) => side + share * (b.box[at] - side));
     }
     const near = this.#nearest(time);
-    return Math.abs(near.time - time) <= this.#hold + BEHIND ? near.box : null;
+    return Math.abs(near.time - time) <= this.hold + BEHIND ? near.box : null;
   }
 }
 
