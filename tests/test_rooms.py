@@ -19,7 +19,7 @@ SRC = ROOT / "src"
 FLOORS = (
     ("errors", "origin", "finding", "verdict", "system"),
     ("image", "face", "stats", "bundle"),
-    ("detector",),
+    ("runtime", "detector"),
     ("explain", "video"),
     ("checking",),
     ("scan", "output"),

@@ -7,19 +7,17 @@ crop is from the training pictures. Scaling is inside the graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
+from unmask.runtime import Runtime, Session, start
 from unmask.system.cores import available_cores
 from unmask.system.heap import give_back_memory
-from unmask.system.private import import_onnxruntime, import_openvino
-from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
     from typing import Self
 
@@ -28,12 +26,7 @@ if TYPE_CHECKING:
     from unmask.face.finder import FaceFinder
     from unmask.verdict import Thresholds
 
-Runtime = Literal["onnxruntime", "openvino"]
 BATCH_SIZE = 32
-
-
-class _Session(Protocol):
-    def __call__(self, crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class Detector:
         self.policy = policy
         self.threads = threads
         self.runtime: Runtime = runtime
-        self._session: _Session | None = _STARTERS[runtime](bundle, threads)
+        self._session: Session | None = start(bundle, threads, runtime)
         self._face_finder: FaceFinder | None = None
 
     @classmethod
@@ -108,8 +101,6 @@ class Detector:
             )
         if threads is not None and threads < 1:
             raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
-        if runtime not in _STARTERS:
-            raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
         return cls(read, policy=chosen, threads=threads or min(4, available_cores()), runtime=runtime)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -219,7 +210,7 @@ class Detector:
             )
         session = self._session
         if session is None:
-            session = self._session = _STARTERS[self.runtime](self.bundle, self.threads)
+            session = self._session = start(self.bundle, self.threads, self.runtime)
         batches = [session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
         return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
 
@@ -233,80 +224,3 @@ def _load_again(kind: type[Detector], folder: Path, sha256: str, settings: dict[
             code="bundle-hash",
         )
     return detector
-
-
-def _start_onnxruntime(bundle: Bundle, threads: int) -> _Session:
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Between two pictures nothing should spin: other threads have decoding to do.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Kernels in 8 bits become float32 now, and not at every run.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    try:
-        session = onnxruntime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise _unusable(bundle, error) from error
-    give_back_memory()  # what made the graph ready
-    _expect_outputs(bundle, {output.name for output in session.get_outputs()})
-
-    def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        result: list[NDArray[np.float32]] = session.run(list(outputs), {"image": crops})
-        return result
-
-    return run
-
-
-def _start_openvino(bundle: Bundle, threads: int) -> _Session:
-    try:
-        openvino = import_openvino()
-    except ImportError:
-        raise UnmaskError(
-            "the runtime openvino is not installed",
-            hint=f"Install it, {install_extra('openvino')}",
-            code="no-runtime",
-        ) from None
-    core = openvino.Core()
-    try:
-        # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and behind kernels of 8 bits it would
-        # round activations to 8 bits as well; scores would differ.
-        compiled: Any = core.compile_model(
-            core.read_model(bundle.model),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "INFERENCE_PRECISION_HINT": "f32",
-                "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-            },
-        )
-    except Exception as error:
-        raise _unusable(bundle, error) from error
-    _expect_outputs(bundle, {name for output in compiled.outputs for name in output.names})
-
-    def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        # A request of one's own: calling the compiled model shares one between threads.
-        request = compiled.create_infer_request()
-        request.infer({"image": crops})
-        return [request.get_tensor(name).data.copy() for name in outputs]
-
-    return run
-
-
-_STARTERS = {"onnxruntime": _start_onnxruntime, "openvino": _start_openvino}
-
-
-def _expect_outputs(bundle: Bundle, found: set[str]) -> None:
-    promised = {"logit", "cam"} if bundle.info.outside_above is None else {"logit", "cam", "distance"}
-    missing = promised - found
-    if missing:
-        raise _unusable(bundle, f"the graph has no output {', '.join(sorted(missing))}")
-
-
-def _unusable(bundle: Bundle, reason: object) -> UnmaskError:
-    return UnmaskError(
-        f"the graph of {bundle.folder} cannot be used: {str(reason).splitlines()[0]}",
-        hint="Make the bundle again with `unmask export`.",
-        code="bad-bundle",
-    )
