@@ -63,7 +63,7 @@ class Frame:
 
     Attributes:
         number: From 0, in the order of showing.
-        time: In seconds from the first frame.
+        time: In seconds from the start of the file, as in a player: where its sound or its picture begins.
         pixels: uint8 (height, width, 3), sRGB, upright.
     """
 
@@ -226,7 +226,7 @@ def read_clip(
         source: A path, or the bytes of a file.
         frames: So many, spread evenly over the part that is looked at; None, without `every`, for all.
         every: Seconds from one to the next, in place of `frames`; with both, `frames` is the least, and four times it the most.
-        start: First moment of the part, in seconds from the first frame.
+        start: First moment of the part, in seconds from the start of the file, as in a player.
         end: Last moment of it; None for the end of the clip.
         numbers: Of the frames, in place of all that.
         threads: Of the decoder; None for one a core, at most 8.
