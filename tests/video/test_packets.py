@@ -44,3 +44,10 @@ def test_what_an_edit_list_leaves_out_is_no_frame():
     assert (clip.facts.frames, len(found)) == (25, 25)
     assert (found[0].time, found[-1].time) == pytest.approx((0.0, 0.96), abs=0.02)
     assert clip.notes == []
+
+
+@pytest.mark.video
+def test_whole_groups_of_pictures_that_an_edit_list_leaves_out_are_not_missing():
+    with read_clip(clips.with_edit(clips.video(frames=100, options={"g": "10"}), begin=2.0, seconds=1.0)) as clip:
+        assert len(list(clip)) == clip.facts.frames == 25
+    assert clip.notes == []

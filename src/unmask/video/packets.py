@@ -54,22 +54,31 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
         RefusedError: There are more.
     """
     stamps: list[int | None] = []
-    count, broken = 0, False
+    count, reach, broken = 0, 0.0, False
     try:
-        for packet in container.demux(stream):
-            count += bool(packet.size)
-            if packet.size and not packet.is_discard:  # an edit list may leave out what later frames are predicted from
-                stamps.append(stamp_of(packet))
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            stamp = stamp_of(packet)
+            reach = max(reach, float(((stamp or 0) + (packet.duration or 0)) * (packet.time_base or 1)))
+            if packet.stream_index != stream.index:
+                continue
+            count += 1
+            if not packet.is_discard:  # an edit list may leave out what later frames are predicted from
+                stamps.append(stamp)
             if count > most:
                 raise RefusedError("too-many-frames")
     except FFmpegError:
         broken = True
-    if any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps):
+    keyless = any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps)
+    if keyless:
         rate = float(stream.average_rate or 0)
         seconds = np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25)
-        return Packets(seconds, True, math.inf, broken or _is_short(container, stream, seconds, count))
-    seconds = np.array(stamps, np.float64) * float(stream.time_base or 1)
-    return Packets(seconds, False, _start(container, stream), broken or _is_short(container, stream, seconds, count))
+    else:
+        seconds = np.array(stamps, np.float64) * float(stream.time_base or 1)
+    length = float(np.ptp(seconds)) if len(seconds) else 0.0
+    cut_off = broken or _is_short(container, stream, count, length, reach)
+    return Packets(seconds, keyless, math.inf if keyless else _start(container, stream), cut_off)
 
 
 def _start(container: InputContainer, stream: VideoStream) -> float:
@@ -83,11 +92,21 @@ def _start(container: InputContainer, stream: VideoStream) -> float:
     return max(0.0, min(starts, default=math.inf))
 
 
-def _is_short(container: InputContainer, stream: VideoStream, stamps: NDArray[np.float64], count: int) -> bool:
-    """Whether the file says that it holds more than it does. The sound may well be longer."""
-    own = float((stream.duration or 0) * (stream.time_base or 1))
-    declared = (own or (container.duration or 0) / av.time_base) - 1.0
-    return count < 0.98 * stream.frames or (len(stamps) > 0 and float(np.ptp(stamps)) < 0.9 * declared)
+def _is_short(container: InputContainer, stream: VideoStream, count: int, length: float, reach: float) -> bool:
+    """Whether the file says that it holds more than it does.
+
+    Args:
+        count: Of the frames that were read.
+        length: From the first to the last, in seconds.
+        reach: Where the last packet of any stream ends, in seconds: the sound may well be longer, and some files tell nothing
+            but the length of the whole.
+    """
+    own = float(stream.duration * (stream.time_base or 1)) if stream.duration else math.inf
+    frames = stream.frames
+    if "mov" in container.format.name:  # its index is whole from the beginning, and holds what an edit list leaves
+        frames = min(frames, len(stream.index_entries))
+    whole = (container.duration or 0) / av.time_base
+    return count < 0.98 * frames or (length < 0.9 * (own - 1.0) and reach < 0.9 * (whole - 1.0))
 
 
 def stamp_of(packet: Packet[Any]) -> int | None:
