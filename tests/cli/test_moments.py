@@ -19,7 +19,24 @@ def test_a_moment_is_read_as_the_card_prints_it(text, seconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "1:2", "1:60", "1:99:00", "1:00:60", "-1", "-1:00", "1:-1", ":30", "1:", "1:2:3:04", "nan", "inf", "1e999"]
+    "text",
+    [
+        "",
+        "soon",
+        "1:2",
+        "1:60",
+        "1:99:00",
+        "1:00:60",
+        "-1",
+        "-1:00",
+        "1:-1",
+        ":30",
+        "1:",
+        "1:2:3:04",
+        "nan",
+        "inf",
+        "1e999",
+    ],
 )
 def test_what_is_no_moment_is_refused(text):
     with pytest.raises(UnmaskError) as refused:
