@@ -189,8 +189,8 @@ class ClipFacts:
         codec: How its frames are packed, such as "h264".
         width, height: Of a frame as it is shown, pixels.
         frames: How many it has.
-        duration: From the first frame to the end of the last, in seconds.
-        frame_rate: Frames a second, on average.
+        duration: From the start of the file to the end of the last frame, in seconds.
+        frame_rate: Frames a second, on average, from the first to the last.
         file_bytes, sha256: Of the file.
         marks: Where the file says itself that it was made or edited by AI.
     """
@@ -212,7 +212,7 @@ class Moment:
     """One person's face in one sampled frame.
 
     Attributes:
-        time: Of the frame, in seconds from the first.
+        time: Of the frame, in seconds from the start of the file, as in a player: where its sound or its picture begins.
         frame: Its number, from 0.
         face: As in a picture.
     """
@@ -251,7 +251,7 @@ class ClipFinding:
         verdict: That of the most suspicious person; None without an answer.
         score: Calibrated P(fake) of the same person, 0..1; None without an answer.
         people: All who were judged, the most suspicious first.
-        looked_at: Times of the frames that were looked at, in seconds from the first.
+        looked_at: Times of the frames that were looked at, in seconds from the start of the file, as in a player.
         clip: Facts of the file; None where it could not be read.
         notes: What to keep in mind about the clip as a whole.
         failure: Why there is no answer; None where there is one.

@@ -121,6 +121,7 @@ def test_a_part_of_a_clip(run, clip_file):
     assert looked_at("--frames", 2) == [0.2, 0.8]
     assert looked_at("--every", 0.4) == [0.0, 0.4, 0.8]
     assert looked_at("--from", 0.3, "--to", 0.7) == [0.4, 0.6]
+    assert looked_at("--from", "0:00.3", "--to", "0:00.7") == [0.4, 0.6]
 
 
 def test_what_says_the_same_twice_is_wrong_use(run, clip_file):

@@ -41,6 +41,7 @@ def video(
     muxer: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
     audio: int = 0,
+    sound_at: float = 0.0,
     subtitles: bool = False,
     streams: int = 1,
     draw: Any = picture,
@@ -61,6 +62,7 @@ def video(
         muxer: For the container.
         tags: What the file says of itself.
         audio: Seconds of silence beside it.
+        sound_at: When they begin.
         subtitles: Whether there is a stream of text.
         streams: Of video; each further one is half as large.
         draw: From a frame's number, width and height to its pixels.
@@ -99,7 +101,7 @@ def video(
                 output.mux(stream.encode(frame))
         if sound:
             silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000 * audio), np.float32), format="fltp", layout="mono")
-            silence.sample_rate, silence.pts = 16000, 0
+            silence.sample_rate, silence.pts = 16000, round(16000 * sound_at)
             output.mux(sound.encode(silence))
             output.mux(sound.encode())
         if text:
@@ -161,6 +163,17 @@ def with_duration(mp4: bytes, units: int) -> bytes:
     for name, place in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
         at = data.find(name)
         data[at + place : at + place + 4] = units.to_bytes(4, "big")
+    return bytes(data)
+
+
+def with_edit(mp4: bytes, begin: float, seconds: float) -> bytes:
+    """An MP4 of `video` that shows only a part of what it holds (ISO/IEC 14496-12, 8.6.6)."""
+    data = bytearray(mp4)
+    at = data.find(b"elst") + 12
+    clock = int.from_bytes(data[data.find(b"mdhd") + 16 :][:4], "big")
+    delay = int.from_bytes(data[at + 4 : at + 8], "big")
+    data[at : at + 4] = round(1000 * seconds).to_bytes(4, "big")
+    data[at + 4 : at + 8] = (delay + round(begin * clock)).to_bytes(4, "big")
     return bytes(data)
 
 

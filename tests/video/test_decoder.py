@@ -25,6 +25,17 @@ def test_the_decoder_can_open_no_further_file(monkeypatch):
     assert refused.value.code == "damaged"
 
 
+def test_the_decoder_learns_no_secret_from_the_environment(monkeypatch):
+    monkeypatch.setenv("UNMASK_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("PYTHON_GITLAB_PRIVATE_TOKEN", "secret")
+    code = "import os; from unmask.video.messages import send; found = [n for n, v in os.environ.items() if 'secret' in v]; "
+    code += f"send({FACTS} | {{'codec': 'has ' + ' '.join(found)}})"
+    monkeypatch.setattr(reader, "COMMAND", [sys.executable, "-c", code])
+    with read_clip(clips.animation("GIF")) as clip:
+        assert clip.facts.codec == "has "
+
+
 FACTS = {
     "type": "facts", "format": "GIF", "codec": "gif", "width": 4, "height": 4, "frames": 1, "duration": 1.0, "frame_rate": 1.0,
     "wanted": 1,

@@ -32,6 +32,11 @@ ODD = {
     "begins late": (lambda: clips.video(times=[100 + n / 25 for n in range(24)]), "h264", (96, 80), 24, []),
     "sound beside it": (lambda: clips.video(audio=1), "h264", (96, 80), 24, []),
     "sound that goes on": (lambda: clips.video(audio=9), "h264", (96, 80), 24, []),
+    "sound that goes on, in Matroska": (lambda: clips.video("matroska", audio=5), "h264", (96, 80), 24, []),
+    "sound that goes on, in ASF": (lambda: clips.video("asf", "wmv2", audio=9), "wmv2", (96, 80), 24, []),
+    "begins late, in Matroska": (
+        lambda: clips.video("matroska", times=[100 + n / 25 for n in range(24)]), "h264", (96, 80), 24, [],
+    ),
     "subtitles": (lambda: clips.video("matroska", subtitles=True), "h264", (96, 80), 24, []),
     "two videos": (lambda: clips.video(streams=2), "h264", (96, 80), 24, ["several-streams"]),
     "one frame": (lambda: clips.video(frames=1), "h264", (96, 80), 1, []),
@@ -50,6 +55,10 @@ ODD = {
     ),
     "cut in half": (
         lambda: (data := clips.video("matroska", frames=100, options=KEYS))[: len(data) // 2],
+        "h264", (96, 80), None, ["cut-off"],
+    ),
+    "cut in half, with sound": (
+        lambda: (data := clips.video("matroska", frames=200, audio=8, options=KEYS))[: len(data) // 2],
         "h264", (96, 80), None, ["cut-off"],
     ),
     "cut in half, without a length": (

@@ -48,6 +48,21 @@ def test_times_begin_at_zero_and_are_sorted():
     assert not odd
 
 
+@pytest.mark.parametrize(
+    ("start", "first"), [(4.5, 0.5), (-3.0, 8.0), (6.0, 0.0), (-4000.0, 0.0), (float("inf"), 0.0), (float("nan"), 0.0)]
+)
+def test_times_count_from_where_the_file_begins_if_that_is_before_the_first_frame(start, first):
+    times, odd = frame_times(np.array([5.08, 5.0, 5.04]), start)
+    assert times == pytest.approx([first, first + 0.04, first + 0.08])
+    assert not odd
+
+
+def test_a_part_before_the_first_frame_holds_nothing():
+    assert choose(EVEN + 10, start=2.0, end=3.0).tolist() == []
+    assert choose(EVEN + 10, frames=2).tolist() == [25, 75]
+    assert part_seconds(EVEN + 10, 0.0, None) == pytest.approx(3.96)
+
+
 def test_a_clock_that_jumps_is_not_believed():
     times, odd = frame_times(np.array([0.0, 0.04, 0.08, 1e6, 1e6 + 0.04]))
     assert times == pytest.approx([0.0, 0.04, 0.08, 0.12, 0.16])
@@ -57,3 +72,4 @@ def test_a_clock_that_jumps_is_not_believed():
 def test_a_part_is_as_long_as_what_is_there():
     assert part_seconds(EVEN, 1.0, 100.0) == pytest.approx(2.96)
     assert part_seconds(EVEN, 50.0, None) == 0.0
+    assert part_seconds(np.zeros(0), 0.0, None) == 0.0

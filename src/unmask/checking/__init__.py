@@ -100,7 +100,7 @@ class Detector(CropDetector):
             source: A path, or the bytes of a file.
             frames: Look at so many, spread evenly; None, without `every`, for `unmask.checking.clips.SAMPLING`'s.
             every: Seconds from one to the next, in place of `frames`.
-            start: First moment of the part to look at, in seconds from the first frame.
+            start: First moment of the part to look at, in seconds from the start of the file, as in a player.
             end: Last moment of it; None for the end of the clip.
             max_people: Judge only so many, those who are seen most; None for `SAMPLING`'s.
             face_search: False to take each whole frame as the face of one person.

@@ -45,7 +45,7 @@ class Sampling:
     Attributes:
         frames: So many, spread evenly; with `every`, at least so many and at most four times that.
         every: Seconds from one to the next.
-        start: First moment of the part to look at, in seconds from the first frame.
+        start: First moment of the part to look at, in seconds from the start of the file, as in a player.
         end: Last moment of it; None for the end of the clip.
         max_people: Judge only so many, those who are seen most.
     """

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from unmask.cli.moments import MOMENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,11 +52,10 @@ def detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def clip_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what is looked at in clips; `sampling_of` takes them."""
-    seconds = click.FloatRange(min=0)
     for option in (
         click.option("--max-people", type=click.IntRange(1), help="In clips: judge only so many. [default: 8]"),
-        click.option("--to", "end", type=seconds, help="In clips: end at this second."),
-        click.option("--from", "start", type=seconds, default=0.0, help="In clips: begin at this second."),
+        click.option("--to", "end", type=MOMENT, help="In clips: end there: seconds, or m:ss."),
+        click.option("--from", "start", type=MOMENT, default=0.0, help="In clips: begin there: seconds, or m:ss."),
         click.option(
             "--every", type=click.FloatRange(min=0.001), help="In clips: look at a frame every so many seconds."
         ),

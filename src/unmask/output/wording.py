@@ -98,7 +98,7 @@ def time_text(seconds: float) -> str:
     """A moment of a clip.
 
     Args:
-        seconds: From its first frame.
+        seconds: From its start, as in a player.
 
     Example:
         >>> time_text(7.94), time_text(3725.0)

@@ -23,6 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from unmask.image.transfer import PQ, Colour, converter
 from unmask.video.limits import CODECS, FORMATS
 from unmask.video.messages import RefusedError, refuse_empty, refuse_long, send
+from unmask.video.packets import read_packets, stamp_of
 from unmask.video.sampling import choose, frame_times, part_seconds, usual_step
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ STANDARD_HEIGHT = 576
 """Frames of more lines are HD: their colours are BT.709 where the file does not say, as players take it."""
 ROWS_AT_ONCE = 1_000_000
 """Pixels whose colours are converted at a time: a conversion holds a few copies, each 4 bytes a channel."""
-MOST_RATE = 1000
-"""Frames a second that are believed where frames have no times of their own."""
 SAME = 1e-7
 """Seconds that two times may differ by and be the same; a ten-millionth of a second is no frame."""
 SQUARE = 0.02
@@ -55,19 +54,18 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
     with _opened() as container:
         stream, several = _stream(container)
         format_name = _format(container)
-        stamps, keyless, tail = _stamps(container, stream, request["limits"]["max_frames"])
-        if not len(stamps):
+        packets = read_packets(container, stream, request["limits"]["max_frames"])
+        if not len(packets.stamps):
             raise RefusedError("no-frames")
         rate = float(stream.average_rate or 0)
-        tail = tail or _is_short(container, stream, stamps)
-        times, odd = frame_times(stamps)
+        times, odd = frame_times(packets.stamps, packets.start)
         facts = _facts(stream, format_name, times, rate)
     if request["numbers"] is None:
         refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
     chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
     refuse_empty(chosen, times)
-    notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * tail
-    yield from _Pictures(request, np.sort(stamps), keyless).send(chosen, times, notes, facts)
+    notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * packets.cut_off
+    yield from _Pictures(request, np.sort(packets.stamps), packets.keyless).send(chosen, times, notes, facts)
 
 
 def _opened() -> InputContainer:
@@ -100,43 +98,14 @@ def _format(container: InputContainer) -> str:
     return "mp4" if name == "mov" and container.metadata.get("major_brand", "qt").strip() != "qt" else name
 
 
-def _stamps(container: InputContainer, stream: VideoStream, most: int) -> tuple[NDArray[np.float64], bool, bool]:
-    """The time of each frame in seconds, whether the file has none of use, and whether reading ended in an error."""
-    stamps: list[int | None] = []
-    broken = False
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                stamps.append(_stamp(packet))
-            if len(stamps) > most:
-                raise RefusedError("too-many-frames")
-    except FFmpegError:
-        broken = True
-    if any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps):
-        rate = float(stream.average_rate or 0)
-        return np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25), True, broken
-    return np.array(stamps, np.float64) * float(stream.time_base or 1), False, broken
-
-
-def _is_short(container: InputContainer, stream: VideoStream, stamps: NDArray[np.float64]) -> bool:
-    """Whether the file says that it holds more than it does. The sound may well be longer."""
-    own = float((stream.duration or 0) * (stream.time_base or 1))
-    declared = (own or (container.duration or 0) / av.time_base) - 1.0
-    return len(stamps) < 0.98 * stream.frames or float(np.ptp(stamps)) < 0.9 * declared
-
-
-def _stamp(packet: Packet[Any]) -> int | None:
-    return packet.pts if packet.pts is not None else packet.dts
-
-
 def _facts(stream: VideoStream, format_name: str, times: NDArray[np.float64], rate: float) -> dict[str, Any]:
-    duration = float(times[-1] + usual_step(times)) if len(times) > 1 else 1 / rate if rate else 0.0
+    length = float(times[-1] - times[0] + usual_step(times)) if len(times) > 1 else 1 / rate if rate else 0.0
     return {
         "format": format_name,
         "codec": stream.codec_context.codec.canonical_name,
         "frames": len(times),
-        "duration": duration,
-        "frame_rate": len(times) / duration if duration > 0 else 0.0,
+        "duration": float(times[0]) + length,
+        "frame_rate": len(times) / length if length > 0 else 0.0,
     }
 
 
@@ -210,7 +179,7 @@ class _Pictures:
             for packet in self.container.demux(self.stream):
                 if not packet.size:
                     continue
-                seconds = float(_stamp(packet) or 0) * float(self.stream.time_base or 1)
+                seconds = float(stamp_of(packet) or 0) * float(self.stream.time_base or 1)
                 if packet.is_keyframe and skips and seconds <= self._wanted() + SAME:
                     if waiting:
                         self.stream.codec_context.flush_buffers()

@@ -1,8 +1,8 @@
 """A clip -> its frames with their times. The decoder runs in a process of its own (`unmask.video.decoder`).
 
 A stranger's clip is the most dangerous file there is: FFmpeg has hundreds of decoders, written for speed. So none of it is loaded
-here. The decoder's process may use so much time and memory, opens no further file, and what it answers is checked before
-it is believed. If it crashes or hangs, that is a refusal of the clip.
+here. The decoder's process may use so much time and memory, opens no further file, learns no secrets from the environment,
+and what it answers is checked before it is believed. If it crashes or hangs, that is a refusal of the clip.
 
 Why PyAV and not OpenCV's FFmpeg, both of which decode with the same libraries (tried with PyAV 18.1 and OpenCV 5.0): both
 give the times of uneven frames within 1 ms, both tell of rotation, both find a frame by seeking, and both take 0.09 s for
@@ -39,6 +39,7 @@ from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.marks import read_clip_marks
 from unmask.video.messages import receive
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
+from unmask.video.surroundings import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ class Frame:
 
     Attributes:
         number: From 0, in the order of showing.
-        time: In seconds from the first frame.
+        time: In seconds from the start of the file, as in a player: where its sound or its picture begins.
         pixels: uint8 (height, width, 3), sRGB, upright.
     """
 
@@ -196,7 +197,7 @@ def _started(file: BinaryIO, name: str, request: dict[str, Any]) -> subprocess.P
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is for the program, which then ends its decoder
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+            env=environment(),
         )
     except OSError as error:
         raise refusal("decoder-start", name, error.strerror or "") from error
@@ -226,7 +227,7 @@ def read_clip(
         source: A path, or the bytes of a file.
         frames: So many, spread evenly over the part that is looked at; None, without `every`, for all.
         every: Seconds from one to the next, in place of `frames`; with both, `frames` is the least, and four times it the most.
-        start: First moment of the part, in seconds from the first frame.
+        start: First moment of the part, in seconds from the start of the file, as in a player.
         end: Last moment of it; None for the end of the clip.
         numbers: Of the frames, in place of all that.
         threads: Of the decoder; None for one a core, at most 8.

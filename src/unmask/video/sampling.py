@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # A clip whose times span this many times what its usual step and number of frames make up has lost its clock somewhere.
 ODD_SPAN = 10.0
+# A picture that comes later than the sound by more seconds is on another clock.
+MOST_LATE = 3_600.0
 # Frames this close behind a moment that is asked for, and at most a quarter of a step, are taken to be at it: times are rounded
 # to 1/1000 s in many files.
 NEAR = 0.002
@@ -19,26 +21,32 @@ NEAR = 0.002
 MOST_TIMES = 4
 
 
-def frame_times(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-    """The times of a clip's frames as they are shown, from 0.
+def frame_times(stamps: NDArray[np.float64], start: float = math.inf) -> tuple[NDArray[np.float64], bool]:
+    """The times of a clip's frames as a player shows them.
 
     Args:
         stamps: float64 (N,), in seconds, in any order.
+        start: The stamp at which a player's clock is at 0. It counts where it is before the first frame, by at most
+            `MOST_LATE`; else that is at 0.
 
     Returns:
         Sorted times, and whether they are made up of equal steps because the file's own make no sense.
     """
-    times = np.sort(stamps) - (stamps.min() if len(stamps) else 0.0)
+    first = float(stamps.min()) if len(stamps) else 0.0
+    late = first - start if 0.0 <= first - start <= MOST_LATE else 0.0
+    times = np.sort(stamps) - first
     step = usual_step(times)
     if len(times) > 2 and times[-1] > ODD_SPAN * max(step, 1e-6) * len(times):
-        return np.arange(len(times), dtype=np.float64) * (step or 1 / 25), True
-    return np.asarray(times, np.float64), False
+        return late + np.arange(len(times), dtype=np.float64) * (step or 1 / 25), True
+    return late + np.asarray(times, np.float64), False
 
 
 def part_seconds(times: NDArray[np.float64], start: float, end: float | None) -> float:
     """How much of a clip with frames at these times lies between two moments, in seconds."""
-    last = float(times[-1]) if len(times) else 0.0
-    return max(0.0, (last if end is None else min(end, last)) - start)
+    if not len(times):
+        return 0.0
+    first, last = float(times[0]), float(times[-1])
+    return max(0.0, (last if end is None else min(end, last)) - max(start, first))
 
 
 def usual_step(times: NDArray[np.float64]) -> float:
@@ -58,7 +66,7 @@ def choose(
     """The numbers of the frames to look at.
 
     Args:
-        times: Sorted, from 0, in seconds.
+        times: Sorted, in seconds.
         start: First moment of the part to look at.
         end: Last moment of it; None for the end of the clip.
         every: Seconds from one frame that is looked at to the next; None for as many as `frames` says.
@@ -67,13 +75,13 @@ def choose(
         numbers: Of the frames themselves, in place of all the rest.
 
     Returns:
-        int64, rising, each once; empty where the part begins behind the end.
+        int64, rising, each once; empty where the part ends before the first frame or begins behind the last.
     """
     if numbers is not None:
         return np.unique([number for number in numbers if 0 <= number < len(times)]).astype(np.int64)
     last, near = np.inf if end is None else end, min(NEAR, usual_step(times) / 4)
     inside = np.flatnonzero((times >= start - near) & (times <= last + near))
-    if not len(inside) and len(times) and start < times[-1] + usual_step(times):
+    if not len(inside) and len(times) and times[0] <= start < times[-1] + usual_step(times):
         # Between two frames the earlier one is shown.
         return (np.searchsorted(times, [start], side="right") - 1).astype(np.int64)
     if not len(inside) or (every is None and (frames is None or frames >= len(inside))):

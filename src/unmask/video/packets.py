@@ -1,0 +1,114 @@
+"""What a video's packets say before any is decoded: when each frame is shown, and whether all of them are there.
+
+Runs in the decoder's own process only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from unmask.video.messages import RefusedError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+MOST_RATE = 1000
+"""Frames a second that are believed where frames have no times of their own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packets:
+    """The first pass over a file.
+
+    Attributes:
+        stamps: float64 (N,), of each frame that is shown, in seconds on the file's clock, in the order of the file.
+        keyless: Whether they are made up, because the file has none of use.
+        start: Where a player's clock is at 0, in seconds on the file's clock; infinite where only the frames tell.
+        cut_off: Whether the file holds less than it says.
+    """
+
+    stamps: NDArray[np.float64]
+    keyless: bool
+    start: float
+    cut_off: bool
+
+
+def read_packets(container: InputContainer, stream: VideoStream, most: int) -> Packets:
+    """Read a file to its end.
+
+    Args:
+        container: At its beginning.
+        stream: The one whose frames are looked at.
+        most: Frames that are accepted.
+
+    Raises:
+        RefusedError: There are more.
+    """
+    stamps: list[int | None] = []
+    count, reach, broken = 0, 0.0, False
+    try:
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            stamp = stamp_of(packet)
+            reach = max(reach, float(((stamp or 0) + (packet.duration or 0)) * (packet.time_base or 1)))
+            if packet.stream_index != stream.index:
+                continue
+            count += 1
+            if not packet.is_discard:  # an edit list may leave out what later frames are predicted from
+                stamps.append(stamp)
+            if count > most:
+                raise RefusedError("too-many-frames")
+    except FFmpegError:
+        broken = True
+    keyless = any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps)
+    if keyless:
+        rate = float(stream.average_rate or 0)
+        seconds = np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25)
+    else:
+        seconds = np.array(stamps, np.float64) * float(stream.time_base or 1)
+    length = float(np.ptp(seconds)) if len(seconds) else 0.0
+    cut_off = broken or _is_short(container, stream, count, length, reach)
+    return Packets(seconds, keyless, math.inf if keyless else _start(container, stream), cut_off)
+
+
+def _start(container: InputContainer, stream: VideoStream) -> float:
+    """Where the sound and other videos begin. As in browsers, nothing that is before 0 moves the picture."""
+    others = [other for other in (*container.streams.audio, *container.streams.video) if other.index != stream.index]
+    starts = [
+        float(other.start_time * (other.time_base or 1))
+        for other in others
+        if other.start_time is not None and not other.disposition & other.disposition.attached_pic
+    ]
+    return max(0.0, min(starts, default=math.inf))
+
+
+def _is_short(container: InputContainer, stream: VideoStream, count: int, length: float, reach: float) -> bool:
+    """Whether the file says that it holds more than it does.
+
+    Args:
+        count: Of the frames that were read.
+        length: From the first to the last, in seconds.
+        reach: Where the last packet of any stream ends, in seconds: the sound may well be longer, and some files tell nothing
+            but the length of the whole.
+    """
+    own = float(stream.duration * (stream.time_base or 1)) if stream.duration else math.inf
+    frames = stream.frames
+    if "mov" in container.format.name:  # its index is whole from the beginning, and holds what an edit list leaves
+        frames = min(frames, len(stream.index_entries))
+    whole = (container.duration or 0) / av.time_base
+    return count < 0.98 * frames or (length < 0.9 * (own - 1.0) and reach < 0.9 * (whole - 1.0))
+
+
+def stamp_of(packet: Packet[Any]) -> int | None:
+    """When a packet's frame is shown, or, where that is not told, decoded; in units of its stream's clock."""
+    return packet.pts if packet.pts is not None else packet.dts
