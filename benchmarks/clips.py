@@ -40,6 +40,13 @@ WAYS = {
     "highest frame": replace(RULE, method="top-share", share=1e-9),
 }
 WHOLE = Box(0, 0, 256, 256)
+WHY = """\
+With so few clips these ways cannot be told apart from chance. In force is the trimmed mean with 10 %: one lone frame never
+counts, and all others do. Nor can thresholds of their own be chosen for clips: if none of so few real ones is accused, the true
+share can still be more than a third. So those of single pictures hold, which were chosen on many more people; a mean over
+frames varies less than one frame.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def main() -> None:
         f"{options.split} of {', '.join(options.sources)}: {len(clips)} clips ({reals} real), up to {options.frames} frames "
         f"each, all face crops. Thresholds: real below {thresholds.real_below:.3f}, fake above {thresholds.fake_above:.3f}. "
         "In brackets 95 % intervals (Wilson) over clips; clips of one group show the same people, so that true intervals "
-        f"are wider.\n\n{table(head, rows)}\n{'' if is_test else videos(detector, options.videos, options.factors)}\n"
+        f"are wider.\n\n{table(head, rows)}\n{'' if is_test else WHY + videos(detector, options.videos, options.factors)}\n"
         f"{detector.label}, policy {detector.policy}, {hardware()}, {today()}; written by `benchmarks/clips.py`.\n"
     )
     if options.write:
