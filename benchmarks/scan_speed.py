@@ -3,7 +3,7 @@
     python benchmarks/scan_speed.py [--pictures 2000] [--copies 20000] [--faces ../shared/faces] [--write]
 
 Nine of ten pictures are face crops of 256 px as they lie in the set, the tenth is one enlarged to 12 megapixels. The same run
-measures both sides: before and after the scan every tenth picture is decoded and judged alone, by as many processes as it has.
+measures both sides: before and after the scan every eleventh picture is decoded and judged alone, by as many processes as it has.
 Then one picture under many names is scanned, which only has to be read, recognised and written down: so much one machine
 can take in, whoever judges. Scanned again, all of it is done: so fast a scan that goes on finds its place. Prints a page;
 `--write` writes it to `docs/measurements/scan_speed.md`. Needs the extra `scan`.
@@ -23,6 +23,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -39,6 +40,8 @@ from unmask.system.cores import available_cores
 LARGE = (3000, 4000)
 STEPS = ("decode", "find faces", "judge")
 PARTS_OF_TIME = 5
+# Of the pictures, so many have one that is judged alone as well; each tenth is a large one, so not ten.
+STRIDE = 11
 
 
 def main() -> None:
@@ -53,9 +56,9 @@ def main() -> None:
         folder = Path(name)
         paths = make(folder / "pictures", options.faces, options.pictures)
         size = sum(path.stat().st_size for path in paths) / len(paths)
-        before = bare(paths[::10], cores)
+        before = bare(paths[::STRIDE], cores)
         seconds, memory = scan(folder / "pictures", folder / "results")
-        after = bare(paths[::10], cores)
+        after = bare(paths[::STRIDE], cores)
         same = folder / "same"
         same.mkdir()
         for number in range(options.copies):
@@ -126,7 +129,7 @@ def steps(paths: list[Path]) -> list[float]:
         if crops is not None:
             detector.outputs(crops)
         marks.append(time.perf_counter())
-        times = [so_far + (end - begin) for so_far, begin, end in zip(times, marks, marks[1:], strict=True)]
+        times = [so_far + (end - begin) for so_far, (begin, end) in zip(times, pairwise(marks), strict=True)]
     return times
 
 
@@ -207,7 +210,7 @@ def page(
 
 `unmask scan` of {options.pictures:,} pictures in a folder, nine of ten of 256 px and the tenth of 12 megapixels, {
         size / 1000:,.0f} KB each on average,
-beside every tenth of them decoded and judged alone by {
+beside every {STRIDE}th of them decoded and judged alone by {
         cores
     } processes, half before the scan and half after it. Milliseconds a picture of
 the whole machine:
