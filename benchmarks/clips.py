@@ -41,10 +41,10 @@ WAYS = {
 }
 WHOLE = Box(0, 0, 256, 256)
 WHY = """\
-With so few clips these ways cannot be told apart from chance. In force is the trimmed mean with 10 %: one lone frame never
-counts, and all others do. Nor can thresholds of their own be chosen for clips: if none of so few real ones is accused, the true
-share can still be more than a third. So those of single pictures hold, which were chosen on many more people; a mean over
-frames varies less than one frame.
+With so few clips these ways cannot be told apart from chance. In force is the trimmed mean with 10 %: the highest and the
+lowest tenth are left out, so that one lone frame decides nothing. Nor can thresholds of their own be chosen for clips: if none
+of so few real ones is accused, the true share can still be more than a third. So those of single pictures hold, which were chosen
+on many more people; a mean over frames varies less than one frame.
 
 """
 

@@ -4,7 +4,7 @@
 
 Nine of ten pictures are face crops of 256 px as they lie in the set, the tenth is one enlarged to 12 megapixels. The same run
 measures both sides: before and after the scan every eleventh picture is decoded and judged alone, by as many processes as it has.
-Then one picture under many names is scanned, which only has to be read, recognised and written down: so much one machine
+Then one picture under many names is scanned, which only has to be read, recognised and written down: so much one process
 can take in, whoever judges. Scanned again, all of it is done: so fast a scan that goes on finds its place. Prints a page;
 `--write` writes it to `docs/measurements/scan_speed.md`. Needs the extra `scan`.
 """
@@ -40,7 +40,7 @@ from unmask.system.cores import available_cores
 LARGE = (3000, 4000)
 STEPS = ("decode", "find faces", "judge")
 PARTS_OF_TIME = 5
-# Of the pictures, so many have one that is judged alone as well; each tenth is a large one, so not ten.
+# Every so many-th picture is also judged alone; not ten, as every tenth is a large one.
 STRIDE = 11
 
 
@@ -57,19 +57,21 @@ def main() -> None:
         paths = make(folder / "pictures", options.faces, options.pictures)
         size = sum(path.stat().st_size for path in paths) / len(paths)
         before = bare(paths[::STRIDE], cores)
-        seconds, memory = scan(folder / "pictures", folder / "results")
+        seconds, samples = scan(folder / "pictures", folder / "results")
         after = bare(paths[::STRIDE], cores)
         same = folder / "same"
         same.mkdir()
         for number in range(options.copies):
-            os.link(paths[0], same / f"{number}{paths[0].suffix}")
+            os.link(paths[1], same / f"{number}{paths[1].suffix}")
         taking_in, _ = scan(same, folder / "of-same")
         again, _ = scan(same, folder / "of-same")
         row = sum(part.stat().st_size for part in (folder / "results" / PARTS).iterdir()) / len(paths)
+        copied = paths[1].stat().st_size
     alone = [statistics.fmean(pair) for pair in zip(before, after, strict=True)]
-    text = page(
-        options, alone, seconds / len(paths), memory, size, taking_in / options.copies, again / options.copies, row
-    )
+    fifths = np.array_split(np.array(samples), PARTS_OF_TIME)
+    memory = [(float(np.median(fifth[:, 0])), float(fifth[:, 1].max())) for fifth in fifths]
+    copies = options.copies
+    text = page(options, alone, seconds / len(paths), memory, size, copied, taking_in / copies, again / copies, row)
     write("scan_speed.md", text) if options.write else print(text)
 
 
@@ -134,7 +136,7 @@ def steps(paths: list[Path]) -> list[float]:
 
 
 def scan(source: Path, out: Path) -> tuple[float, list[tuple[float, float]]]:
-    """Seconds of a scan, and the memory of its first process and of all, in MB, in each fifth of its time."""
+    """Seconds of a scan, and twice a second the memory of its first process and of all, in MB."""
     begin = time.perf_counter()
     command = [str(Path(sys.executable).with_name("unmask")), "scan", str(source), "--out", str(out), "--quiet"]
     samples: list[tuple[float, float]] = []
@@ -153,8 +155,7 @@ def scan(source: Path, out: Path) -> tuple[float, list[tuple[float, float]]]:
         watching.join()
     seconds = time.perf_counter() - begin
     assert status in (0, 1), status  # 1: a picture without a face that is found
-    fifths = np.array_split(np.array(samples), PARTS_OF_TIME)
-    return seconds, [(float(np.median(fifth[:, 0])), float(fifth[:, 1].max())) for fifth in fifths]
+    return seconds, samples
 
 
 def children(pid: int) -> list[int]:
@@ -185,73 +186,61 @@ def page(
     each: float,
     memory: list[tuple[float, float]],
     size: float,
+    copied: float,
     taking_in: float,
     again: float,
     row: float,
 ) -> str:
     """What is written."""
     cores, bare_sum = available_cores(), alone[0] + alone[2]
-    core_seconds = each * cores
-    most = max(whole for _, whole in memory)
-    writer = 1 / taking_in
+    core_seconds, most = each * cores, max(whole for _, whole in memory)
 
     def paper(count: float) -> list[str]:
         hours = core_seconds * count / 3600
-        return [
-            f"{count:,.0f}",
-            f"{hours:,.0f}",
-            f"{hours / cores / 24:,.1f} days",
-            f"{count * size / 1e9:,.0f} GB",
-            f"{count * row / 1e9:,.1f} GB",
-            f"{count * taking_in / 3600:,.1f} h",
-        ]
+        sizes = [f"{count * size / 1e9:,.0f} GB", f"{count * row / 1e9:,.1f} GB"]
+        taken_in = f"{count * taking_in / 3600:,.1f} h"
+        return [f"{count:,.0f}", f"{hours:,.0f}", f"{hours / cores / 24:,.1f} days", *sizes, taken_in]
 
+    times = table(
+        [*STEPS, "decode and judge", "all three", "unmask scan"],
+        [[f"{1000 * value:.0f}" for value in (*alone, bare_sum, sum(alone), each)]],
+    )
+    held_then = table(
+        ["", *(f"{number + 1}" for number in range(PARTS_OF_TIME))],
+        [
+            ["reads and writes", *(f"{own:.0f}" for own, _ in memory)],
+            ["all", *(f"{whole:.0f}" for _, whole in memory)],
+        ],
+    )
+    on_paper = table(
+        ["Pictures", "hours of a core", f"on {cores} cores", "read", "table", "one process takes them in within"],
+        [paper(1e6), paper(1e9)],
+    )
+    share, share_of_all = f"{bare_sum / each:.0%}", f"{sum(alone) / each:.0%}"
+    rate, passed, small = f"{1 / taking_in:,.0f}", f"{1 / again:,.0f}", f"{copied / 1000:,.0f} KB"
     return f"""# What a scan costs
 
-`unmask scan` of {options.pictures:,} pictures in a folder, nine of ten of 256 px and the tenth of 12 megapixels, {
-        size / 1000:,.0f} KB each on average,
-beside every {STRIDE}th of them decoded and judged alone by {
-        cores
-    } processes, half before the scan and half after it. Milliseconds a picture of
-the whole machine:
+`unmask scan` of {options.pictures:,} pictures in a folder, nine of ten of 256 px and the tenth of 12 megapixels,
+{size / 1000:.0f} KB each on average, beside every {STRIDE}th of them decoded and judged alone by {cores} processes,
+before the scan and after it. Milliseconds a picture of the whole machine:
 
-{
-        table(
-            [*STEPS, "decode and judge", "all three", "unmask scan"],
-            [[f"{1000 * value:.0f}" for value in (*alone, bare_sum, sum(alone), each)]],
-        )
-    }
-The scan does {bare_sum / each:.0%} of what decoding and judging alone would allow, and {
-        sum(alone) / each:.0%} of that with the search for faces, its start and the
-summary included.
+{times}
+The scan, with its start and its summary, does {share} of what decoding and judging alone would allow, and {share_of_all}
+of what they and the search for faces would.
 
 Memory in each fifth of the scan's time, in MB: of the process that reads and writes, and of all {cores + 1} at most.
 
-{
-        table(
-            ["", *(f"{number + 1}" for number in range(PARTS_OF_TIME))],
-            [
-                ["reads and writes", *(f"{own:.0f}" for own, _ in memory)],
-                ["all", *(f"{whole:.0f}" for _, whole in memory)],
-            ],
-        )
-    }
-One picture under {options.copies:,} names, which is judged once: {
-        writer:,.0f} rows a second. So many can be read from this machine's disk, recognised and
-written into the table, whoever judges. The same command once more, when all is done, passes {
-        1 / again:,.0f} names a second.
+{held_then}
+One picture of {small}, which the system holds in memory, under {options.copies:,} names: it is judged once, and {rate}
+rows a second are written. So many files can be hashed, recognised and written down by one process, whoever judges.
+The same command once more, when all is done, passes {passed} names a second.
 
 ## On paper
 
-Computed from the above: {core_seconds:.2f} seconds of a core a picture, {row:.0f} bytes a row of the table, {
-        most / cores:.0f} MB a core.
+Computed from the above: {core_seconds:.2f} seconds of a core a picture, {row:.0f} bytes a row of the table, and
+{most / cores:.0f} MB a core.
 
-{
-        table(
-            ["Pictures", "hours of a core", f"on {cores} cores", "read", "table", "one machine takes them in within"],
-            [paper(1e6), paper(1e9)],
-        )
-    }
+{on_paper}
 {hardware()}; unmask-clip {Detector.load().info.version}, {today()}; written by `benchmarks/scan_speed.py`.
 """
 

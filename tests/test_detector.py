@@ -161,6 +161,15 @@ def test_a_distance_of_exactly_the_limit_is_inside(tmp_path, black_and_white):
     assert not detector.outputs(black_and_white).outside_training.any()
 
 
+def test_a_detector_that_was_released_answers_as_before(toy_bundle, black_and_white):
+    detector = Detector.load(toy_bundle, threads=1)
+    before = detector.logits(black_and_white)
+    detector.release()
+    detector.release()
+    assert detector._session is None
+    np.testing.assert_array_equal(detector.logits(black_and_white), before)
+
+
 def test_a_bundle_without_a_distance_calls_nothing_outside(toy_detector, black_and_white):
     assert toy_detector.outputs(black_and_white).outside_training.tolist() == [False, False]
 

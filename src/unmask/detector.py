@@ -13,7 +13,7 @@ import numpy as np
 
 from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
-from unmask.runtime import Runtime, Session, start
+from unmask.runtime import Runtime, Session, start_session
 from unmask.system.cores import available_cores
 from unmask.system.heap import give_back_memory
 
@@ -67,7 +67,7 @@ class Detector:
         self.policy = policy
         self.threads = threads
         self.runtime: Runtime = runtime
-        self._session: Session | None = start(bundle, threads, runtime)
+        self._session: Session | None = start_session(bundle, threads, runtime)
         self._face_finder: FaceFinder | None = None
 
     @classmethod
@@ -141,8 +141,8 @@ class Detector:
     def face_finder(self, finder: FaceFinder) -> None:
         self._face_finder = finder
 
-    def rest(self) -> None:
-        """Give back what the graph holds in memory, most of it all; the next crops make it ready again.
+    def release(self) -> None:
+        """Free the graph's memory, most of what a detector holds; the next crops load it again.
 
         For a program that only hands the detector on to others, which load their own.
         """
@@ -210,7 +210,7 @@ class Detector:
             )
         session = self._session
         if session is None:
-            session = self._session = start(self.bundle, self.threads, self.runtime)
+            session = self._session = start_session(self.bundle, self.threads, self.runtime)
         batches = [session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
         return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
 

@@ -248,7 +248,7 @@ class ClipFinding:
     Attributes:
         path: The file as it was named; None for bytes.
         status: Whether there is an answer.
-        verdict: That of the most suspicious person; None without an answer.
+        verdict: That of the first person; None without an answer.
         score: Calibrated P(fake) of the same person, 0..1; None without an answer.
         people: All who were judged, the most suspicious first.
         looked_at: Times of the frames that were looked at, in seconds from the start of the file, as in a player.

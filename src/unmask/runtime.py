@@ -26,13 +26,16 @@ class Session(Protocol):
     def __call__(self, crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]: ...
 
 
-def start(bundle: Bundle, threads: int, runtime: Runtime) -> Session:
-    """Make a graph ready.
+def start_session(bundle: Bundle, threads: int, runtime: Runtime) -> Session:
+    """Load a bundle's graph.
 
     Args:
         bundle: Whose.
         threads: For one inference.
         runtime: Which program.
+
+    Returns:
+        What computes it. Safe to share between threads.
 
     Raises:
         UnmaskError: It is not known or not installed, or the graph cannot be used.

@@ -77,6 +77,22 @@ def test_heads_on_the_same_tower_share_it(same):
     assert whole.count_params() == both - tower * same
 
 
+def test_a_graph_holds_a_shared_tower_once():
+    from unmask.export.ensemble import ensemble
+    from unmask.export.graph import to_onnx
+    from unmask.models import backbone_layers, build
+
+    models = [build("clip_vit_b16", 224, blocks=1) for _ in range(2)]
+    for ours, theirs in zip(*(backbone_layers(model) for model in models), strict=True):
+        theirs.set_weights(ours.get_weights())
+    whole = ensemble(models)
+    graph = to_onnx(whole)
+    assert len(graph) < 4.2 * whole.count_params()
+    logits, maps = run_graph(graph, noise(2, 224), "logit", "cam")
+    np.testing.assert_allclose(logits, whole.predict_on_batch(noise(2, 224))[:, 0], atol=1e-4)
+    assert maps.shape == (2, 14, 14)
+
+
 @pytest.fixture(scope="module")
 def second_run(finished_run, tmp_path_factory):
     """A run like the finished one, with weights of its own."""

@@ -156,6 +156,9 @@ class Deadly:
 
     label, policy = "deadly 1", "balanced"
 
+    def release(self):
+        pass
+
     def __reduce__(self):
         return os._exit, (1,)
 

@@ -31,6 +31,15 @@ def test_a_picture_alone_begins_at_0(container):
 
 
 @pytest.mark.video
+@pytest.mark.parametrize("container", ["mpegts", "matroska"])
+def test_a_recording_whose_clock_begins_late_is_not_called_cut_off(container):
+    data = clips.video(container, frames=100, times=[1000 + number / 25 for number in range(100)], audio=4)
+    with read_clip(data) as clip:
+        list(clip)
+    assert "cut-off" not in [note.code for note in clip.notes]
+
+
+@pytest.mark.video
 def test_sound_from_before_0_moves_no_picture():
     with read_clip(clips.video("matroska", audio=1, sound_at=-0.5, muxer={"avoid_negative_ts": "disabled"})) as clip:
         assert next(iter(clip)).time == 0.0

@@ -103,9 +103,7 @@ def test_one_familiar_face_among_many_that_are_not_decides_nothing():
 
 def test_how_few_can_be_judged_by_is_told_beside_how_many_were_seen():
     found = judge([*moments([0.2] * 2), *moments([0.99] * 4, (DOUBTFUL,))], 2.0, THRESHOLDS)
-    assert [note.message for note in found.notes] == [
-        "Of 6 sampled faces only 2 can be judged by: too few to call anyone fake."
-    ]
+    assert [note.message for note in found.notes] == ["Only 2 of 6 sampled faces count: too few to call anyone fake."]
 
 
 def test_doubtful_faces_count_only_where_there_are_no_others():

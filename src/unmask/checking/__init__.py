@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -156,7 +157,7 @@ def _hint(hint: str) -> str:
     return NEITHER_HINT if hint == NOT_A_PICTURE_HINT else hint
 
 
-def _also_clips(examined: Examined) -> Examined:
+def _with_clip_hint(examined: Examined) -> Examined:
     """The same; where it was refused as no picture, the hint names clips, too."""
     finding = examined.finding
     if finding.failure is None:
@@ -242,7 +243,9 @@ def examine_all(
             pictures = examine_paths(
                 run, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
             )
-            yield from map(_also_clips, pictures)
+            with closing(pictures):
+                for examined in pictures:
+                    yield _with_clip_hint(examined)
             continue
         for path in run:
             started = time.perf_counter()

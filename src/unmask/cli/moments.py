@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -11,7 +10,8 @@ import click
 from unmask.errors import UnmaskError
 from unmask.output.wording import printable
 
-_CLOCK = re.compile(r"(?:(\d{1,4}):(?=\d\d:))?(\d{1,4}):(\d\d(?:\.\d*)?)", re.ASCII)
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d+)?|\.\d+", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):(?=\d\d:))?(\d{1,4}):(\d\d(?:\.\d+)?)", re.ASCII)
 
 
 class MomentType(click.ParamType[float]):
@@ -43,14 +43,15 @@ class MomentType(click.ParamType[float]):
 
 def _seconds(text: str) -> float | None:
     """None for what is no moment."""
-    clock = _CLOCK.fullmatch(text.strip())
-    try:
-        hours, minutes, rest = (float(part or 0) for part in clock.groups()) if clock else (0.0, 0.0, float(text))
-    except ValueError:
+    text = text.strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
         return None
-    seconds = 3600 * hours + 60 * minutes + rest
-    wraps = clock is not None and (rest >= 60 or (clock[1] is not None and minutes >= 60))
-    return None if wraps or not 0 <= seconds < math.inf else seconds
+    hours, minutes, rest = (float(part or 0) for part in clock.groups())
+    wraps = rest >= 60 or (clock[1] is not None and minutes >= 60)
+    return None if wraps else 3600 * hours + 60 * minutes + rest
 
 
 MOMENT = MomentType()

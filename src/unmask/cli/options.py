@@ -54,8 +54,10 @@ def clip_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what is looked at in clips; `sampling_of` takes them."""
     for option in (
         click.option("--max-people", type=click.IntRange(1), help="In clips: judge only so many. [default: 8]"),
-        click.option("--to", "end", type=MOMENT, help="In clips: end there: seconds, or m:ss."),
-        click.option("--from", "start", type=MOMENT, default=0.0, help="In clips: begin there: seconds, or m:ss."),
+        click.option("--to", "end", type=MOMENT, help="In clips: end at this time, in seconds or as m:ss."),
+        click.option(
+            "--from", "start", type=MOMENT, default=0.0, help="In clips: begin at this time, in seconds or as m:ss."
+        ),
         click.option(
             "--every", type=click.FloatRange(min=0.001), help="In clips: look at a frame every so many seconds."
         ),

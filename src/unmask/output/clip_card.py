@@ -110,8 +110,8 @@ def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thre
         thresholds: For people in clips.
 
     Returns:
-        At most `TIMELINE_WIDTH` letters: the mean score of neighbouring samples, or that the person is not among them. None is
-        of a fake where none of the faces is called fake.
+        At most `TIMELINE_WIDTH` letters: the mean score of neighbouring samples, or that the person is not among them. No
+        letter says fake where no face of its samples is called fake.
     """
     faces = {moment.time: moment.face for moment in person.moments}
     width = min(TIMELINE_WIDTH, len(looked_at))

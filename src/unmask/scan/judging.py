@@ -67,13 +67,13 @@ class Judges(AbstractContextManager["Judges"]):
     """Processes that judge. They start with the first item that needs one.
 
     Args:
-        asked: Of the detector.
+        asked: Of the detector, whose own memory is freed: each process loads its own.
         workers: How many, 1 or more.
     """
 
     def __init__(self, asked: Asked, workers: int) -> None:
         self._asked, self._workers = asked, workers
-        asked.detector.rest()  # each process loads its own
+        asked.detector.release()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._pool = self._start()
 

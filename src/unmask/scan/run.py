@@ -92,6 +92,7 @@ def scanning(
             else:
                 from unmask.scan.on_ray import rows_on_ray
 
+                asked.detector.release()  # each worker loads its own
                 yield from _kept(rows_on_ray(left(), asked, address=ray, workers=workers))
 
         def _kept(found: Iterator[Row]) -> Iterator[Row]:

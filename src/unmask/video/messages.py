@@ -84,7 +84,7 @@ def refuse_long(seconds: float, limits: dict[str, Any]) -> None:
 def refuse_empty(chosen: NDArray[np.int64], times: NDArray[np.float64]) -> None:
     """Refuses a part in which no frame lies."""
     if not len(chosen):
-        raise RefusedError("empty-part", f"{times[0]:.1f} to {times[-1]:.1f}")
+        raise RefusedError("empty-part", f"{times[0]:.1f} and {times[-1]:.1f}")
 
 
 def send(message: dict[str, Any], pixels: NDArray[np.uint8] | None = None) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_RATE = 1000
 """Frames a second that are believed where frames have no times of their own."""
+PACKETS_A_FRAME = 20
+"""Packets of all streams that are looked through, for each frame that a clip may have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,23 +53,27 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
         most: Frames that are accepted.
 
     Raises:
-        RefusedError: There are more.
+        RefusedError: There are more, or far more packets of any kind.
     """
     stamps: list[int | None] = []
-    count, reach, broken = 0, 0.0, False
+    clocks = [float(other.time_base or 1) for other in container.streams]
+    count, begin, end, broken = 0, math.inf, -math.inf, False
     try:
-        for packet in container.demux():
+        for number, packet in enumerate(container.demux()):
+            if count > most or number > PACKETS_A_FRAME * most:
+                raise RefusedError("too-many-frames")
             if not packet.size:
                 continue
             stamp = stamp_of(packet)
-            reach = max(reach, float(((stamp or 0) + (packet.duration or 0)) * (packet.time_base or 1)))
-            if packet.stream_index != stream.index:
-                continue
-            count += 1
-            if not packet.is_discard:  # an edit list may leave out what later frames are predicted from
-                stamps.append(stamp)
-            if count > most:
-                raise RefusedError("too-many-frames")
+            if stamp is not None:
+                begin = min(begin, stamp * clocks[packet.stream_index])
+                end = max(end, (stamp + (packet.duration or 0)) * clocks[packet.stream_index])
+            if packet.stream_index == stream.index:
+                count += 1
+                if not packet.is_discard:  # an edit list may leave out what later frames are predicted from
+                    stamps.append(stamp)
+        if count > most:
+            raise RefusedError("too-many-frames")
     except FFmpegError:
         broken = True
     keyless = any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps)
@@ -77,7 +83,9 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
     else:
         seconds = np.array(stamps, np.float64) * float(stream.time_base or 1)
     length = float(np.ptp(seconds)) if len(seconds) else 0.0
-    cut_off = broken or _is_short(container, stream, count, length, reach)
+    if begin > end:  # no packet has a time
+        begin = end = 0.0
+    cut_off = broken or _is_short(container, stream, count, length, begin, end)
     return Packets(seconds, keyless, math.inf if keyless else _start(container, stream), cut_off)
 
 
@@ -92,20 +100,23 @@ def _start(container: InputContainer, stream: VideoStream) -> float:
     return max(0.0, min(starts, default=math.inf))
 
 
-def _is_short(container: InputContainer, stream: VideoStream, count: int, length: float, reach: float) -> bool:
+def _is_short(
+    container: InputContainer, stream: VideoStream, count: int, length: float, begin: float, end: float
+) -> bool:
     """Whether the file says that it holds more than it does.
 
     Args:
         count: Of the frames that were read.
         length: From the first to the last, in seconds.
-        reach: Where the last packet of any stream ends, in seconds: the sound may well be longer, and some files tell nothing
-            but the length of the whole.
+        begin, end: Of the packets of all streams, in seconds on the file's clock: the sound may well be longer, and some files
+            tell nothing but the length of the whole.
     """
     own = float(stream.duration * (stream.time_base or 1)) if stream.duration else math.inf
     frames = stream.frames
     if "mov" in container.format.name:  # its index is whole from the beginning, and holds what an edit list leaves
         frames = min(frames, len(stream.index_entries))
     whole = (container.duration or 0) / av.time_base
+    reach = end - begin if begin > whole else end  # a recording from a live stream begins late on its clock
     return count < 0.98 * frames or (length < 0.9 * (own - 1.0) and reach < 0.9 * (whole - 1.0))
 
 

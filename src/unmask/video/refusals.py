@@ -26,7 +26,7 @@ _REFUSALS = {
     "no-video": ("{name} holds no moving picture", "Give a clip in which a face can be seen."),
     "no-frames": ("{name} holds no frame that can be decoded in the part that is looked at", _AGAIN),
     "empty-part": (
-        "the frames of {name} are at {detail} s, and none lies in the part that was asked for",
+        "the frames of {name} lie between {detail} s, and none of them in the part that was asked for",
         "Name another part: --from and --to on the command line, start and end in the library.",
     ),
     "unsupported-codec": ("{name} is packed in a way that is not read ({detail})", _CONVERT),

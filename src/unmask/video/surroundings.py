@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-# Where programs and libraries lie, and which language the system speaks; SYSTEMROOT is needed by Python on Windows.
+# Where programs and libraries lie, which language the system speaks, and how Python starts; on Windows it needs SYSTEMROOT.
 _NAMES = {
     "PATH",
     "LD_LIBRARY_PATH",
@@ -14,8 +14,13 @@ _NAMES = {
     "SYSTEMROOT",
     "WINDIR",
     "TMPDIR",
+    "LANG",
+    "PYTHONHOME",
+    "PYTHONPLATLIBDIR",
+    "PYTHONUTF8",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
 }
-_NAMES |= {"LANG", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
 
 
 def environment() -> dict[str, str]:

@@ -123,7 +123,7 @@ def judge(moments: Sequence[Moment], temperature: float, thresholds: Thresholds,
     if len(kept) < rule.least_faces:
         seen = f"Seen in {_frames(len(kept))} only"
         if len(kept) < len(moments):
-            seen = f"Of {len(moments)} sampled faces only {len(kept)} can be judged by"
+            seen = f"Only {len(kept)} of {len(moments)} sampled faces count"
         notes.append(Note("few-samples", f"{seen}: too few to call anyone fake."))
         verdict = min(verdict, Verdict.UNSURE, key=SUSPICION.__getitem__)
     if jumping([moments[position].face.score for position in kept], rule) > rule.most_jumps:
@@ -146,26 +146,24 @@ def _fit(moments: Sequence[Moment], rule: Rule) -> tuple[list[int], bool]:
 
 
 def deciding_person(people: Sequence[PersonFinding], rule: Rule = RULE) -> PersonFinding | None:
-    """The person whose verdict and score are the clip's: the most suspicious of those who were seen often enough.
+    """The person whose verdict and score are the clip's: the first of `most_suspicious_first`; None where there is none."""
+    return next(iter(most_suspicious_first(people, rule)), None)
+
+
+def most_suspicious_first(people: Sequence[PersonFinding], rule: Rule = RULE) -> tuple[PersonFinding, ...]:
+    """The same people in another order: by suspicion, those who were seen often enough to be called fake before all others, and
+    last those of whom only doubtful faces were seen, or who are behind somebody.
 
     Args:
         people: Of one clip.
         rule: Its `least_faces`.
-
-    Returns:
-        One of them; None where there is none. Those who were seen in fewer frames decide only where all were, and doubtful
-        faces and bystanders only where all are such.
     """
-    frames = [sum(counts(moment.face) for moment in person.moments) for person in people]
-    for least in (rule.least_faces, 1, 0):
-        if often := [person for person, seen in zip(people, frames, strict=True) if seen >= least]:
-            return max(often, key=_suspicion)
-    return None
 
+    def suspicion(person: PersonFinding) -> tuple[int, int, float]:
+        counted = sum(counts(moment.face) for moment in person.moments)
+        return (counted > 0) + (counted >= rule.least_faces), SUSPICION[person.verdict], person.score
 
-def most_suspicious_first(people: Sequence[PersonFinding]) -> tuple[PersonFinding, ...]:
-    """The same people in another order."""
-    return tuple(sorted(people, key=_suspicion, reverse=True))
+    return tuple(sorted(people, key=suspicion, reverse=True))
 
 
 def without_heatmaps(person: PersonFinding) -> PersonFinding:
@@ -175,10 +173,6 @@ def without_heatmaps(person: PersonFinding) -> PersonFinding:
         for at, moment in enumerate(person.moments)
     ]
     return replace(person, moments=tuple(moments))
-
-
-def _suspicion(person: PersonFinding) -> tuple[int, float]:
-    return SUSPICION[person.verdict], person.score
 
 
 def _frames(count: int) -> str:
