@@ -244,8 +244,8 @@ def examine_all(
                 run, detector, face_search=face_search, max_faces=max_faces, heatmap=heatmap, workers=workers
             )
             with closing(pictures):
-                for examined in pictures:
-                    yield _with_clip_hint(examined)
+                for picture in pictures:
+                    yield _with_clip_hint(picture)
             continue
         for path in run:
             started = time.perf_counter()

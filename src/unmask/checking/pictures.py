@@ -20,7 +20,7 @@ from unmask.system.cores import available_cores
 from unmask.verdict import deciding_face
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def examine_paths(
     max_faces: int | None = None,
     heatmap: bool = True,
     workers: int | None = None,
-) -> Iterator[Examined]:
+) -> Generator[Examined]:
     """As `check_paths`, each finding with a heatmap together with the picture's pixels, to draw it on."""
     if isinstance(paths, str | os.PathLike):
         raise UnmaskError("paths are many", hint="Give a list of paths, or use Detector.check.", code="wrong-source")
