@@ -31,6 +31,8 @@ REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split
 # What the extra `train` brings, and the rooms that need it: their tests, and the examples in their docstrings.
 HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
 HEAVY_ROOMS = ("evaluate", "export", "models", "stats", "train")
+# Imports PyAV as it is loaded.
+NEEDS_VIDEO = {ROOT / "src/unmask/video" / name for name in ("ffmpeg.py", "packets.py")}
 LEFT_OUT = frozenset(
     [ROOT / side / room for side in ("tests", "src/unmask") for room in HEAVY_ROOMS]
     + [ROOT / "src/unmask/data/sequence.py"]
@@ -95,7 +97,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leaves out what cannot be imported where its packages are missing; the closing lines say so, or its tests do."""
-    if collection_path == ROOT / "src/unmask/video/ffmpeg.py" and _missing("video"):
+    if collection_path in NEEDS_VIDEO and _missing("video"):
         return True
     return True if collection_path in LEFT_OUT and _heavy_half_is_left_out() else None
 

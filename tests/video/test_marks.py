@@ -132,6 +132,7 @@ def test_a_mark_stands_in_the_finding_and_changes_no_verdict(toy_detector, tmp_p
     assert found[1].to_dict()["clip"]["marks"][0]["generator"] == "ComfyUI"
 
 
+@pytest.mark.video
 @pytest.mark.parametrize(("around", "seen"), [(5, True), (3_000, False)])
 def test_only_so_many_parts_are_looked_at_in_all(monkeypatch, around, seen):
     monkeypatch.setattr("unmask.video.marks.MOST_PARTS", 1_000)
