@@ -31,12 +31,13 @@ REQUIRED = frozenset(name for name in os.environ.get("UNMASK_REQUIRE", "").split
 # What the extra `train` brings, and the rooms that need it: their tests, and the examples in their docstrings.
 HEAVY = ("keras", "tensorflow", "tf2onnx", "sklearn", "matplotlib", "scipy")
 HEAVY_ROOMS = ("evaluate", "export", "models", "stats", "train")
-# Imports PyAV as it is loaded.
-NEEDS_VIDEO = {ROOT / "src/unmask/video" / name for name in ("ffmpeg.py", "packets.py")}
 LEFT_OUT = frozenset(
     [ROOT / side / room for side in ("tests", "src/unmask") for room in HEAVY_ROOMS]
     + [ROOT / "src/unmask/data/sequence.py"]
 )
+
+# These import PyAV as they are loaded.
+NEEDS_VIDEO = {ROOT / "src/unmask/video" / name for name in ("ffmpeg.py", "packets.py")}
 
 # What tests of one package need: by their marker, the package and what installs it.
 ONE_PACKAGE = {

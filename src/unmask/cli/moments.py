@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unmask.errors import UnmaskError
 from unmask.output.wording import printable
 
+if TYPE_CHECKING:
+    _Type = click.ParamType[float]
+else:  # Click 8.1 does not tell of what kind a value is
+    _Type = click.ParamType
+
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d+)?|\.\d+", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):(?=\d\d:))?(\d{1,4}):(\d\d(?:\.\d+)?)", re.ASCII)
 
 
-class MomentType(click.ParamType[float]):
+class MomentType(_Type):
     """Seconds, or a time as the card prints it: m:ss, m:ss.d or h:mm:ss."""
 
     name = "time"
