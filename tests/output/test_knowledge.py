@@ -18,17 +18,25 @@ def told(info, **data):
 def test_numbers_of_test_are_said_where_a_bundle_has_them_and_else_those_of_validation(info):
     exported = info.model_copy(update={"metrics": [metric for metric in info.metrics if metric.split == "Validation"]})
     count = next(metric.n for metric in exported.metrics if metric.name == "false_accusation_rate")
-    assert measured(exported)[0].startswith(
+    assert measured(exported, "balanced")[0].startswith(
         f"Of {count:,} real pictures by which its thresholds were chosen, it called"
     )
     seen = [metric.model_copy(update={"split": "Test", "value": 0.021}) for metric in exported.metrics]
     both = exported.model_copy(update={"metrics": [*exported.metrics, *seen]})
-    assert f"Of {count:,} real pictures that it had never seen, it called 2.1 %" in measured(both)[0]
+    assert f"Of {count:,} real pictures that it had never seen, it called 2.1 %" in measured(both, "balanced")[0]
+
+
+def test_numbers_of_one_policy_are_not_given_as_those_of_another(info):
+    other = measured(info, "careful")
+    assert other[:-1] == measured(info, "balanced")
+    assert other[-1] == "These numbers are of the policy balanced; with careful, others hold."
+    assert "balanced" not in knows(info, "balanced")
+    assert "Measured on pictures with the policy balanced, not careful, it called" in knows(info, "careful")
 
 
 def test_a_detector_that_nobody_measured_is_called_not_calibrated(info):
     info = info.model_copy(update={"metrics": []})
-    assert "not calibrated" in measured(info)[0]
+    assert "not calibrated" in measured(info, "balanced")[0]
 
 
 def test_what_a_detector_learned_is_named_and_whom_it_accuses_most(info):
@@ -36,7 +44,10 @@ def test_what_a_detector_learned_is_named_and_whom_it_accuses_most(info):
     metric = info.metrics[0].model_copy(update={"name": "lfw_old", "value": 0.031})
     told = info.model_copy(update={"training_data": data, "accusations": [metric]})
     assert learned(told) == "It learned 2 kinds of fakes: face swap, FLUX. Others it may miss."
-    assert measured(told)[-1] == f"It did worst on real pictures from lfw old: of {metric.n:,} it called 3.1 % fake."
+    assert (
+        measured(told, "balanced")[-1]
+        == f"It did worst on real pictures from lfw old: of {metric.n:,} it called 3.1 % fake."
+    )
     for methods, text in (({}, ""), ({"FLUX": 2}, "It learned 1 kind of fakes: FLUX. Others it may miss.")):
         assert learned(info.model_copy(update={"training_data": data.model_copy(update={"methods": methods})})) == text
 
@@ -47,7 +58,7 @@ def test_families_are_told_apart_by_whether_they_were_learned(info):
         "It learned 2 kinds of fakes: face swap, generated. "
         "It was also measured on kinds that it had not learned: edited. Others it may miss."
     )
-    assert "measured on some that it had not learned: edited." in knows(told(info, families=families))
+    assert "measured on some that it had not learned: edited." in knows(told(info, families=families), "balanced")
 
 
 def test_beside_a_real_stands_what_was_learned_and_how_often_it_is_wrong(info):
@@ -59,11 +70,14 @@ def test_beside_a_real_stands_what_was_learned_and_how_often_it_is_wrong(info):
     worst = metric.model_copy(update={"name": "web", "value": 0.01})
     detector = told(info, methods=dict.fromkeys("abcdefg", 1), families={})
     detector = detector.model_copy(update={"metrics": metrics, "accusations": [worst]})
-    assert knows(detector) == (
+    assert knows(detector, "balanced") == (
         "The detector learned 7 kinds of fakes (a, b, c, d, e and 2 more); others it may miss. Measured on pictures, it called "
         "4.7 % of the fakes real, and 0.3 % of the real pictures fake (1.0 % of those from web, its worst source)."
     )
-    assert knows(told(info, methods={}, families={}).model_copy(update={"metrics": [], "accusations": []})) == ""
+    assert (
+        knows(told(info, methods={}, families={}).model_copy(update={"metrics": [], "accusations": []}), "balanced")
+        == ""
+    )
 
 
 def finding(score, *notes):

@@ -172,7 +172,7 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
 
 
 def _beside_real(finding: Finding | ClipFinding, detector: Detector) -> list[str]:
-    known = knows(detector.info) if finding.verdict is Verdict.REAL else ""
+    known = knows(detector.info, detector.policy) if finding.verdict is Verdict.REAL else ""
     return [known] if known else []
 
 

@@ -35,8 +35,13 @@ NO_NUMBER_FOR_CLIPS = "Only the scores of pictures were calibrated: no number ca
 NO_NUMBER_OUTSIDE = "The face is unlike those that the detector learned from: no number can be given for it."
 
 
-def measured(info: BundleInfo) -> list[str]:
-    """What a reader should know first of how good the detector is, from its bundle."""
+def measured(info: BundleInfo, policy: str) -> list[str]:
+    """What a reader should know first of how good the detector is, from its bundle, which was measured with its default policy.
+
+    Args:
+        info: Of the detector.
+        policy: The one in use.
+    """
     found, split = _numbers(info)
     if not found:
         return [NOT_CALIBRATED.message]
@@ -53,6 +58,8 @@ def measured(info: BundleInfo) -> list[str]:
         sentences.append(
             f"It did worst on real pictures from {_plain(worst.name)}: of {worst.n:,} it called {100 * worst.value:.1f} % fake."
         )
+    if sentences and policy != info.default_policy:
+        sentences.append(f"These numbers are of the policy {info.default_policy}; with {policy}, others hold.")
     return sentences
 
 
@@ -63,8 +70,12 @@ def learned(info: BundleInfo) -> str:
     return f"It learned {_count(names)} of fakes: {', '.join(names)}.{measured_on} Others it may miss." if names else ""
 
 
-def knows(info: BundleInfo) -> str:
-    """What to know beside a *real*, in a line: the kinds of fakes it learned, those it missed, and how often it accuses."""
+def knows(info: BundleInfo, policy: str) -> str:
+    """What to know beside a *real*, in a line: the kinds of fakes it learned, those it missed, and how often it accuses.
+
+    Args:
+        info, policy: As of `measured`.
+    """
     names, unseen = _kinds(info)
     found, _ = _numbers(info)
     parts = []
@@ -76,7 +87,8 @@ def knows(info: BundleInfo) -> str:
     if unseen:
         parts.append(f"It was also measured on some that it had not learned: {', '.join(unseen)}.")
     if missed := found.get("missed_fake_rate"):
-        parts.append(f"Measured on pictures, it called {_percent(missed)} of the fakes real")
+        other = "" if policy == info.default_policy else f" with the policy {info.default_policy}, not {policy}"
+        parts.append(f"Measured on pictures{other}, it called {_percent(missed)} of the fakes real")
         if accused := found.get("false_accusation_rate"):
             worst = next(iter(info.accusations), None)
             of_worst = (

@@ -60,14 +60,20 @@ class Cards:
                     thresholds,
                     details=f"{finding.seconds:.1f} s",
                     known=known,
-                    beside_real=knows(detector.info),
+                    beside_real=knows(detector.info, detector.policy),
                 )
             )
         else:
             details = f"{finding.seconds * 1000:.0f} ms"
             known = [*file_facts(finding), *trace(finding, detector)]
             self._console.print(
-                card(finding, detector.thresholds, details=details, known=known, beside_real=knows(detector.info))
+                card(
+                    finding,
+                    detector.thresholds,
+                    details=details,
+                    known=known,
+                    beside_real=knows(detector.info, detector.policy),
+                )
             )
 
 

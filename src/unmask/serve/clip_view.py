@@ -116,7 +116,7 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
         thumbnail=faces[0] if faces else None,
         plays=clip is not None and clip.format not in MOVING_PICTURES,
         stroke=stroke(clip.width, clip.height) if clip else 1.0,
-        knows=knows(detector.info),
+        knows=knows(detector.info, detector.policy),
         at_base_rates=at_base_rates(finding, detector.info),
         text=clip_as_text(finding, detector, thresholds),
         json_url=json_url,

@@ -115,7 +115,7 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         preview=answer.preview,
         thumbnail=answer.thumbnail,
         stroke=stroke(width, height),
-        knows=knows(detector.info),
+        knows=knows(detector.info, detector.policy),
         at_base_rates=at_base_rates(finding, detector.info),
         text=as_text(finding, detector),
         json_url=json_url,
