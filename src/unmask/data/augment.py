@@ -32,7 +32,7 @@ ZOOM = 0.05
 UNTOUCHED = 0.35
 
 # Of the others: frames of a clip, black and white, and skin made smooth. Real people do all of that to their pictures.
-FILM, GREY, SMOOTH = 0.15, 0.04, 0.08
+FILM, GREY, SMOOTH = 0.3, 0.04, 0.08
 # Constant rate factors of the clips, from hardly seen to blocky.
 FILM_RATES = (18, 41)
 

@@ -84,9 +84,9 @@ def _noise() -> NDArray[np.float32]:
 
 
 def rescale(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Down to 0.2 to 0.95 of the side and up again, by any of the usual methods; the smallest seldom."""
+    """Down to 0.2 to 0.95 of the side and up again, by any of the usual methods; the smallest less often."""
     side = image.shape[0]
-    small = max(8, round(side * (rng.uniform(0.35, 0.95) if rng.random() < 0.8 else rng.uniform(0.2, 0.35))))
+    small = max(8, round(side * (rng.uniform(0.35, 0.95) if rng.random() < 0.7 else rng.uniform(0.2, 0.35))))
     shrunk = cv2.resize(image, (small, small), interpolation=_SHRINKING[rng.integers(len(_SHRINKING))])
     return _uint8(cv2.resize(shrunk, (side, side), interpolation=_ENLARGING[rng.integers(len(_ENLARGING))]))
 
