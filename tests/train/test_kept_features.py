@@ -31,9 +31,9 @@ def settings(dataset, **changes):
     from unmask.train.config import make_config
 
     given = {"tune": "frozen", "feature_copies": 2, "epochs": 2, "augment": "light", "blend": 0.4, "localise": 0.1}
-    return make_config(
-        data=str(dataset), model="clip_vit_b16", size=224, blocks=1, batch_size=5, **{**given, **changes}
-    )
+    given |= {"blocks": 1, "batch_size": 5}
+    given |= {"model": "clip_vit_b16"}
+    return make_config(data=str(dataset), size=224, **{**given, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,7 @@ def test_each_copy_of_each_picture_is_asked_about_once(finished):
     masks = np.load(finished.folder / "masks-Train.npy").any(axis=(1, 2))
     assert labels.sum() == 12 + masks.sum()
     assert masks.any()
+    assert not masks[:12].any()  # the first copy is of the pictures as they are
     assert labels[masks].all()
 
 
@@ -84,6 +85,21 @@ def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):
     validation = open_source(dataset, "Validation", 224)
     logits = judge(load(finished.folder / "model.keras"), validation)
     assert finished.kept.validation_auc == roc_auc(validation.labels, probability(logits, 1.0))
+
+
+def test_of_a_picture_as_a_whole_its_overview_is_kept(dataset, tmp_path):
+    from unmask.train.loop import train
+
+    run = train(settings(dataset, model="clip_vit_b16_whole", blend=0.0, localise=0.0), tmp_path / "run")
+    assert run.finished
+    assert np.load(run.folder / "features-Train.npy").shape == (24, 1, 4608)
+    assert len(run.history) == 2
+
+
+def test_the_average_of_weights_is_measured_on_what_is_kept(dataset, tmp_path):
+    from unmask.train.loop import train
+
+    assert train(settings(dataset, ema=0.5, epochs=1), tmp_path / "run").finished
 
 
 def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished, dataset, tmp_path):
@@ -118,19 +134,19 @@ class PowerCutError(Exception):
     pass
 
 
-@pytest.fixture(scope="module")
-def with_norms(dataset, tmp_path_factory):
-    """The settings of a run whose head learns from what is kept, and then the norms from pictures; and its model."""
+@pytest.fixture(scope="module", params=["norms", "last"])
+def two_stages(request, dataset, tmp_path_factory):
+    """The settings of a run whose head learns from what is kept, and then more than the head; and its model."""
     from unmask.models import load
     from unmask.train.loop import train
 
-    how = {"tune": "norms", "frozen_epochs": 1, "keep": "last", "precision": "float32", "checkpoint_every": 1}
-    config = settings(dataset, **how)
+    how = {"tune": request.param, "blocks": 2, "frozen_epochs": 1, "keep": "last", "precision": "float32"}
+    config = settings(dataset, **how, checkpoint_every=1)
     return config, load(train(config, tmp_path_factory.mktemp("runs") / "run").folder / "model.keras")
 
 
-@pytest.mark.parametrize("stop", [(0, 3), (1, 1), (1, 3)], ids=["head", "between", "norms"])
-def test_the_head_learns_from_what_is_kept_and_then_the_norms_from_pictures(with_norms, tmp_path, stop):
+@pytest.mark.parametrize("stop", [(0, 3), (1, 1), (1, 3)], ids=["head", "between", "then"])
+def test_the_head_learns_from_what_is_kept_and_then_the_norms_or_the_last_blocks(two_stages, tmp_path, stop):
     from unmask.models import load
     from unmask.train.loop import resume, train
 
@@ -150,14 +166,15 @@ def test_the_head_learns_from_what_is_kept_and_then_the_norms_from_pictures(with
             pass
 
     steps_of = {}
-    config, whole = with_norms
+    config, whole = two_stages
     with pytest.raises(PowerCutError):
         train(config, tmp_path / "run", watcher=Watcher(stop))
     resume(tmp_path / "run", watcher=Watcher(None))
-    assert steps_of == {0: 5, 1: 3}  # two copies of twelve pictures, then each once
+    # Two copies of twelve pictures; then each once, or for the last blocks from what is kept, too.
+    assert steps_of == {0: 5, 1: 3 if config.tune == "norms" else 5}
     resumed = load(tmp_path / "run/model.keras")
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         # Sums come in another order now and then, and where a gradient is nothing but rounding Adam makes steps of that.
         assert np.abs(ours - theirs).mean() < 2e-6
-    norm = resumed.get_layer("block1_norm1").get_weights()[0]
-    assert np.ptp(norm) > 0  # it learned
+    learned = [bool(np.ptp(resumed.get_layer(f"block{number}_norm1").get_weights()[0])) for number in (1, 2)]
+    assert learned == [config.tune == "norms", True]

@@ -55,9 +55,9 @@ _GROUPS = {
 @click.option("--model", type=click.Choice(MODELS), help="Architecture. [default: cnn]")
 @click.option(
     "--tune",
-    type=click.Choice(["all", "frozen", "norms", "fine-tune"]),
-    help="What learns: everything; the head on a still backbone; or the head first, and then the backbone's layer norms too, or "
-    "everything. [default: all]",
+    type=click.Choice(["all", "frozen", "norms", "last", "fine-tune"]),
+    help="What learns: everything; the head on a still backbone; or the head first, and then the backbone's layer norms, its "
+    "last blocks, or everything too. [default: all]",
 )
 @click.option("--backbone-weights", metavar="imagenet|none|PATH", help="Where the backbone starts. [default: none]")
 @click.option("--start", metavar="RUN", help="Begin a new run with the model of this one, of any size.")

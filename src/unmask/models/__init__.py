@@ -18,10 +18,13 @@ from unmask.system.private import keep_keras_out_of_home
 keep_keras_out_of_home()  # before any architecture imports Keras
 
 # Name -> smallest input side. Keras is imported only when a model is built.
-ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "clip_vit_b16": 224}
+ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "clip_vit_b16": 224, "clip_vit_b16_whole": 224}
+# Those on CLIP's image tower, which take one size only.
+TRANSFORMERS = ("clip_vit_b16", "clip_vit_b16_whole")
 
-# Where a backbone does not reach to the last spatial map, its last layer has this name.
-TOWER = "tower"
+# Where a backbone does not reach to the last spatial map, its last layer has the first of these names; and the layer before its
+# last blocks, where these can learn alone, the second. The third is what a head makes of the tower before it learns anything.
+TOWER, MIDDLE, OVERVIEW = "tower", "middle", "overview"
 
 # Weights that a person may ask for by name; anything else is a file.
 _NAMED_WEIGHTS = ("none", "imagenet")
@@ -41,7 +44,7 @@ def build(
         architecture: A key of `ARCHITECTURES`.
         input_size: Side S of the square input in pixels.
         weights: Where a backbone starts: ``none`` (random), ``imagenet`` (Keras downloads them, if it has them) or a
-            ``.weights.h5`` file of that backbone without its classifier; for `clip_vit_b16` a ``.npz``, see there.
+            ``.weights.h5`` file of that backbone without its classifier; for CLIP's tower a ``.npz``, see `clip_vit_b16`.
         precision: ``float32`` or ``mixed_bfloat16`` (weights and logit stay float32).
         blocks: Of a transformer, how many from the first on; None for as many as the architecture takes by itself.
 
@@ -83,18 +86,19 @@ def load(path: Path, **given: Any) -> Any:
     return keras.models.load_model(path, compile=False, **given)
 
 
-def backbone_layers(model: Any) -> list[Any]:
+def backbone_layers(model: Any, last: str = TOWER) -> list[Any]:
     """What `frozen` keeps still: the layers up to the one named `TOWER`, or else up to the last spatial map.
 
     Args:
         model: One that `build` made.
+        last: The name of another layer to end with.
     """
     from unmask.models.head import find_head, made_by
 
     head, layers = find_head(model), list(model.layers)
     assert head is not None
-    last = next((layer for layer in layers if layer.name == TOWER), made_by(head.spatial_map)[0])
-    return layers[: layers.index(last) + 1]
+    end = next((layer for layer in layers if layer.name == last), made_by(head.spatial_map)[0])
+    return layers[: layers.index(end) + 1]
 
 
 def check_architecture(architecture: str, input_size: int, weights: str | os.PathLike[str] = "none") -> str:
@@ -121,7 +125,7 @@ def check_architecture(architecture: str, input_size: int, weights: str | os.Pat
             hint=f"Use a size of at least {ARCHITECTURES[architecture]} px.",
             code="input-too-small",
         )
-    if architecture == "clip_vit_b16" and input_size != ARCHITECTURES[architecture]:
+    if architecture in TRANSFORMERS and input_size != ARCHITECTURES[architecture]:
         raise UnmaskError(
             f"{architecture} cannot take pictures of {input_size} px.",
             hint="It knows 14 x 14 places of 16 px: prepare pictures with --size 224.",

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from unmask.models import TOWER
+from unmask.models import MIDDLE, OVERVIEW, TOWER
 
 SIDE = 224
 PATCH, WIDTH, HEADS, MLP = 16, 768, 12, 3072
@@ -99,10 +99,7 @@ def features(inputs: Any, weights: str = "none", blocks: int = 9) -> Any:
     Raises:
         ValueError: The weights are not those of this tower.
     """
-    tokens, loads = _tower(inputs, blocks)
-    if weights != "none":
-        _load(weights, loads)
-    return _hidden(tokens)
+    return _hidden(tower(inputs, weights, blocks))
 
 
 def head(spatial_map: Any) -> Any:
@@ -112,8 +109,23 @@ def head(spatial_map: Any) -> Any:
     return layers.Dense(1, dtype="float32", name="logit")(x)
 
 
+def tower(inputs: Any, weights: str, blocks: int) -> Any:
+    """The tokens of two depths, (N, 197, 2 * 768), class token first.
+
+    Args:
+        inputs, weights, blocks: As of `features`.
+
+    Raises:
+        ValueError: The weights are not those of this tower.
+    """
+    tokens, loads = _tower(inputs, blocks)
+    if weights != "none":
+        _load(weights, loads)
+    return tokens
+
+
 def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
-    """Tokens of two depths, (N, 197, 2 * 768), and which layer takes which weights of an archive."""
+    """The tokens, and which layer takes which weights of an archive."""
     scale, offset = 1 / (255 * np.array(SPREAD)), -np.array(MEAN) / np.array(SPREAD)
     x = layers.Rescaling(scale.tolist(), offset.tolist(), name="scale")(inputs)
     patches = layers.Conv2D(WIDTH, PATCH, PATCH, use_bias=False, name="patches")
@@ -124,7 +136,7 @@ def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
     loads: dict[str, tuple[Any, ...]] = {"embeddings": (patches, positions), "pre_layrnorm": (norm,)}
     seen = []
     for number in range(blocks):
-        x = _block(x, number, loads)
+        x = _block(x, number, loads, MIDDLE if number + 1 == middle(blocks) else f"block{number + 1}_add2")
         if number + 1 in (middle(blocks), blocks):
             seen.append(layers.LayerNormalization(epsilon=EPSILON, name=f"tower_norm{number + 1}")(x))
     return layers.Concatenate(name=TOWER)([seen[0], seen[-1]]), loads  # of one block, the same twice
@@ -135,7 +147,7 @@ def middle(blocks: int) -> int:
     return max(1, 2 * blocks // 3)
 
 
-def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]]) -> Any:
+def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]], last: str) -> Any:
     """Self-attention and two dense layers, each beside what came in."""
     tag = f"block{number + 1}"
 
@@ -154,21 +166,21 @@ def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]]) -> Any:
     x = layers.Add(name=f"{tag}_add1")([x, dense(WIDTH, "attention", "self_attn.out_proj")(seen)])
     norm = add(layers.LayerNormalization(epsilon=EPSILON, name=f"{tag}_norm2"), "layer_norm2")
     inner = dense(MLP, "wide", "mlp.fc1", quick_gelu)(norm(x))
-    return layers.Add(name=f"{tag}_add2")([x, dense(WIDTH, "narrow", "mlp.fc2")(inner)])
+    return layers.Add(name=last)([x, dense(WIDTH, "narrow", "mlp.fc2")(inner)])
 
 
 def _hidden(tokens: Any) -> Any:
     side = SIDE // PATCH
-    overview = _standardised(Overview(dtype="float32", name="overview")(tokens), "overview")
+    overview = standardised(Overview(dtype="float32", name=OVERVIEW)(tokens), OVERVIEW)
     overview = layers.Dropout(0.25, name="overview_dropout")(overview)
-    patches = _standardised(layers.Cropping1D((1, 0), name="patch_tokens")(tokens), "patches")
+    patches = standardised(layers.Cropping1D((1, 0), name="patch_tokens")(tokens), "patches")
     whole = layers.Dense(HIDDEN, name="hidden_overview")(overview)
     each = layers.Dense(HIDDEN, use_bias=False, name="hidden_patches")(patches)
     hidden = layers.ReLU(name="hidden")(layers.Add(name="hidden_sum")([each, whole]))
     return layers.Reshape((side, side, HIDDEN), name="map")(hidden)
 
 
-def _standardised(tokens: Any, name: str) -> Any:
+def standardised(tokens: Any, name: str) -> Any:
     """Each channel to a mean of 0 and a spread of 1 over all pictures.
 
     Of the overview, some vary twenty times as much as others, and steps of the optimizer, alike for all weights, would hardly

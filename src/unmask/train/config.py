@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import UnmaskError
+from unmask.models import TRANSFORMERS
 from unmask.system.atomic import atomic_write
 
 CONFIG_FILE = "run.toml"
-# The one model whose backbone has layer normalisations and whose logit is a mean over places.
-_TRANSFORMER = "clip_vit_b16"
+# The one model whose logit is a mean over places.
+_OF_PLACES = "clip_vit_b16"
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
@@ -29,9 +30,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "report": {},
     # The same network, sooner, and at a rate at which it learns surely.
     "quick": {"epochs": 3, "learning_rate": 3e-4, "schedule": "cosine"},
-    # As the shipped detector was made; needs CLIP's tower as `backbone_weights`.
+    # As that head of the shipped detector was made which has a map; needs CLIP's tower as `backbone_weights`.
     "best": {
-        "model": _TRANSFORMER,
+        "model": _OF_PLACES,
         "size": 224,
         "tune": "frozen",
         "feature_copies": 2,
@@ -64,13 +65,14 @@ class TrainConfig(BaseModel):
     backbone_weights: str = "none"
     # How many of a transformer's blocks there are, from the first on; None: as many as the architecture takes by itself.
     blocks: Annotated[int, Field(ge=1, le=12)] | None = None
-    # What learns: everything; the head on a still backbone; or the head first and then everything (fine-tune), or the head and
-    # the backbone's layer normalisations (norms).
-    tune: Literal["all", "frozen", "norms", "fine-tune"] = "all"
-    # Of a transformer, while the head learns alone: the backbone is asked once about so many changed copies of every picture
-    # (of several, the first is as it is), and what it says is kept; 0 asks it in each epoch. See unmask.train.kept_features.
+    # What learns: everything; the head on a still backbone; or the head first and then everything (fine-tune), or the head and,
+    # of a transformer, its layer normalisations (norms) or the last third of its blocks (last).
+    tune: Literal["all", "frozen", "norms", "last", "fine-tune"] = "all"
+    # Of a transformer, while the head or the last blocks learn: what stays still is asked once about so many changed copies of
+    # every picture (of several, the first is as it is), and what it says is kept; 0 asks it in each epoch. See
+    # unmask.train.kept_features.
     feature_copies: Annotated[int, Field(ge=0)] = 0
-    # fine-tune and norms: epochs of the head alone, and the learning rate after them.
+    # fine-tune, norms and last: epochs of the head alone, and the learning rate after them.
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     fine_tune_learning_rate: Rate = 1e-4
     # frozen: the backbone's BatchNorm keeps its statistics, which suits pretrained weights and short runs. moving: it
@@ -130,7 +132,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.tune in ("fine-tune", "norms") and self.frozen_epochs >= self.epochs:
+        if self.tune in ("fine-tune", "norms", "last") and self.frozen_epochs >= self.epochs:
             raise ValueError(f"frozen_epochs {self.frozen_epochs} leaves nothing of {self.epochs} epochs to fine-tune")
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError("weight_decay needs the optimizer adamw")
@@ -140,16 +142,19 @@ class TrainConfig(BaseModel):
             raise ValueError("balance chooses the pictures of an epoch, and so does hard: take one of them")
         if self.model == "cnn" and (self.tune != "all" or self.backbone_weights != "none"):
             raise ValueError("cnn has no backbone to freeze, to fine-tune or to load")
-        if self.model in ("cnn", _TRANSFORMER) and self.crop is not None:
+        if self.model in ("cnn", *TRANSFORMERS) and self.crop is not None:
             raise ValueError(
                 f"crop needs a model of any size that ends in global pooling; {self.model} has a fixed size"
             )
-        if self.model != _TRANSFORMER and (self.tune == "norms" or self.blocks is not None or self.localise):
-            raise ValueError(f"tune norms, blocks and localise need the model {_TRANSFORMER}")
-        alone = self.tune == "frozen" or (self.tune != "all" and self.frozen_epochs > 0)
-        if self.feature_copies and (not alone or self.model != _TRANSFORMER or self.hard is not None):
+        if self.model not in TRANSFORMERS and (self.tune in ("norms", "last") or self.blocks is not None):
+            raise ValueError(f"tune norms or last, and blocks, need the model {' or '.join(TRANSFORMERS)}")
+        if self.model != _OF_PLACES and self.localise:
+            raise ValueError(f"localise needs the model {_OF_PLACES}")
+        alone = self.tune in ("frozen", "last") or (self.tune != "all" and self.frozen_epochs > 0)
+        if self.feature_copies and (not alone or self.model not in TRANSFORMERS or self.hard is not None):
             raise ValueError(
-                f"feature_copies needs epochs in which the head learns alone, the model {_TRANSFORMER}, and no hard examples"
+                "feature_copies needs epochs in which the head or the last blocks learn, the model "
+                f"{' or '.join(TRANSFORMERS)}, and no hard examples"
             )
         if self.localise and not self.blend:
             raise ValueError("localise needs fakes whose masks are known: set blend")
@@ -183,7 +188,7 @@ def make_preset(name: str, **given: Any) -> TrainConfig:
     Raises:
         UnmaskError: ``no-weights`` where the preset starts from weights that were not named, or as `make_config`.
     """
-    if PRESETS[name].get("model") == _TRANSFORMER and not {"backbone_weights", "model", "start"} & given.keys():
+    if PRESETS[name].get("model") in TRANSFORMERS and not {"backbone_weights", "model", "start"} & given.keys():
         raise UnmaskError(
             f"The preset {name} starts from the weights of CLIP's image tower.",
             hint="Name them with --backbone-weights FILE.npz, as docs/training.md says; without them: --preset quick.",

@@ -1,8 +1,9 @@
-"""A frozen backbone says the same of a picture in every epoch: it is asked once, and the head learns from what was kept.
+"""What of a backbone stays as it is says the same of a picture in every epoch: it is asked once, and the rest learns from that.
 
-So a head can learn for twenty epochs in the time of one. The pictures are changed as for any other run, but each only so many
-times as copies are wanted; of several copies, the first is of the pictures as they are, so that faint traces are seen, too.
-What was kept lies in the run's folder, 0.6 MB a picture and copy, and may be deleted after the run.
+So a head can learn for twenty epochs in the time of one, and the last blocks in half the time. The pictures are changed as for
+any other run, but each only so many times as copies are wanted; of several copies, the first is of the pictures as they are,
+without fakes made of them, so that faint traces are seen, too. What was kept lies in the run's folder, 0.3 to 0.6 MB a picture
+and copy, or 9 kB of an overview, and may be deleted after the run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 from unmask.data.batches import Batch, Batches
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
-from unmask.models import TOWER
 from unmask.system.atomic import atomic_write
 
 # What is kept in a run's folder, by the name of the split.
@@ -36,7 +36,7 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a backbone said of some pictures.
+    """What the still part of a backbone said of some pictures.
 
     Attributes:
         features: float16 (N, tokens, C).
@@ -61,31 +61,31 @@ class Kept:
             rows = np.sort(order[step * self.batches.batch_size : (step + 1) * self.batches.batch_size])
             yield Batch(self.features[rows].astype(np.float32), self.labels[rows], self.masks[rows])
 
-    def judge(self, head: Any) -> NDArray[np.float64]:
-        """Logits (N,) of a head, as `after_tower` makes it."""
+    def judge(self, rest: Any) -> NDArray[np.float64]:
+        """Logits (N,) of the rest of a model, as `after` makes it."""
         parts = [
-            np.asarray(head.predict_on_batch(self.features[first : first + BATCH].astype(np.float32)))[:, 0]
+            np.asarray(rest.predict_on_batch(self.features[first : first + BATCH].astype(np.float32)))[:, 0]
             for first in range(0, len(self.labels), BATCH)
         ]
         return np.concatenate(parts).astype(np.float64)
 
 
-def after_tower(model: Any) -> Any:
-    """What of a model comes after its backbone, as a model that shares its layers."""
+def after(model: Any, last: str) -> Any:
+    """What of a model comes after the layer of a name, as a model that shares its layers."""
     import keras
 
-    return keras.Model(model.get_layer(TOWER).output, model.output, name=model.name)
+    return keras.Model(model.get_layer(last).output, model.output, name=model.name)
 
 
 def keep_features(
-    model: Any, batches: Batches, plain: Batches, validation: Source, folder: Path, copies: int, tell: Tell
+    model: Any, last: str, batches: Batches, validation: Source, folder: Path, copies: int, tell: Tell
 ) -> tuple[Kept, Kept]:
     """Asks a model's backbone about every picture, or goes on where that was interrupted.
 
     Args:
-        model: One of `unmask.models.build` with a layer named `TOWER`.
+        model: One of `unmask.models.build`.
+        last: The name of the last layer of its still part.
         batches: Of Train, with what is to be done to the pictures.
-        plain: The same without augmentation.
         validation: Is not changed.
         folder: Of the run.
         copies: How often each picture of Train is changed, and asked about.
@@ -99,7 +99,8 @@ def keep_features(
     """
     import keras
 
-    tower = keras.Model(model.input, model.get_layer(TOWER).output)
+    still = keras.Model(model.input, model.get_layer(last).output)
+    plain = replace(batches, transform=None)
     steps = [batches.steps(copy) for copy in range(copies)]
 
     def changed(first: int) -> Generator[Batch, None, None]:
@@ -121,13 +122,13 @@ def keep_features(
         return lambda done: tell(before + done, whole)
 
     return (
-        _keep(tower, "Train", changed, count, folder, tell_after(0), batches),
-        _keep(tower, "Validation", untouched, len(validation), folder, tell_after(count), batches),
+        _keep(still, "Train", changed, count, folder, tell_after(0), batches),
+        _keep(still, "Validation", untouched, len(validation), folder, tell_after(count), batches),
     )
 
 
 def _keep(
-    tower: Any,
+    still: Any,
     name: str,
     make: Callable[[int], Generator[Batch, None, None]],
     count: int,
@@ -138,8 +139,8 @@ def _keep(
     """Of one split; every epoch's last batch may be smaller, so rows are counted and not computed from steps."""
     done = folder / DONE.format(name)
     state = json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0}
-    tokens, channels = tower.output_shape[1:]
-    side = round((tokens - 1) ** 0.5)
+    tokens, channels = still.output_shape[1:]
+    side = round((tokens - 1) ** 0.5) or 1  # an overview is one token, and has no places
     mode: Any = "r+" if state["steps"] else "w+"
     needed = (count - state["rows"]) * (2 * tokens * channels + side * side + 8)
     if needed > (free := shutil.disk_usage(folder).free):  # else the system ends the process once the disk is full
@@ -164,7 +165,7 @@ def _keep(
     try:
         for batch in make(state["steps"]) if state["rows"] < count else ():
             rows = slice(state["rows"], state["rows"] + len(batch.labels))
-            features[rows] = np.asarray(tower.predict_on_batch(batch.images), np.float32)
+            features[rows] = np.asarray(still.predict_on_batch(batch.images), np.float32)
             labels[rows] = batch.labels
             if batch.masks is not None:
                 masks[rows] = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in batch.masks]

@@ -35,11 +35,11 @@ from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, with_whole_p
 from unmask.train.failures import memory_explained, no_number
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
-from unmask.train.kept_features import Kept, after_tower, keep_features
+from unmask.train.kept_features import Kept, after, keep_features
 from unmask.train.precision import choose_precision
 from unmask.train.run_data import MODEL, RunData, check, open_data
 from unmask.train.run_state import Outcome, RunState
-from unmask.train.stages import averaged_weights, keeps_features, prepare_model, stages_of
+from unmask.train.stages import averaged_weights, keeps_features, last_still, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
@@ -201,11 +201,8 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         if keeps and state.epoch < stages[state.stage].end:
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
-                plain = replace(
-                    batches, transform=transform_of(config.model_copy(update={"augment": "none"}), batches.source)
-                )
                 features, seen = keep_features(
-                    model, batches, plain, data.validation, folder, config.feature_copies, tell
+                    model, last_still(config), batches, data.validation, folder, config.feature_copies, tell
                 )
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
@@ -237,16 +234,19 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                         if interrupted.is_set():
                             save_checkpoint(checkpoint, learner, state)
                             if not state.history:  # there shall be a model, even before the end of an epoch
-                                _take_average(kept, model, learner, config, batches, epoch)
+                                _take_average(kept, model, learner, config, given, epoch)
                                 _keep(kept, folder)
                             return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
                         if state.step % config.checkpoint_every == 0 and state.step < steps:
                             save_checkpoint(checkpoint, learner, state)
 
-                    _take_average(kept, model, learner, config, batches, epoch)
+                    _take_average(kept, model, learner, config, given, epoch)
                     # A model that sees whole pictures judges in the precision it learns in, which is faster than float32.
                     judging = kept if config.crop or config.ema else model
-                    logits = judge(judging, data.validation) if given is batches else seen.judge(after_tower(kept))
+                    if given is batches:
+                        logits = judge(judging, data.validation)
+                    else:
+                        logits = seen.judge(after(judging, last_still(config)))
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
                     rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))
@@ -275,7 +275,9 @@ def _start_from(model: Any, run: Path) -> None:
         ) from error
 
 
-def _take_average(kept: Any, model: Any, learner: Any, config: TrainConfig, batches: Batches, epoch: int) -> None:
+def _take_average(
+    kept: Any, model: Any, learner: Any, config: TrainConfig, batches: Batches | Kept, epoch: int
+) -> None:
     """Gives `kept` the weights of the model in training, or their average where the run has one."""
 
     def pictures() -> Iterator[NDArray[np.uint8]]:

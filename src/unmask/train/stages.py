@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.models import backbone_layers
+from unmask.models import MIDDLE, OVERVIEW, TOWER, backbone_layers
 from unmask.train.config import TrainConfig
-from unmask.train.kept_features import after_tower
+from unmask.train.kept_features import after
 
 # Share of a stage's steps in which a cosine schedule rises to its learning rate.
 WARM_UP = 0.05
@@ -46,7 +46,14 @@ def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
 
 def keeps_features(stage: Stage, config: TrainConfig) -> bool:
     """Whether a stage learns from what its still backbone once said (see `unmask.train.kept_features`)."""
-    return bool(config.feature_copies) and not stage.backbone
+    return bool(config.feature_copies) and (config.tune == "last" or not stage.backbone)
+
+
+def last_still(config: TrainConfig) -> str:
+    """The name of the last layer that no stage of a run with kept features changes."""
+    if config.tune == "last":
+        return MIDDLE
+    return OVERVIEW if config.model == "clip_vit_b16_whole" else TOWER
 
 
 def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> Any:
@@ -60,7 +67,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
 
     Returns:
         What is to be trained: the model, or one around it that says more (`unmask.train.localise.with_places`), or only
-        what comes after a backbone whose features are kept (`unmask.train.kept_features`).
+        what comes after the part whose features are kept (`unmask.train.kept_features`).
     """
     import keras
 
@@ -74,7 +81,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
         learner = with_places(model)
         loss, metric = localising_loss(loss, config.localise), keras.metrics.MeanMetricWrapper(accuracy, "accuracy")
     if keeps_features(stage, config):
-        learner = after_tower(learner)
+        learner = after(learner, last_still(config))
     learner.compile(
         optimizer=_optimizer(config, stage.learning_rate, (stage.end - stage.first) * steps_per_epoch),
         loss=loss,
@@ -134,11 +141,12 @@ def _set_trainable(model: Any, stage: Stage, config: TrainConfig) -> None:
     import keras
 
     moving = config.batch_norm == "moving" or (config.batch_norm == "auto" and config.backbone_weights == "none")
+    still = backbone_layers(model, MIDDLE) if config.tune == "last" else []
     for layer in backbone_layers(model):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         # A BatchNormalization that does not learn runs in inference mode, on its stored statistics.
         learns = isinstance(layer, keras.layers.LayerNormalization) if config.tune == "norms" else moving or not is_norm
-        layer.trainable = stage.backbone and learns
+        layer.trainable = stage.backbone and learns and layer not in still
         if is_norm:
             layer.momentum = config.batch_norm_momentum
 
