@@ -93,6 +93,25 @@ def test_a_graph_holds_a_shared_tower_once():
     assert maps.shape == (2, 14, 14)
 
 
+def test_a_head_without_a_map_shares_the_tower_too_and_leaves_the_map_to_the_other():
+    from unmask.export.ensemble import ensemble
+    from unmask.export.graph import to_onnx
+    from unmask.models import backbone_layers, build
+
+    patches, whole = build("clip_vit_b16", 224, blocks=1), build("clip_vit_b16_whole", 224, blocks=1)
+    for ours, theirs in zip(*(backbone_layers(model) for model in (patches, whole)), strict=True):
+        theirs.set_weights(ours.get_weights())
+    both, pictures = ensemble([patches, whole]), noise(2, 224)
+    tower = sum(weight.size for layer in backbone_layers(patches) for weight in layer.get_weights())
+    assert both.count_params() == patches.count_params() + whole.count_params() - tower
+    logits, maps = run_graph(to_onnx(both), pictures, "logit", "cam")
+    alone = [model.predict_on_batch(pictures)[:, 0] for model in (patches, whole)]
+    np.testing.assert_allclose(logits, np.mean(alone, axis=0), atol=1e-4)
+    (expected,) = run_graph(to_onnx(patches), pictures, "cam")
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(maps, expected, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def second_run(finished_run, tmp_path_factory):
     """A run like the finished one, with weights of its own."""

@@ -34,13 +34,13 @@ def ensemble(models: Sequence[Any]) -> Any:
     if len(models) == 1:
         return models[0]
     image = keras.Input(models[0].inputs[0].shape[1:], dtype="uint8", name="image")
-    sizes = [
-        (model.inputs[0].shape[1], *(head.spatial_map.shape[1:3] for head in find_heads(model) or ()))
-        for model in models
-    ]
-    if len(set(sizes)) > 1:
+    pictures = {model.inputs[0].shape[1] for model in models}
+    # A map of one place is that of a head that sees the picture as a whole: it has no say in where.
+    maps = {head.spatial_map.shape[1] for model in models for head in find_heads(model) or ()} - {1}
+    if len(pictures) > 1 or len(maps) > 1:
         raise UnmaskError(
-            f"These models cannot be put together: their pictures or their last maps differ in size: {sizes}.",
+            "These models cannot be put together: their pictures or their last maps differ in size: "
+            f"{sorted(pictures)}, {sorted(maps)}.",
             hint="Put runs of one --model and of one --size together.",
             code="models-differ",
         )
