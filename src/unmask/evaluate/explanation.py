@@ -124,7 +124,7 @@ def try_explanations(
     chosen = _some(table, lambda row: row.label == 1 and (row.score or 0.0) > 0.5, removal_pictures, random)
     if chosen:
         crops = np.stack([read_crop(detector, pictures, index) for index in chosen])
-        groups = [table.rows[index].group for index in chosen]
+        groups = [table.rows[index].together for index in chosen]
         on_step("deletion and insertion")
         removal = measure_removal(detector, crops, groups)
         on_step("randomised weights")
@@ -262,7 +262,7 @@ def measure_pointing(
     logits_after, after = detector.logits_and_maps(np.stack(planted))
     side = clean[0].shape[0]
     blobs = np.repeat(_blob(side)[None], len(boxes), axis=0)
-    groups = [table.rows[index].group for index in reals]
+    groups = [table.rows[index].together for index in reals]
     hits = {HEATMAP: after, "before": before, CENTRE: blobs}
     found = {
         name: mean_estimate(
@@ -285,6 +285,6 @@ def _donors(table: ScoreTable, reals: Sequence[int], random: Any) -> list[int]:
         row = table.rows[index]
         others = [other for other in reals if other != index]
         alike = [other for other in others if table.rows[other].source == row.source]
-        strangers = [other for other in alike if not row.group or table.rows[other].group != row.group]
+        strangers = [other for other in alike if not row.together or table.rows[other].together != row.together]
         donors.append(int(random.choice(strangers or alike or others)))
     return donors

@@ -154,8 +154,8 @@ def counted(evaluation: Evaluation) -> str:
     alone = [unit.source for unit in independent if unit.groups == unit.pictures and unit.source]
     rest = f" In {_list(alone)} it counts pictures, each as independent of the others." if alone else ""
     return (
-        "An interval counts groups that the manifest names, such as the frames of a clip, the clips of a person or "
-        f"look-alike photos, in {_list(named)}.{rest}"
+        "An interval counts groups, which are what the manifest puts together, such as the clips of a person or look-alike "
+        f"photos, or else the frames of a clip, in {_list(named)}.{rest}"
     )
 
 
