@@ -299,6 +299,22 @@ def test_what_is_not_known_names_what_was_judged() -> None:
     assert "not measured here" in sentences
 
 
+def test_what_is_not_known_counts_pictures_that_name_no_source_or_no_method() -> None:
+    table = make_table(120)
+    rows = tuple(replace(row, source="", method="") if row.source == "street" else row for row in table.rows)
+    sentences = " ".join(not_known(evaluate_scores(replace(table, rows=rows), replicates=20)))
+    assert "on fakes made by swap, and on 30 of no named method. How it does" in sentences
+    assert "60 of 120 pictures name no source, the others come from studio;" in sentences
+
+
+def test_a_source_of_one_class_is_not_called_too_small() -> None:
+    table = make_table(240)
+    rows = [replace(row, source="phone") if row.source == "street" and not row.label else row for row in table.rows]
+    few = [replace(row, source="web", path=f"web/{row.path}") for row in table.rows if row.label][:19]
+    sentences = " ".join(not_known(evaluate_scores(replace(table, rows=(*rows, *few)), replicates=20)))
+    assert "Too few pictures to judge: web." in sentences
+
+
 def test_the_report_names_what_its_intervals_count() -> None:
     table = make_table(40)
     rows = tuple(replace(row, group="") if row.source == "street" else row for row in table.rows)
