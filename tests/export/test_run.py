@@ -274,3 +274,4 @@ def test_a_bundle_calibrated_anew_assumes_as_many_fakes_as_before(bundle, tmp_pa
     third = export_bundle(again, tmp_path / "third", data=str(few_fakes))
     assert read_bundle(third).info.fake_share == info.fake_share == 0.5
     assert "fake_share" not in info_of(bundle)
+    assert (info.name, info.version) == ("tiny", "1+few_fakes")

@@ -46,13 +46,13 @@ class Label:
 
     Attributes:
         name: Of the detector; None for its architecture and size.
-        version: Of the detector.
+        version: Of the detector; None for 1, and of a bundle calibrated anew for its old version and the name of the pictures.
         data_name: Of the pictures; None for the name of their folder.
         data_terms: On what terms the pictures, and so the weights, may be used.
     """
 
     name: str | None = None
-    version: str = "1"
+    version: str | None = None
     data_name: str | None = None
     data_terms: str = UNSTATED_TERMS
 
@@ -119,7 +119,7 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
         folder: The bundle.
         out: The new bundle's folder.
         data: Prepared folder or dataset folder.
-        label: Names and terms; None, and names in it that are None, for those of the first bundle.
+        label: Names and terms; None, and names in it that are None, for those of the first bundle. Its version see `Label`.
 
     Returns:
         The new bundle's folder.
@@ -129,7 +129,8 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
     """
     bundle = read_bundle(folder)
     old, label = bundle.info, label or Label(data_terms=bundle.info.training_data.terms)
-    label = replace(label, name=label.name or old.name)
+    pictures = label.data_name or Path(data).resolve().name
+    label = replace(label, name=label.name or old.name, version=label.version or f"{old.version}+{pictures}")
     validation = open_source(data, "Validation", old.input_size)
     calibration, outputs = _calibrated(bundle.model, validation, fake_share=assumed_share(old))
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
@@ -180,7 +181,7 @@ def _info(
 ) -> BundleInfo:
     return BundleInfo(
         name=label.name or f"{architecture}-{size}",
-        version=label.version,
+        version=label.version or "1",
         created=_today(),
         architecture=architecture,
         input_size=size,
