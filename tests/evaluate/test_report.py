@@ -115,6 +115,13 @@ def test_the_gallery_can_be_left_out(split_folder: Path, toy_bundle: Path) -> No
     assert "image/jpeg" not in as_html(hidden, ())
 
 
+def test_what_is_chosen_at_one_half_is_called_that(written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
+    assert "<h3>Wrong at P(fake) 0.5, the most confident first</h3>" in text
+    assert "<h3>Right at P(fake) 0.5, drawn at random</h3>" in text
+    assert "fakes with P(fake) above 0.5" in text or "no fake has P(fake) above 0.5" in text
+
+
 def test_the_policy_reaches_the_report(split_folder: Path, toy_bundle: Path) -> None:
     plan = Plan(robustness=False, gallery=False, replicates=20, policy="careful")
     assert as_dict(evaluate(toy_bundle, split_folder, plan=plan))["policy"] == {

@@ -47,7 +47,7 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class RemovalTest:
-    """Deletion and insertion on fakes that the detector called fake.
+    """Deletion and insertion on fakes with P(fake) above 0.5.
 
     Attributes:
         steps: Shares of pixels removed or shown, 0..1.
@@ -83,7 +83,7 @@ class ExplanationTests:
     """What the three tests found.
 
     Attributes:
-        removal: None where no fake was called fake.
+        removal: None where no fake has P(fake) above 0.5.
         randomised: Which weights were shuffled -> how alike the maps are, and `ANOTHER` -> how alike those of two pictures are;
             None without onnx.
         pointing: ``heatmap``, ``before`` (the same face without the patch) and ``centre blob`` -> share of peaks in
@@ -133,7 +133,7 @@ def try_explanations(
         except UnmaskError as error:
             missing["randomised"] = error.message
     else:
-        missing["removal"] = missing["randomised"] = "no fake was called fake"
+        missing["removal"] = missing["randomised"] = "no fake has P(fake) above 0.5"
     reals = _some(table, lambda row: row.label == 0, POINTING_PICTURES, random)
     if len(reals) > 1:
         on_step("pointing on planted fakes")
