@@ -25,6 +25,7 @@ from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.statements import counted, estimate_text, how_chosen, not_known, summary
 from unmask.stats.intervals import Estimate
+from unmask.verdict import Thresholds
 
 
 def report_of(table: ScoreTable) -> Report:
@@ -187,6 +188,12 @@ def test_a_table_of_other_pictures_leaves_the_rest_of_the_report(
     plan = Plan(robustness=False, gallery=False, replicates=20)
     report = evaluate(toy_bundle, split_folder, plan=plan, against=tmp_path / "peer.csv")
     assert "no picture was answered by all of them" in as_html(report, ())
+
+
+def test_a_threshold_is_not_rounded_to_a_certainty() -> None:
+    table = replace(make_table(60), thresholds=Thresholds(0.1439, 0.99970))
+    assert "<em>real</em> below 0.14, <em>fake</em> above 0.9997," in as_html(report_of(table), ())
+    assert scores_plot(table).alt.endswith("Below 0.14 the answer is real, above 0.9997 fake.")
 
 
 def test_names_of_files_cannot_break_the_page() -> None:

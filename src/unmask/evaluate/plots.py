@@ -14,6 +14,7 @@ from unmask.evaluate.plot_style import ACCENT, DASHES, FAKE, MARKERS, REAL, SERI
 from unmask.evaluate.plot_style import figure as new_figure
 from unmask.evaluate.robustness import CLEAN, Robust
 from unmask.evaluate.scores import ScoreTable
+from unmask.output.wording import limit_text
 from unmask.stats.intervals import Estimate
 
 
@@ -38,7 +39,7 @@ def scores_plot(table: ScoreTable) -> Plot:
         axes.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return finished(
             figure, "scores", "Scores of real and of fake pictures",
-            f"Two histograms of scores. Below {low:.2f} the answer is real, above {high:.2f} fake.",
+            f"Two histograms of scores. Below {limit_text(low)} the answer is real, above {limit_text(high)} fake.",
         )  # fmt: skip
 
 
