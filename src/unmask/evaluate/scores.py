@@ -212,7 +212,7 @@ def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
         raise ValueError(f"label {cells['label']!r} is neither 0 (real) nor 1 (fake)")
     logit = _number(cells.get("logit"))
     score = _number(cells.get("score"))
-    if score is None and logit is not None and not (cells.get("status") or ""):
+    if score is None and logit is not None and cells.get("status") not in (Status.NO_FACE, Status.UNREADABLE):
         score = float(probability(logit, 1.0))
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"score {score:g} is outside 0 to 1; a raw output belongs into a column named logit")
