@@ -202,6 +202,16 @@ def test_names_of_files_cannot_break_the_page() -> None:
     assert "<script>" not in as_html(report_of(replace(table, rows=rows)), ())
 
 
+def test_scores_without_logits_are_not_said_to_be_scaled() -> None:
+    table = make_table(60)
+    bare = replace(table, rows=tuple(replace(row, logit=None) for row in table.rows))
+    for each, how in ((table, "after temperature scaling"), (bare, "as given")):
+        plot = reliability_plot(evaluate_scores(each, replicates=20))
+        assert plot is not None
+        assert plot.alt.endswith(f" {how}.")
+        assert f"<!-- {how} -->".encode() in plot.svg
+
+
 def test_plots_are_the_same_every_time() -> None:
     table = make_table(60)
     assert scores_plot(table).svg == scores_plot(table).svg

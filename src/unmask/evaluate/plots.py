@@ -104,7 +104,8 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
     reliability = evaluation.reliability
     if reliability is None:
         return None
-    parts = [("after temperature scaling", reliability.after, reliability.error_after)]
+    how = "as given" if reliability.before is None else "after temperature scaling"
+    parts = [(how, reliability.after, reliability.error_after)]
     if reliability.before is not None and reliability.error_before is not None:
         parts.insert(0, ("before (temperature 1)", reliability.before, reliability.error_before))
     with new_figure(3.6 * len(parts), 3.4, 1, len(parts)) as (figure, axes):
@@ -120,7 +121,7 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
             place.set_aspect("equal")
         return finished(
             figure, "reliability", "Reliability: score against truth",
-            f"ECE {reliability.error_after:.3f} after temperature scaling.",
+            f"ECE {reliability.error_after:.3f} {how}.",
         )  # fmt: skip
 
 
