@@ -12,16 +12,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.errors import UnmaskError
 from unmask.system.atomic import atomic_write
 from unmask.verdict import Thresholds
-
-if TYPE_CHECKING:
-    from typing import Self
 
 MODEL_FILE = "model.onnx"
 CARD_FILE = "MODEL_CARD.md"
@@ -97,6 +94,7 @@ class BundleInfo(_Strict):
         crop_margin: Side of the crop as a multiple of the longer side of the face box.
         label_map: real 0, fake 1.
         temperature: Divides the logit before the sigmoid.
+        fake_share: Of the pictures for which P(fake) is right, the share that is fake; None: that of Validation.
         policies: Thresholds by name.
         default_policy: The one in use unless told otherwise.
         clip_policies: The same for a person in a clip; those for pictures where one is missing.
@@ -117,6 +115,7 @@ class BundleInfo(_Strict):
     crop_margin: Annotated[float, Field(ge=1.0, le=4.0)] = 1.3
     label_map: LabelMap = LabelMap()
     temperature: Annotated[float, Field(gt=0.0)]
+    fake_share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     policies: dict[str, Policy]
     default_policy: str
     clip_policies: dict[str, Policy] = {}
@@ -213,8 +212,9 @@ def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
         )
     contents = {MODEL_FILE: model, CARD_FILE: card.encode()}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    text = json.dumps(info.model_copy(update={"files": files}).model_dump(), indent=2, ensure_ascii=False) + "\n"
-    contents[INFO_FILE] = text.encode()
+    unsaid = set() if info.fake_share else {"fake_share"}  # versions that do not know it can read the rest
+    described = info.model_copy(update={"files": files}).model_dump(exclude=unsaid)
+    contents[INFO_FILE] = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode()
     old = _aside(place)
     if old.exists() and not place.exists():  # the power failed half-way through replacing it
         old.rename(place)

@@ -13,10 +13,12 @@ from tests.evaluate.conftest import THRESHOLDS, make_table
 from tests.video.clips import animation
 from unmask.data.prepare import prepare
 from unmask.evaluate.clips import Clips, judge_clips
+from unmask.evaluate.compare import compare_aligned
 from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.report import write_report
 from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import Score, ScoreTable
+from unmask.evaluate.statements import counted
 from unmask.finding import Status
 from unmask.stats.metrics import roc_auc
 from unmask.verdict import Thresholds, decide, probability
@@ -83,6 +85,20 @@ def test_intervals_count_clips_or_the_groups_that_they_are_of() -> None:
     assert grouped is not None
     assert alone.measures["accuracy"].value == grouped.measures["accuracy"].value
     assert alone.measures["accuracy"].low != grouped.measures["accuracy"].low
+
+
+def test_frames_without_groups_count_as_their_clips_everywhere() -> None:
+    random = np.random.default_rng(0)
+    table = table_of({f"{'rf'[number % 2]}{number}": list(random.normal(number % 2, 2.0, 20)) for number in range(40)})
+    table = replace(table, rows=tuple(replace(row, source="street") for row in table.rows))
+    named = replace(table, rows=tuple(replace(row, group=row.path.partition("#")[0]) for row in table.rows))
+    found, expected = (evaluate_scores(each, replicates=50) for each in (table, named))
+    assert found.counts == expected.counts
+    assert found.counts.groups == found.counts.independent[0].groups == 40
+    assert found.measures == expected.measures
+    assert found.slices == expected.slices
+    assert compare_aligned(table, table).clustered
+    assert "the frames of a clip, in street (800 pictures in 40 groups)" in counted(found)
 
 
 def test_pictures_and_single_frames_are_no_clips() -> None:

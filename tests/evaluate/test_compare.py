@@ -49,7 +49,7 @@ def test_tables_alone_need_no_pictures(tmp_path: Path) -> None:
     assert found.tests[0] is None
     assert found.tests[2] is not None
     assert found.tests[2].difference < 0
-    assert write_comparison(found, tmp_path / "out").is_file()
+    assert "<td>balanced: 0.30, 0.70</td>" in write_comparison(found, tmp_path / "out").read_text(encoding="utf-8")
 
 
 def test_only_shared_pictures_are_compared() -> None:

@@ -25,6 +25,7 @@ from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
 from unmask.evaluate.statements import counted, estimate_text, how_chosen, not_known, summary
 from unmask.stats.intervals import Estimate
+from unmask.verdict import Thresholds
 
 
 def report_of(table: ScoreTable) -> Report:
@@ -115,6 +116,13 @@ def test_the_gallery_can_be_left_out(split_folder: Path, toy_bundle: Path) -> No
     assert "image/jpeg" not in as_html(hidden, ())
 
 
+def test_what_is_chosen_at_one_half_is_called_that(written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
+    assert "<h3>Wrong at P(fake) 0.5, the most confident first</h3>" in text
+    assert "<h3>Right at P(fake) 0.5, drawn at random</h3>" in text
+    assert "fakes with P(fake) above 0.5" in text or "no fake has P(fake) above 0.5" in text
+
+
 def test_the_policy_reaches_the_report(split_folder: Path, toy_bundle: Path) -> None:
     plan = Plan(robustness=False, gallery=False, replicates=20, policy="careful")
     assert as_dict(evaluate(toy_bundle, split_folder, plan=plan))["policy"] == {
@@ -182,10 +190,26 @@ def test_a_table_of_other_pictures_leaves_the_rest_of_the_report(
     assert "no picture was answered by all of them" in as_html(report, ())
 
 
+def test_a_threshold_is_not_rounded_to_a_certainty() -> None:
+    table = replace(make_table(60), thresholds=Thresholds(0.1439, 0.99970))
+    assert "<em>real</em> below 0.14, <em>fake</em> above 0.9997," in as_html(report_of(table), ())
+    assert scores_plot(table).alt.endswith("Below 0.14 the answer is real, above 0.9997 fake.")
+
+
 def test_names_of_files_cannot_break_the_page() -> None:
     table = make_table(6, failed=1)
     rows = tuple(replace(row, path="<script>alert(1)</script>", source="<b>") for row in table.rows)
     assert "<script>" not in as_html(report_of(replace(table, rows=rows)), ())
+
+
+def test_scores_without_logits_are_not_said_to_be_scaled() -> None:
+    table = make_table(60)
+    bare = replace(table, rows=tuple(replace(row, logit=None) for row in table.rows))
+    for each, how in ((table, "after temperature scaling"), (bare, "as given")):
+        plot = reliability_plot(evaluate_scores(each, replicates=20))
+        assert plot is not None
+        assert plot.alt.endswith(f" {how}.")
+        assert f"<!-- {how} -->".encode() in plot.svg
 
 
 def test_plots_are_the_same_every_time() -> None:
@@ -297,6 +321,22 @@ def test_what_is_not_known_names_what_was_judged() -> None:
     sentences = " ".join(not_known(evaluate_scores(make_table(), replicates=20)))
     assert "paint and swap only" in sentences
     assert "not measured here" in sentences
+
+
+def test_what_is_not_known_counts_pictures_that_name_no_source_or_no_method() -> None:
+    table = make_table(120)
+    rows = tuple(replace(row, source="", method="") if row.source == "street" else row for row in table.rows)
+    sentences = " ".join(not_known(evaluate_scores(replace(table, rows=rows), replicates=20)))
+    assert "on fakes made by swap, and on 30 of no named method. How it does" in sentences
+    assert "60 of 120 pictures name no source, the others come from studio;" in sentences
+
+
+def test_a_source_of_one_class_is_not_called_too_small() -> None:
+    table = make_table(240)
+    rows = [replace(row, source="phone") if row.source == "street" and not row.label else row for row in table.rows]
+    few = [replace(row, source="web", path=f"web/{row.path}") for row in table.rows if row.label][:19]
+    sentences = " ".join(not_known(evaluate_scores(replace(table, rows=(*rows, *few)), replicates=20)))
+    assert "Too few pictures to judge: web." in sentences
 
 
 def test_the_report_names_what_its_intervals_count() -> None:

@@ -102,6 +102,14 @@ def _picture_called_fake(detector: Detector) -> Pixels:
     return crops[int(logits.argmax())]
 
 
+def test_frames_without_groups_are_drawn_with_their_clip(split_folder: Path, toy_detector: Detector) -> None:
+    pictures = open_pictures(split_folder)
+    table = score_pictures(toy_detector, pictures)
+    rows = [replace(row, group="", path=f"{number % 4}.mp4#t={number}.00") for number, row in enumerate(table.rows)]
+    found = measure_robustness(toy_detector, pictures, replace(table, rows=tuple(rows)), degradations=(), replicates=20)
+    assert set(found[0].groups) == {"0.mp4", "1.mp4", "2.mp4", "3.mp4"}
+
+
 def test_a_degradation_that_fails_is_counted(split_folder: Path, toy_detector: Detector) -> None:
     from unmask.errors import UnmaskError
 

@@ -65,6 +65,19 @@ def test_logits_of_another_tool_become_scores(tmp_path: Path) -> None:
     assert table.rows[1].score == 0.5
 
 
+def test_a_status_of_another_tool_hides_no_logit(tmp_path: Path) -> None:
+    lines = [
+        "path,label,logit,status",
+        "a.jpg,0,-2,ok",
+        "b.jpg,1,2,answered",
+        "c.jpg,1,2,no-face",
+        "d.jpg,1,2,unreadable",
+    ]
+    (tmp_path / "peer.csv").write_text("\n".join(lines) + "\n")
+    table = read_scores(tmp_path / "peer.csv")
+    assert [row.status for row in table.rows] == [Status.ANSWERED] * 2 + [Status.NO_FACE, Status.UNREADABLE]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
     (tmp_path / "peer.csv").write_bytes(b"\xef\xbb\xbfpath,label,score\r\na.jpg,0,0.5\r\n")
     assert read_scores(tmp_path / "peer.csv").rows[0].path == "a.jpg"

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 from tests.export.tiny import noise, tiny_model
+from tests.prepared_faces import write_prepared
 
 from unmask.errors import UnmaskError
 
@@ -255,3 +256,22 @@ def test_a_bundle_is_calibrated_anew_and_keeps_its_graph(bundle, prepared, tmp_p
     assert limits[1] == pytest.approx(limits[0], abs=1e-4)
     card = (again / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"that of {first.label}" in card
+
+
+def test_a_bundle_calibrated_anew_assumes_as_many_fakes_as_before(bundle, tmp_path):
+    from unmask.bundle import read_bundle
+    from unmask.detector import Detector
+    from unmask.export.assemble import export_bundle
+    from unmask.stats.calibration import fit_temperature
+
+    few_fakes = write_prepared(tmp_path / "few_fakes", reals=12)
+    again = export_bundle(bundle, tmp_path / "again", data=str(few_fakes))
+    info = read_bundle(again).info
+    assert info.training_data.counts["Validation fake"] == 4
+    logits = Detector.load(again).logits(np.load(few_fakes / "Validation.npy"))
+    assert info.temperature == pytest.approx(fit_temperature(logits, np.arange(16) >= 12, fake_share=0.5), rel=1e-4)
+    assert "it assumes that 50.0% of\nall pictures are fake" in (again / "MODEL_CARD.md").read_text(encoding="utf-8")
+    third = export_bundle(again, tmp_path / "third", data=str(few_fakes))
+    assert read_bundle(third).info.fake_share == info.fake_share == 0.5
+    assert "fake_share" not in info_of(bundle)
+    assert (info.name, info.version) == ("tiny", "1+few_fakes")

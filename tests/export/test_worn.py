@@ -42,7 +42,7 @@ def calibrated(**more):
     draw = np.random.default_rng(0)
     labels = np.repeat([0, 1], 1000)
     logits = draw.normal(np.where(labels == 1, 3, -3), 2)
-    return calibrate(logits, labels, np.full(2000, ""), move_centre=False, **more)
+    return calibrate(logits, labels, np.full(2000, ""), fake_share=0.5, **more)
 
 
 def test_worn_reals_that_look_fake_raise_the_threshold():

@@ -102,6 +102,13 @@ def test_a_score_is_said_for_a_person_s_own_share_of_fakes(info, score, number):
     assert sentences[20] == f"If 1 in 20 of your pictures is fake: {number} pictures with such a score would be fake."
 
 
+def test_a_score_belongs_to_the_share_of_fakes_that_its_bundle_names(info):
+    rare = told(info, counts={"Validation real": 900, "Validation fake": 100})
+    assert "about 90 of 100 pictures" in dict(at_base_rates(finding(0.9), rare))[10]
+    anew = rare.model_copy(update={"fake_share": 0.5})
+    assert "about 50 of 100 pictures" in dict(at_base_rates(finding(0.9), anew))[10]
+
+
 def test_no_number_is_made_up(info):
     clip = ClipFinding(None, Status.ANSWERED, Verdict.FAKE, 0.99, (), (), None, (), None, "d", "balanced", 0.1)
     assert {text for _, text in at_base_rates(clip, info)} == {NO_NUMBER_FOR_CLIPS}

@@ -37,6 +37,17 @@ def test_temperature_recovers_the_one_that_made_the_data_overconfident() -> None
     assert fit_temperature(logits, labels) == pytest.approx(2.5, rel=0.1)
 
 
+@pytest.mark.parametrize("rare", [0, 1])
+def test_temperature_of_other_shares_of_the_classes_is_that_of_the_share_asked_for(rare: int) -> None:
+    random = np.random.default_rng(3)
+    honest = random.normal(-1, 2, 20000)
+    labels = (random.random(20000) < 1 / (1 + np.exp(-honest))).astype(int)
+    kept = (labels != rare) | (np.arange(20000) % 10 == 0)
+    found = fit_temperature(2.5 * honest[kept], labels[kept], fake_share=labels.mean())
+    assert found == pytest.approx(2.5, rel=0.05)
+    assert fit_temperature(2.5 * honest[kept], labels[kept]) != pytest.approx(2.5, rel=0.2)
+
+
 def test_the_centre_recovers_a_shift() -> None:
     logits, labels = simulated()
     assert fit_centre(logits + 1.7, labels) - fit_centre(logits, labels) == pytest.approx(1.7, abs=1e-3)

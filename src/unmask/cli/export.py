@@ -17,7 +17,7 @@ from unmask.errors import UnmaskError
 @click.option("--out", required=True, type=PATH, help="Folder of the bundle.")
 @click.option("--data", help="Where to calibrate: its Validation split. [default: what the runs learned from]")
 @click.option("--name", help="Of the detector. [default: architecture and size]")
-@click.option("--detector-version", "version", default="1", show_default=True)
+@click.option("--detector-version", "version", help="[default: 1; of a bundle, its own + the name of the pictures]")
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
 @click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
 @click.option(
@@ -34,7 +34,7 @@ def export(
     out: Path,
     data: str | None,
     name: str | None,
-    version: str,
+    version: str | None,
     data_name: str | None,
     terms: str | None,
     input_scaling: str | None,

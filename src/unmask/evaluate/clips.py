@@ -73,7 +73,7 @@ def judge_clips(
     held = [one.score > thresholds.fake_above and one.verdict is not Verdict.FAKE for one in found]
     labels = [label for _, label in clips]
     judged = Judged.of(labels, [one.score for one in found], thresholds, outside=held)
-    groups = [rows[0].group or clip for (clip, _), rows in clips.items()]
+    groups = [rows[0].together for rows in clips.values()]
     frames = [row for rows in clips.values() for row in rows]
     frame_groups = [group for group, rows in zip(groups, clips.values(), strict=True) for _ in rows]
     by_frame = replace(table, rows=tuple(frames)).judged()

@@ -74,7 +74,7 @@ class Counts:
         fakes: The fake ones.
         answered: Those with a score.
         failed: Reason -> how many have none.
-        groups: Of the answered pictures; None where no picture has one.
+        groups: Of the answered pictures, the frames of a clip among them; None where each stands alone.
         effective_groups: How many groups of equal size would weigh the same; likewise.
         outside_training: Answered pictures that are unlike those that the detector learned from.
         independent: By source, what an interval counts.
@@ -207,7 +207,7 @@ def _counts(table: ScoreTable) -> Counts:
 def _independent(table: ScoreTable) -> tuple[Independent, ...]:
     units: dict[str, list[str]] = {}
     for row in table.answered:
-        units.setdefault(row.source, []).append(f"g{row.group}" if row.group else f"p{row.path}")
+        units.setdefault(row.source, []).append(f"g{row.together}" if row.together else f"p{row.path}")
     return tuple(Independent(source, len(names), len(set(names))) for source, names in sorted(units.items()))
 
 

@@ -47,7 +47,7 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class RemovalTest:
-    """Deletion and insertion on fakes that the detector called fake.
+    """Deletion and insertion on fakes with P(fake) above 0.5.
 
     Attributes:
         steps: Shares of pixels removed or shown, 0..1.
@@ -83,7 +83,7 @@ class ExplanationTests:
     """What the three tests found.
 
     Attributes:
-        removal: None where no fake was called fake.
+        removal: None where no fake has P(fake) above 0.5.
         randomised: Which weights were shuffled -> how alike the maps are, and `ANOTHER` -> how alike those of two pictures are;
             None without onnx.
         pointing: ``heatmap``, ``before`` (the same face without the patch) and ``centre blob`` -> share of peaks in
@@ -124,7 +124,7 @@ def try_explanations(
     chosen = _some(table, lambda row: row.label == 1 and (row.score or 0.0) > 0.5, removal_pictures, random)
     if chosen:
         crops = np.stack([read_crop(detector, pictures, index) for index in chosen])
-        groups = [table.rows[index].group for index in chosen]
+        groups = [table.rows[index].together for index in chosen]
         on_step("deletion and insertion")
         removal = measure_removal(detector, crops, groups)
         on_step("randomised weights")
@@ -133,7 +133,7 @@ def try_explanations(
         except UnmaskError as error:
             missing["randomised"] = error.message
     else:
-        missing["removal"] = missing["randomised"] = "no fake was called fake"
+        missing["removal"] = missing["randomised"] = "no fake has P(fake) above 0.5"
     reals = _some(table, lambda row: row.label == 0, POINTING_PICTURES, random)
     if len(reals) > 1:
         on_step("pointing on planted fakes")
@@ -262,7 +262,7 @@ def measure_pointing(
     logits_after, after = detector.logits_and_maps(np.stack(planted))
     side = clean[0].shape[0]
     blobs = np.repeat(_blob(side)[None], len(boxes), axis=0)
-    groups = [table.rows[index].group for index in reals]
+    groups = [table.rows[index].together for index in reals]
     hits = {HEATMAP: after, "before": before, CENTRE: blobs}
     found = {
         name: mean_estimate(
@@ -285,6 +285,6 @@ def _donors(table: ScoreTable, reals: Sequence[int], random: Any) -> list[int]:
         row = table.rows[index]
         others = [other for other in reals if other != index]
         alike = [other for other in others if table.rows[other].source == row.source]
-        strangers = [other for other in alike if not row.group or table.rows[other].group != row.group]
+        strangers = [other for other in alike if not row.together or table.rows[other].together != row.together]
         donors.append(int(random.choice(strangers or alike or others)))
     return donors

@@ -1,4 +1,4 @@
-"""A few pictures to look at: right ones and wrong ones, with score and heatmap."""
+"""A few pictures to look at: right ones and wrong ones at P(fake) 0.5, with score and heatmap."""
 
 from __future__ import annotations
 

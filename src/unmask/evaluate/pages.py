@@ -14,7 +14,7 @@ from unmask import __version__
 from unmask.errors import UnmaskError
 from unmask.evaluate.plot_style import Plot
 from unmask.evaluate.statements import estimate_text, number, percent
-from unmask.output.wording import score_text
+from unmask.output.wording import limit_text, score_text
 from unmask.system.cores import available_cores
 
 
@@ -64,7 +64,7 @@ def render(template: str, drawn: Sequence[Plot], **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, number=number, estimate=estimate_text, score=score_text, data_url=_data_url
+        percent=percent, number=number, estimate=estimate_text, score=score_text, limit=limit_text, data_url=_data_url
     )
     return environment.get_template(template).render(
         plots={plot.name: plot for plot in drawn}, version=__version__, **values

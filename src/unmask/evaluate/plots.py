@@ -14,6 +14,7 @@ from unmask.evaluate.plot_style import ACCENT, DASHES, FAKE, MARKERS, REAL, SERI
 from unmask.evaluate.plot_style import figure as new_figure
 from unmask.evaluate.robustness import CLEAN, Robust
 from unmask.evaluate.scores import ScoreTable
+from unmask.output.wording import limit_text
 from unmask.stats.intervals import Estimate
 
 
@@ -38,7 +39,7 @@ def scores_plot(table: ScoreTable) -> Plot:
         axes.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return finished(
             figure, "scores", "Scores of real and of fake pictures",
-            f"Two histograms of scores. Below {low:.2f} the answer is real, above {high:.2f} fake.",
+            f"Two histograms of scores. Below {limit_text(low)} the answer is real, above {limit_text(high)} fake.",
         )  # fmt: skip
 
 
@@ -103,7 +104,8 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
     reliability = evaluation.reliability
     if reliability is None:
         return None
-    parts = [("after temperature scaling", reliability.after, reliability.error_after)]
+    how = "as given" if reliability.before is None else "after temperature scaling"
+    parts = [(how, reliability.after, reliability.error_after)]
     if reliability.before is not None and reliability.error_before is not None:
         parts.insert(0, ("before (temperature 1)", reliability.before, reliability.error_before))
     with new_figure(3.6 * len(parts), 3.4, 1, len(parts)) as (figure, axes):
@@ -119,7 +121,7 @@ def reliability_plot(evaluation: Evaluation) -> Plot | None:
             place.set_aspect("equal")
         return finished(
             figure, "reliability", "Reliability: score against truth",
-            f"ECE {reliability.error_after:.3f} after temperature scaling.",
+            f"ECE {reliability.error_after:.3f} {how}.",
         )  # fmt: skip
 
 

@@ -124,13 +124,13 @@ def measure_robustness(
         if not rows:
             measures = {name: Estimate(name, None, None, None, 0, NOTHING_READ) for name in (*MEASURES, "flip_rate")}
             return Robust(family, level, 0, failed, measures)
-        labels, groups = [row.label for row in rows], [row.group for row in rows]
+        labels, groups = [row.label for row in rows], [row.together for row in rows]
         before = Judged.of(labels, clean_scores[kept], table.thresholds, outside=clean_outside[kept])
         now = Judged.of(labels, scores[kept], table.thresholds, outside=outside[kept])
         flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
         measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates)
         measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates)
-        together = tuple(row.group or row.path for row in rows)
+        together = tuple(row.together or row.path for row in rows)
         return Robust(family, level, len(rows), failed, measures, flipped, together)
 
     results = [measured(CLEAN, "", clean_scores, clean_outside)]

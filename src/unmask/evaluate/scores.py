@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.data.manifest import clip_of
 from unmask.errors import UnmaskError
 from unmask.finding import Failure, Status, Verdict
 from unmask.output.csv_table import RowWriter
@@ -53,6 +54,11 @@ class Score:
     failure: Failure | None = None
     outside_training: bool = False
 
+    @property
+    def together(self) -> str:
+        """What it belongs together with: its group, or else the clip that it is a frame of; empty where it stands alone."""
+        return self.group or clip_of(self.path) or ""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
@@ -91,8 +97,8 @@ class ScoreTable:
         return Judged.of(labels, scores, self.thresholds, outside=outside)
 
     def groups(self) -> list[str] | None:
-        """Group names of the answered rows; None where no row has one."""
-        names = [row.group for row in self.answered]
+        """What the answered rows belong together with, as `Score.together`; None where each stands alone."""
+        names = [row.together for row in self.answered]
         return names if any(names) else None
 
     def logits(self) -> NDArray[np.float64] | None:
@@ -206,7 +212,7 @@ def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
         raise ValueError(f"label {cells['label']!r} is neither 0 (real) nor 1 (fake)")
     logit = _number(cells.get("logit"))
     score = _number(cells.get("score"))
-    if score is None and logit is not None and not (cells.get("status") or ""):
+    if score is None and logit is not None and cells.get("status") not in (Status.NO_FACE, Status.UNREADABLE):
         score = float(probability(logit, 1.0))
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"score {score:g} is outside 0 to 1; a raw output belongs into a column named logit")

@@ -43,10 +43,10 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
     Returns:
         Whole sentences.
     """
-    measures = evaluation.measures
+    measures, counts = evaluation.measures, evaluation.counts
     sentences = [_FLATTERING[split]] if split in _FLATTERING else []
-    if (only := _one_class(evaluation)) is not None:
-        sentences.append(_ONLY[only])
+    if bool(counts.reals) != bool(counts.fakes):
+        sentences.append(_ONLY["real" if counts.reals else "fake"])
     accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
     unsure, right = measures["share_unsure"], measures["accuracy_answered"]
     sentences.append(_share("Of {n} real pictures, {share} were called fake.", accused))
@@ -55,7 +55,7 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
     sentences.append(_share("{share} of all pictures were answered unsure.", unsure))
     sentences.append(_share("Where there was an answer, it was right in {share} of cases.", right))
     scores = {row.score for row in evaluation.table.answered}
-    if len(scores) == 1 and evaluation.counts.answered > 1:
+    if len(scores) == 1 and counts.answered > 1:
         sentences.append(
             f"Every picture got the same score, {scores.pop():.3f}: the detector told no picture from another."
         )
@@ -71,15 +71,13 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
             f"{_sure(evaluation.worst.measures['roc_auc'])}{beside}."
         )
     sentences += _deliveries(robustness)
-    strange = evaluation.counts.outside_training
-    if strange:
+    if counts.outside_training:
         sentences.append(
-            f"{strange:,} of {evaluation.counts.answered:,} answered pictures are unlike those that the detector learned "
+            f"{counts.outside_training:,} of {counts.answered:,} answered pictures are unlike those that the detector learned "
             "from; none of them is called fake, whatever its score."
         )
-    failed = evaluation.counts.pictures - evaluation.counts.answered
-    if failed:
-        sentences.append(f"{failed:,} of {evaluation.counts.pictures:,} pictures got no answer; they are listed below.")
+    if failed := counts.pictures - counts.answered:
+        sentences.append(f"{failed:,} of {counts.pictures:,} pictures got no answer; they are listed below.")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -98,10 +96,14 @@ def not_known(
     """
     sources = [part.name for part in evaluation.slices if part.kind == "source"]
     methods = [part.name for part in evaluation.slices if part.kind == "method"]
+    answered = evaluation.table.answered
+    no_source = sum(not row.source for row in answered)
+    no_method = sum(row.label == 1 and not row.method for row in answered)
     sentences = []
     if methods:
+        rest = f", and on {no_method:,} of no named method. How" if no_method else " only. How"
         sentences.append(
-            f"It was judged on fakes made by {_list(methods)} only. How it does on fakes made in any other way, such as "
+            f"It was judged on fakes made by {_list(methods)}{rest} it does on fakes made in any other way, such as "
             "by newer face swaps or by image generators, is not known from this report."
         )
     elif evaluation.counts.fakes:
@@ -109,7 +111,10 @@ def not_known(
             "No manifest says how the fakes were made, so nothing is known of how it does on one kind or another."
         )
     if sources:
-        sentences.append(f"All pictures come from {_list(sources)}; other cameras, people and places are not covered.")
+        known = (
+            f"{no_source:,} of {len(answered):,} pictures name no source, the others" if no_source else "All pictures"
+        )
+        sentences.append(f"{known} come from {_list(sources)}; other cameras, people and places are not covered.")
     counts = evaluation.counts
     if counts.groups is not None and counts.effective_groups is not None:
         sentences.append(
@@ -118,7 +123,7 @@ def not_known(
         )
         if counts.effective_groups < _FEW_GROUPS:
             sentences.append("That is few: intervals from so few groups tend to be too short.")
-    few = [part.name for part in evaluation.slices if min(part.reals, part.fakes) < _FEW]
+    few = [part.name for part in evaluation.slices if any(0 < n < _FEW for n in (part.reals, part.fakes))]
     if few:
         sentences.append(f"Too few pictures to judge: {_list(few)}.")
     if not robustness:
@@ -154,8 +159,8 @@ def counted(evaluation: Evaluation) -> str:
     alone = [unit.source for unit in independent if unit.groups == unit.pictures and unit.source]
     rest = f" In {_list(alone)} it counts pictures, each as independent of the others." if alone else ""
     return (
-        "An interval counts groups that the manifest names, such as the frames of a clip, the clips of a person or "
-        f"look-alike photos, in {_list(named)}.{rest}"
+        "An interval counts groups, which are what the manifest puts together, such as the clips of a person or look-alike "
+        f"photos, or else the frames of a clip, in {_list(named)}.{rest}"
     )
 
 
@@ -201,13 +206,6 @@ def _deliveries(robustness: Sequence[Robust]) -> list[str]:
             f"{100 * together.share_of_clean:.1f} % of the accuracy on untouched pictures."
         )
     return sentences
-
-
-def _one_class(evaluation: Evaluation) -> str | None:
-    """``real`` or ``fake`` where all pictures are that."""
-    if evaluation.counts.pictures == 0 or (evaluation.counts.reals and evaluation.counts.fakes):
-        return None
-    return "real" if evaluation.counts.reals else "fake"
 
 
 def how_chosen(split: str | None, chosen_by: str | None) -> list[str]:

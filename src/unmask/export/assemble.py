@@ -25,6 +25,7 @@ from unmask.export.outside import measure_features, outside_limit
 from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
 from unmask.export.unusual import unusual, unusual_row
 from unmask.export.worn import small_fakes, worn_reals
+from unmask.output.knowledge import assumed_share
 from unmask.stats.calibration import DEFAULT_POLICY
 from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.metrics import Judged
@@ -45,13 +46,13 @@ class Label:
 
     Attributes:
         name: Of the detector; None for its architecture and size.
-        version: Of the detector.
+        version: Of the detector; None for 1, and of a bundle calibrated anew for its old version and the name of the pictures.
         data_name: Of the pictures; None for the name of their folder.
         data_terms: On what terms the pictures, and so the weights, may be used.
     """
 
     name: str | None = None
-    version: str = "1"
+    version: str | None = None
     data_name: str | None = None
     data_terms: str = UNSTATED_TERMS
 
@@ -118,7 +119,7 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
         folder: The bundle.
         out: The new bundle's folder.
         data: Prepared folder or dataset folder.
-        label: Names and terms; None, and names in it that are None, for those of the first bundle.
+        label: Names and terms; None, and names in it that are None, for those of the first bundle. Its version see `Label`.
 
     Returns:
         The new bundle's folder.
@@ -128,9 +129,10 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
     """
     bundle = read_bundle(folder)
     old, label = bundle.info, label or Label(data_terms=bundle.info.training_data.terms)
-    label = replace(label, name=label.name or old.name)
+    pictures = label.data_name or Path(data).resolve().name
+    label = replace(label, name=label.name or old.name, version=label.version or f"{old.version}+{pictures}")
     validation = open_source(data, "Validation", old.input_size)
-    calibration, outputs = _calibrated(bundle.model, validation, move_centre=False)
+    calibration, outputs = _calibrated(bundle.model, validation, fake_share=assumed_share(old))
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
     families = {
         name: {"Train": kinds["Train"]} for name, kinds in old.training_data.families.items() if "Train" in kinds
@@ -145,11 +147,14 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
         families=families,
     )
     info = _info(label, calibration, old.architecture, old.input_size, training)
+    info = info.model_copy(update={"fake_share": assumed_share(old)})
     settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
     return _write(out, info, bundle.model, outputs, validation, None, settings)
 
 
-def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = True) -> tuple[Calibration, Outputs]:
+def _calibrated(
+    graph: bytes, validation: Source | None, *, fake_share: float | None = None
+) -> tuple[Calibration, Outputs]:
     """The calibration, and what the graph says of Validation once its logits are centred."""
     if validation is None:
         return Calibration(), {}
@@ -162,7 +167,7 @@ def _calibrated(graph: bytes, validation: Source | None, *, move_centre: bool = 
         groups=validation.groups,
         worn={name: (run(source)["logit"], source.groups) for name, source in worn_reals(validation).items()},
         small={name: run(source)["logit"] for name, source in small_fakes(validation).items()},
-        move_centre=move_centre,
+        fake_share=fake_share,
     )
     return calibration, outputs | {"logit": calibration.centred(outputs["logit"])}
 
@@ -176,7 +181,7 @@ def _info(
 ) -> BundleInfo:
     return BundleInfo(
         name=label.name or f"{architecture}-{size}",
-        version=label.version,
+        version=label.version or "1",
         created=_today(),
         architecture=architecture,
         input_size=size,

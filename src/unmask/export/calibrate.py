@@ -66,7 +66,7 @@ def calibrate(
     groups: NDArray[np.str_] | None = None,
     worn: Mapping[str, tuple[NDArray[np.float64], NDArray[np.str_]]] = MappingProxyType({}),
     small: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
-    move_centre: bool = True,
+    fake_share: float | None = None,
 ) -> Calibration:
     """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
 
@@ -77,7 +77,8 @@ def calibrate(
         groups: (N,), pictures of one are not independent; see `safe_above`.
         worn: By delivery, logits and groups of real pictures that came that way, (n,) each; see `unmask.export.worn`.
         small: By the side that they once had, logits of fake pictures, (n,) each; see there.
-        move_centre: Whether the centre is looked for; else it stays 0, and with it the graph as it is.
+        fake_share: Of the pictures for which logits of 0 are as likely real as fake already, the share that is fake: the centre
+            stays 0, and with it the graph as it is. None to look for the centre.
 
     Raises:
         UnmaskError: Real pictures are ranked above fake ones: the labels are the other way round.
@@ -89,8 +90,8 @@ def calibrate(
             hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
             code="labels-swapped",
         )
-    centre = fit_centre(logits, labels) if move_centre else 0.0
-    temperature = fit_temperature(logits - centre, labels)
+    centre = fit_centre(logits, labels) if fake_share is None else 0.0
+    temperature = fit_temperature(logits - centre, labels, fake_share=fake_share)
 
     def scored(found: NDArray[np.float64]) -> NDArray[np.float64]:
         return probability(Calibration(centre).centred(found), temperature)

@@ -13,6 +13,7 @@ import numpy as np
 from unmask.bundle import BundleInfo, Metric
 from unmask.data.source import Source
 from unmask.export.unusual import UnusualRow
+from unmask.output.knowledge import assumed_share
 from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.measures import MEASURES
 from unmask.stats.metrics import Judged
@@ -64,6 +65,7 @@ def model_card(
     numbers = {metric.name: metric for metric in info.metrics}
     return environment.get_template("MODEL_CARD.md").render(
         info=info,
+        assumed_share=assumed_share(info),
         measured=judged is not None,
         at_chance=at_chance(info),
         rows=[(MEASURES[name].title, _with_interval(numbers.get(name))) for name in SHOWN],

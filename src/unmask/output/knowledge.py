@@ -101,6 +101,13 @@ def knows(info: BundleInfo, policy: str) -> str:
     return " ".join(parts)
 
 
+def assumed_share(info: BundleInfo) -> float:
+    """The share of fakes, above 0 and below 1, among pictures for which a detector's P(fake) is right; 0.5 where nobody knows."""
+    counts = info.training_data.counts
+    real, fake = counts.get("Validation real", 0), counts.get("Validation fake", 0)
+    return info.fake_share or (fake / (real + fake) if real and fake else 0.5)
+
+
 def at_base_rates(finding: Finding | ClipFinding, info: BundleInfo) -> list[tuple[int, str]]:
     """What a score means where 1 in so many of somebody's pictures is fake: (so many, a sentence); empty where nobody knows.
 
@@ -116,9 +123,6 @@ def at_base_rates(finding: Finding | ClipFinding, info: BundleInfo) -> list[tupl
     if deciding and deciding.outside_training:
         return [(one_in, NO_NUMBER_OUTSIDE) for one_in in ONE_IN]
     what = "faces" if len(finding.faces) > 1 else "pictures"
-    counts = info.training_data.counts
-    real, fake = counts.get("Validation real", 0), counts.get("Validation fake", 0)
-    of_calibration = fake / (real + fake) if real and fake else 0.5
     score = min(max(finding.score, 1 - SURE), SURE)
     bound = "" if score == finding.score else "at most " if finding.score < score else "at least "
     return [
@@ -127,7 +131,7 @@ def at_base_rates(finding: Finding | ClipFinding, info: BundleInfo) -> list[tupl
             f"If 1 in {one_in:,} of your pictures is fake: {_of(share, bound)} {what} with such a score would be fake.",
         )
         for one_in in ONE_IN
-        for share in [at_base_rate(score, 1 / one_in, of_calibration)]
+        for share in [at_base_rate(score, 1 / one_in, assumed_share(info))]
     ]
 
 

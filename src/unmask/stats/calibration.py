@@ -42,7 +42,7 @@ WORST_SOURCE: Final = 2.0
 _TEMPERATURES: Final = (1e-3, 1e2)
 
 
-def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, fake_share: float | None = None) -> float:
     """The temperature T for which sigmoid(logit / T) has the smallest negative log-likelihood.
 
     The likelihood is convex in 1 / T, so there is one minimum, found over log T (Guo et al., "On Calibration of
@@ -51,6 +51,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     Args:
         logits: (N,), any real numbers; positive means fake.
         labels: (N,), 0 real or 1 fake. Take them from Validation, never from Test.
+        fake_share: How much the fakes weigh of all, above 0 and below 1; None for as much as they are.
 
     Returns:
         T in 0.001..100. Exactly 1.0 where the rows cannot tell: all logits are zero, or every one of them has
@@ -66,12 +67,16 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     checked, numbers = checked_pair(labels, logits, both_classes=True)
     margins = np.where(checked == 1, numbers, -numbers)
+    weights = None
+    if fake_share is not None:
+        weights = np.where(checked == 1, fake_share / checked.mean(), (1 - fake_share) / (1 - checked.mean()))
     if not numbers.any() or margins.min() >= 0:
         return 1.0
     low, high = (math.log(bound) for bound in _TEMPERATURES)
 
     def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0.0, -margins * math.exp(-log_temperature)).mean())
+        losses = np.logaddexp(0.0, -margins * math.exp(-log_temperature))
+        return float(np.average(losses, weights=weights))
 
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
     best = min((low, float(found.x), high), key=loss)
