@@ -37,7 +37,7 @@ pages = Blueprint("pages", __name__)
 
 ALL = Wanted(heatmaps=True, provenance=True, preview=True)
 ALL_OF_A_CLIP = ClipWanted(heatmaps=True, key_frames=True)
-MAX_NUMBER = 9999
+MAX_DIGITS = 4
 # Without script: from one look at a clip's progress to the next. It also tells that somebody still wants the answer.
 AGAIN_SECONDS = 3
 
@@ -133,7 +133,7 @@ def _page(
 def _number(fields: Mapping[str, str]) -> int:
     """Makes the ids of the cards on the page differ; without one the page is the same every time."""
     number = fields.get("number", "1")
-    return int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1
+    return int(number) if len(number) <= MAX_DIGITS and number.isascii() and number.isdigit() else 1
 
 
 def _views(pictures: list[Upload], first: int) -> list[PictureView]:
