@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORWARDED_FOR, FORWARDED_PREFIX = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PREFIX"
-_GOOD_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z")
+# First parts of the server's own addresses. Under such a prefix nobody could tell whether a proxy has taken it off the path.
+OWN_PARTS = ("api", "card", "check", "clips", "healthz", "metrics", "readyz", "samples", "static")
+_GOOD_PREFIX = re.compile(rf"(?!/({'|'.join(OWN_PARTS)})(/|\Z))(/[A-Za-z0-9._~-]+)+\Z")
 
 
 def checked_prefix(prefix: str) -> str:
@@ -33,7 +35,8 @@ def checked_prefix(prefix: str) -> str:
     if path and not _GOOD_PREFIX.match(path):
         raise UnmaskError(
             f"{prefix!r} is no path to serve under",
-            hint="Give letters, digits and . _ ~ - between slashes, such as --prefix /unmask.",
+            hint="Give letters, digits and . _ ~ - between slashes, such as --prefix /unmask; it must not begin with an address "
+            f"of the server itself: {', '.join(OWN_PARTS)}.",
             code="bad-prefix",
         )
     return path
