@@ -20,7 +20,7 @@ from unmask.serve.clip_view import ClipView, clip_view
 from unmask.serve.clips import take_in
 from unmask.serve.problem import Problem
 from unmask.serve.services import charge, let_in, services
-from unmask.serve.settings import MEGABYTE
+from unmask.serve.settings import FORM_PATH, MEGABYTE
 from unmask.serve.uploads import Upload, uploads
 from unmask.serve.view import PictureView, picture_view
 from unmask.video.kinds import is_clip
@@ -48,7 +48,7 @@ def index() -> str:
     return _page()
 
 
-@pages.post("/check")
+@pages.post(FORM_PATH)
 def check() -> WerkzeugResponse | str:
     """The page with answers, and with the addresses of those for clips: for browsers without script.
 

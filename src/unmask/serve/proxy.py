@@ -74,6 +74,12 @@ def is_trusted(address: str, settings: Settings) -> bool:
     return any(parsed in network for network in networks(settings.trusted_proxies))
 
 
+def client_address(environ: WSGIEnvironment, settings: Settings) -> str:
+    """Who asks, as the application sees it, of an environment that was taken in."""
+    named = environ.get(FORWARDED_FOR, "") if is_trusted(environ["REMOTE_ADDR"], settings) else ""
+    return named or environ["REMOTE_ADDR"]
+
+
 def take_in(environ: WSGIEnvironment, settings: Settings) -> None:
     """Splits the server's prefix off the path, and leaves of the headers that proxies set what is to be believed.
 
