@@ -52,7 +52,7 @@ def index() -> str:
 def check() -> WerkzeugResponse | str:
     """The page with answers, and with the addresses of those for clips: for browsers without script.
 
-    Pictures come first: if they are refused, all is, and no clip is held that nobody knows of. A refused clip stops none of the others.
+    Pictures come first: if they are refused, no clip is held that nobody knows of. A refused clip stops none of the others.
     """
     let_in(form=True)
     files = _files()
