@@ -276,6 +276,18 @@ def test_a_busy_server_is_asked_again(visit: Open, films: dict[str, Picture], se
     answers(page, 1).locator(".verdict").wait_for()
 
 
+def test_a_clip_waits_for_the_right_token(visit: Open, guarded_server: Server, films: dict[str, Picture]) -> None:
+    page = visit(at=guarded_server).page
+    field = page.get_by_label("Access token")
+    field.fill("wrong")
+    drop(page, films["one"])
+    page.get_by_text("refused this token").wait_for()
+    page.get_by_text("Waiting for the access token").wait_for()
+    field.fill("secret")
+    field.press("Enter")
+    answers(page, 1).locator(".verdict").wait_for()
+
+
 def test_a_clip_that_the_server_forgot_can_be_sent_again(
     visit: Open, films: dict[str, Picture], server: Server, standing: Callable[[], None]
 ) -> None:

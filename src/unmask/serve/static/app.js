@@ -6,6 +6,7 @@ import { Clips, isVideo } from "./clips.js";
 import { bindClip } from "./clip_card.js";
 import { bind, copy, documents, download, texts } from "./cards.js";
 import { Overview } from "./overview.js";
+import { Token } from "./token.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -16,8 +17,9 @@ document.documentElement.classList.add("script");
 
 const overview = new Overview();
 let number = cards.querySelectorAll(".answer").length;
+const token = new Token($("token"), $("token-note"));
 const shared = {
-  token: () => $("token")?.value ?? "",
+  token,
   nextNumber: () => (number += 1),
   show(card) {
     results.hidden = false;
@@ -65,8 +67,8 @@ function take(files) {
   overview.showAll();
   list.forEach((file) => (isVideo(file) ? clips : queue).add(file));
   say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} files`);
-  // What was just asked for comes into view: the new cards, or the overview of many.
-  (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });
+  // What was just asked for comes into view: the new cards, or the overview of many; or else the token's field.
+  if (!token.wrong) (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });
 }
 
 /** Nothing is fetched from anywhere: who drops or pastes a picture's address is told what to do instead. */
@@ -85,7 +87,10 @@ $("files").addEventListener("change", (event) => {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const sample = event.submitter;
-  if (sample?.name !== "sample") return;
+  if (sample?.name !== "sample") {
+    token.given(); // by the Enter key
+    return;
+  }
   try {
     const reply = await fetch(sample.dataset.picture);
     if (!reply.ok) throw new Error(String(reply.status));

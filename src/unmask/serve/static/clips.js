@@ -3,6 +3,7 @@
 
 import { bindClip } from "./clip_card.js";
 import { PASSING, TRIES, addButton, fromTemplate, problem, state, tooLarge } from "./queue.js";
+import { bearer } from "./token.js";
 
 const ASK_MS = 600;
 // So many failed questions in a row are a bad connection; more are a server that is gone.
@@ -22,7 +23,7 @@ export class Clips {
   #urls = [];
   #options;
 
-  /** @param options address, pages, maxBytes, seconds, token(), nextNumber(), show(card), shown(card), removed(), say(text) */
+  /** @param options address, pages, maxBytes, seconds, token, nextNumber(), show(card), shown(card), removed(), say(text) */
   constructor(options) {
     this.#options = options;
     window.addEventListener("pagehide", () => this.#job && this.#delete(this.#job));
@@ -113,7 +114,8 @@ export class Clips {
   }
 
   /** Sends a clip; what the server says of it. Only an XMLHttpRequest tells how much is sent. */
-  #send(job) {
+  async #send(job) {
+    const headers = await this.#headers(job);
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       const body = new FormData();
@@ -122,7 +124,7 @@ export class Clips {
       body.append("clip", job.file, job.name);
       request.open("POST", this.#options.address);
       request.timeout = 1000 * this.#options.seconds;
-      Object.entries(this.#headers()).forEach(([name, value]) => request.setRequestHeader(name, value));
+      Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
       request.upload.onprogress = (event) => {
         const share = event.lengthComputable ? event.loaded / event.total : 0;
         state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Sent", share < 1 ? share : null);
@@ -143,15 +145,21 @@ export class Clips {
     });
   }
 
+  /** Asks until the token is right. */
   async #ask(job, address) {
-    const reply = await fetch(address, { headers: this.#headers(), signal: job.stop.signal });
-    if (reply.ok) return reply;
-    throw parsed(await reply.text());
+    for (;;) {
+      const reply = await fetch(address, { headers: await this.#headers(job), signal: job.stop.signal });
+      if (reply.ok) return reply;
+      if (reply.status === 401 && this.#options.token.refuse(job.token)) continue;
+      throw parsed(await reply.text());
+    }
   }
 
-  #headers() {
-    const token = this.#options.token();
-    return token ? { Authorization: `Bearer ${token}` } : {};
+  async #headers(job) {
+    if (this.#options.token.wrong) state(job, "Waiting for the access token", null);
+    job.token = await this.#options.token.ready();
+    job.stop.signal.throwIfAborted();
+    return bearer(job.token);
   }
 
   /** Nobody waits for the answer any more. */
@@ -163,7 +171,7 @@ export class Clips {
   /** Has the server forget a clip and its answer; also while the page is left. */
   #delete(job) {
     if (!job.address) return;
-    fetch(job.address, { method: "DELETE", headers: this.#headers(), keepalive: true }).catch(() => {});
+    fetch(job.address, { method: "DELETE", headers: bearer(job.token), keepalive: true }).catch(() => {});
     job.address = null;
   }
 
@@ -181,6 +189,10 @@ export class Clips {
 
   #failed(job, error) {
     this.#delete(job);
+    if (error.code === "unauthorized" && this.#options.token.refuse(job.token)) {
+      this.#waiting.unshift(job);
+      return;
+    }
     job.tries += 1;
     if (PASSING.includes(error.code) && error.wait && job.tries < TRIES) {
       state(job, `The server is busy; trying again in ${error.wait} s`, null);
