@@ -276,6 +276,18 @@ def test_a_busy_server_is_asked_again(visit: Open, films: dict[str, Picture], se
     answers(page, 1).locator(".verdict").wait_for()
 
 
+def test_a_picture_that_moves_and_is_too_large_for_a_picture_is_sent_as_a_clip(visit: Open) -> None:
+    page = visit().page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    drop(page, Picture("large.gif", kind="image/gif", size=25_000_001))
+    assert answers(page, 1).get_attribute("data-verdict") == "unreadable"  # it is empty
+    assert [url.rpartition("/")[2] for url in sent] == ["clips"]
+    drop(page, Picture("huge.gif", kind="image/gif", size=100_000_001))
+    assert "too large" in answers(page, 2).nth(1).inner_text()
+    assert len(sent) == 1
+
+
 def test_a_clip_waits_for_the_right_token(visit: Open, guarded_server: Server, films: dict[str, Picture]) -> None:
     page = visit(at=guarded_server).page
     field = page.get_by_label("Access token")

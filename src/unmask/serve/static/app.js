@@ -18,6 +18,7 @@ document.documentElement.classList.add("script");
 const overview = new Overview();
 let number = cards.querySelectorAll(".answer").length;
 const token = new Token($("token"), $("token-note"));
+const [mostOfPicture, mostOfClip] = [Number(form.dataset.maxBytes), Number(form.dataset.maxClipBytes)];
 const shared = {
   token,
   nextNumber: () => (number += 1),
@@ -40,7 +41,7 @@ const clips = new Clips({
   ...shared,
   address: form.dataset.clips,
   pages: form.dataset.clipPages,
-  maxBytes: Number(form.dataset.maxClipBytes),
+  maxBytes: mostOfClip,
   seconds: Number(form.dataset.clipSeconds),
   say,
   removed() {
@@ -51,7 +52,7 @@ const clips = new Clips({
 const queue = new Queue({
   ...shared,
   address: form.dataset.card,
-  maxBytes: Number(form.dataset.maxBytes),
+  maxBytes: mostOfPicture,
   seconds: Number(form.dataset.seconds),
   clip: (file, card) => clips.add(file, card), // a picture that moves
 });
@@ -65,7 +66,7 @@ function take(files) {
   if (!list.length) return;
   const before = cards.lastElementChild;
   overview.showAll();
-  list.forEach((file) => (isVideo(file) ? clips : queue).add(file));
+  list.forEach((file) => (isVideo(file, mostOfPicture, mostOfClip) ? clips : queue).add(file));
   say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} files`);
   // What was just asked for comes into view: the new cards, or the overview of many; or else the token's field.
   if (!token.wrong) (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });

@@ -10,11 +10,13 @@ const ASK_MS = 600;
 const MOST_FAILED = 5;
 // Some systems know no type for these, or one that does not begin with "video".
 const VIDEO_NAMES = /\.(mkv|mts|m2ts|ts|mxf|avi|flv|wmv|asf|3gp|3g2|ogv|mpe?g|mp4|m4v|mov|webm)$/i;
+const MAY_MOVE = ["image/gif", "image/png", "image/webp"];
 const GONE = "Check the network and that the server is still running.";
 
-/** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first: the server tells. */
-export function isVideo(file) {
-  return file.type.startsWith("video/") || VIDEO_NAMES.test(file.name);
+/** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first, where they fit: the server tells. */
+export function isVideo(file, mostOfPicture, mostOfClip) {
+  const fitsAsClip = file.size > mostOfPicture && file.size <= mostOfClip && MAY_MOVE.includes(file.type);
+  return fitsAsClip || file.type.startsWith("video/") || VIDEO_NAMES.test(file.name);
 }
 
 export class Clips {
