@@ -276,6 +276,29 @@ def test_a_busy_server_is_asked_again(visit: Open, films: dict[str, Picture], se
     answers(page, 1).locator(".verdict").wait_for()
 
 
+def test_a_server_that_is_busy_while_it_is_asked_for_an_answer_is_asked_again(
+    visit: Open, films: dict[str, Picture]
+) -> None:
+    page = visit().page
+    sent: list[str] = []
+    refused: set[str] = set()
+
+    def refuse_once(route: Any) -> None:
+        kind = re.sub("[^/]{20,}", "ID", route.request.url)
+        if route.request.method == "DELETE" or kind in refused:
+            route.fallback()
+            return
+        refused.add(kind)
+        route.fulfill(status=429, headers={"Retry-After": "1"}, body="Busy")
+
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.route(re.compile(r"/clips/\w"), refuse_once)
+    drop(page, films["one"])
+    answers(page, 1).locator(".verdict").wait_for()
+    assert len(refused) == 2
+    assert len(sent) == 1
+
+
 def test_a_picture_that_moves_and_is_too_large_for_a_picture_is_sent_as_a_clip(visit: Open) -> None:
     page = visit().page
     sent: list[str] = []

@@ -147,13 +147,16 @@ export class Clips {
     });
   }
 
-  /** Asks until the token is right. */
+  /** Asks until there is a reply that is no passing refusal. */
   async #ask(job, address) {
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       const reply = await fetch(address, { headers: await this.#headers(job), signal: job.stop.signal });
       if (reply.ok) return reply;
       if (reply.status === 401 && this.#options.token.refuse(job.token)) continue;
-      throw parsed(await reply.text());
+      const wait = Number(reply.headers.get("Retry-After"));
+      if (!wait || tries === TRIES) throw parsed(await reply.text());
+      state(job, `The server is busy; trying again in ${wait} s`, null);
+      await pause(1000 * wait, job.stop.signal);
     }
   }
 
