@@ -332,9 +332,10 @@ def test_a_clip_that_the_server_forgot_can_be_sent_again(
     jobs = server.services.clips
     jobs.end(next(iter(jobs._jobs)), "127.0.0.1")
     assert "There is no such clip." in answers(page, 1).inner_text()
+    page.get_by_role("button", name="Try again").press("Enter")
+    page.locator("article.pending h3:focus").wait_for()
     standing()
-    page.get_by_role("button", name="Try again").click()
-    page.locator("article.answer").wait_for()
+    page.locator("article.answer h3:focus").wait_for()
 
 
 def test_the_token_goes_with_every_request(visit: Open, guarded_server: Server, films: dict[str, Picture]) -> None:

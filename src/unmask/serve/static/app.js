@@ -21,6 +21,7 @@ const token = new Token($("token"), $("token-note"));
 const [mostOfPicture, mostOfClip] = [Number(form.dataset.maxBytes), Number(form.dataset.maxClipBytes)];
 const shared = {
   token,
+  say,
   nextNumber: () => (number += 1),
   show(card) {
     results.hidden = false;
@@ -43,7 +44,6 @@ const clips = new Clips({
   pages: form.dataset.clipPages,
   maxBytes: mostOfClip,
   seconds: Number(form.dataset.clipSeconds),
-  say,
   removed() {
     results.hidden = !cards.childElementCount;
     $("files").focus();

@@ -2,7 +2,7 @@
 // person's own disk: nothing comes back but the answer.
 
 import { bindClip } from "./clip_card.js";
-import { PASSING, TRIES, addButton, fromTemplate, problem, state, tooLarge } from "./queue.js";
+import { PASSING, TRIES, addButton, focusOn, fromTemplate, problem, state, tooLarge } from "./queue.js";
 import { bearer } from "./token.js";
 
 const ASK_MS = 600;
@@ -189,7 +189,7 @@ export class Clips {
       bindClip(card, url);
     }
     this.#options.shown(card);
-    if (hadFocus) card.querySelector("video, button, a, summary")?.focus();
+    if (hadFocus) focusOn(card);
   }
 
   #failed(job, error) {
@@ -210,6 +210,8 @@ export class Clips {
       job.tries = 0;
       job.card = this.#pending(job);
       card.replaceWith(job.card);
+      this.#options.say(`Checking ${job.name}`);
+      focusOn(job.card);
       this.#enqueue(job);
     });
     this.#place(job, card);

@@ -12,7 +12,7 @@ export class Queue {
   #running = new Set();
   #options;
 
-  /** @param options address, maxBytes, seconds, token, nextNumber(), show(card), shown(card), clip(file, card) */
+  /** @param options address, maxBytes, seconds, token, nextNumber(), show(card), shown(card), clip(file, card), say(text) */
   constructor(options) {
     this.#options = options;
   }
@@ -127,7 +127,7 @@ export class Queue {
       const hadFocus = job.card.contains(document.activeElement);
       job.card.replaceWith(place);
       this.#finish(place, again && (() => this.#again(job, place)));
-      if (hadFocus) place.querySelector("button, a")?.focus();
+      if (hadFocus) focusOn(place);
     }
     this.#next();
   }
@@ -137,6 +137,8 @@ export class Queue {
     job.card = fromTemplate("pending-template");
     job.card.querySelector("h3").textContent = job.name;
     place.replaceWith(job.card);
+    this.#options.say(`Checking ${job.name}`);
+    focusOn(job.card);
     this.#enqueue(job);
   }
 
@@ -184,6 +186,13 @@ export function addButton(card, text, act) {
   button.addEventListener("click", act);
   tools.append(button);
   card.append(tools);
+}
+
+/** Puts the keyboard on a card, in place of what is gone. */
+export function focusOn(card) {
+  const title = card.querySelector("h3");
+  title.tabIndex = -1;
+  title.focus();
 }
 
 /** Why a file is not even sent. */
