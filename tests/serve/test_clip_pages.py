@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from tests.serve.test_clips import CLIPS, app, done, send
 from tests.waiting import PATIENCE, until
@@ -158,6 +159,39 @@ def test_without_script_pictures_and_clips_go_in_one_form(client: FlaskClient, c
     page = client.post("/check", data={"picture": files}).text
     assert page.count("See its answer") == 2
     assert page.count('class="card answer"') == 1
+
+
+def test_without_script_a_clip_too_many_leaves_the_way_to_those_taken(
+    detector: Detector, clip: bytes, face: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    monkeypatch.setattr(Looking, "take", lambda *_: go.wait(PATIENCE))
+    client = app(detector, clips_under_way=1)
+    files = [(data, name) for data, name in ((clip, "a.png"), (face, "b.jpg"), (clip, "c.png"), (clip, "d.png"))]
+
+    def post(*chosen: tuple[bytes, str]) -> TestResponse:
+        return client.post("/check", data={"picture": [(io.BytesIO(data), name) for data, name in chosen]})
+
+    page = post(*files)
+    assert page.status_code == 200
+    assert page.text.count("See its answer") == page.text.count('class="card answer"') == 1
+    assert ">a.png</h3>" in page.text
+    for name in ("c.png", "d.png"):
+        assert f"{name}: The server holds as many clips as it may" in page.text
+    refused = post(files[0], files[2])
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+    go.set()
+
+
+def test_without_script_no_clip_is_taken_where_the_pictures_are_refused(
+    client: FlaskClient, clip: bytes, face: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = client.application.extensions["unmask"]
+    monkeypatch.setattr(here.pool, "_places", threading.BoundedSemaphore(1))
+    here.pool._places.acquire()
+    files = [(io.BytesIO(data), name) for data, name in ((clip, "a.png"), (face, "b.jpg"))]
+    assert client.post("/check", data={"picture": files}).status_code == 429
+    assert not here.clips._jobs
 
 
 def test_the_token_is_asked_for_before_a_clip_is_taken(detector: Detector, clip: bytes) -> None:

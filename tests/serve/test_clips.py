@@ -337,6 +337,27 @@ def test_answers_are_forgotten_after_their_time_and_clips_that_nobody_asks_for_b
     until(lambda: not jobs._threads)
 
 
+def test_a_clip_that_is_deleted_just_when_its_turn_comes_does_not_stop_the_next(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(job: Any, upload: Upload) -> Any:
+        job.started(lambda: None)
+        return "an answer"
+
+    def answer(self: ClipJobs, job: Any, *rest: Any) -> None:
+        if job is first:
+            self.end(job.id, "192.0.2.1")
+        original(self, job, *rest)
+
+    original, go = ClipJobs._answer, threading.Event()
+    monkeypatch.setattr(ClipJobs, "_answer", lambda *arguments: (go.wait(PATIENCE), answer(*arguments)))
+    jobs = ClipJobs(judge, Settings(), Metrics(detector, Pool(1, 0, 1.0)))
+    first, second = (jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted()) for _ in range(2))
+    go.set()
+    until(lambda: second.state == "done")
+    assert first.answer is None
+
+
 def test_a_clip_lets_pictures_pass_but_not_for_ever(detector: Detector) -> None:
     clock, glances = Clock(), list[float]()
 

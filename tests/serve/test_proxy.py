@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.serve.test_server import ask
 from unmask.errors import UnmaskError
 from unmask.serve import Settings
-from unmask.serve.proxy import checked_prefix, is_trusted, networks, take_in
+from unmask.serve.proxy import OWN_PARTS, checked_prefix, is_trusted, networks, take_in
 
 PREFIX = {"X-Forwarded-Prefix": "/unmask"}
 PROXY = ("127.0.0.1",)
@@ -70,6 +71,8 @@ def test_under_a_path_the_page_its_files_the_api_and_clips_work(serve, clip_file
         (Settings(trusted_proxies=PROXY), "//evil.example"),
         (Settings(trusted_proxies=PROXY), '/"><script>'),
         (Settings(trusted_proxies=PROXY), "/a/../b, /c"),
+        (Settings(trusted_proxies=PROXY), "/check"),
+        (Settings(trusted_proxies=PROXY), "/api/v1"),
     ],
 )
 def test_a_prefix_of_a_stranger_or_one_that_is_no_path_means_nothing(settings: Settings, prefix: str) -> None:
@@ -94,6 +97,15 @@ def test_the_client_is_the_nearest_hop_that_is_no_trusted_proxy() -> None:
 @pytest.mark.parametrize(("given", "path"), [("", ""), ("/", ""), ("unmask", "/unmask"), ("/a/b/", "/a/b")])
 def test_a_prefix_is_told_with_or_without_slashes(given: str, path: str) -> None:
     assert checked_prefix(given) == path
+
+
+def test_a_prefix_that_is_an_address_of_the_server_itself_is_refused(client: FlaskClient) -> None:
+    own = {str(rule).split("/")[1] for rule in client.application.url_map.iter_rules()} - {""}
+    assert own == set(OWN_PARTS)
+    for part in own:
+        with pytest.raises(UnmaskError, match=f"'{part}/x' is no path to serve under"):
+            checked_prefix(f"{part}/x")
+    assert checked_prefix("/checks") == "/checks"
 
 
 def test_a_network_with_a_mistake_is_refused() -> None:

@@ -2,11 +2,12 @@
 
 import http.client
 import json
+import select
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,8 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
     return int(head.split()[1]), json.loads(body)
 
 
-def post(size: int, *headers: str) -> bytes:
-    lines = ["POST /api/v1/check HTTP/1.1", "Host: localhost", f"Content-Length: {size}", *headers, "", ""]
+def post(size: int, *headers: str, path: str = "/api/v1/check") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {size}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -158,6 +159,53 @@ def test_bodies_beyond_the_memory_budget_are_refused_and_their_places_come_back(
     until(lambda: server.gateway.free_bytes == 2_000_000)
     assert ask(server, "POST", "/api/v1/check", face)[0] == 200
     until(lambda: server.gateway.free_bytes == 2_000_000)
+
+
+TOKEN = "correct-horse-battery-staple"
+
+
+def test_who_has_no_token_takes_no_room_from_who_has(serve, face: bytes, clip_file: Path) -> None:
+    server = serve(token=TOKEN, memory_mb=1, max_upload_mb=1, max_clip_mb=1, clips_arriving=1)
+    whole, whole_clips = server.gateway.free_bytes, server.gateway.free_clip_bytes
+    bodies = {"/api/v1/check": face, "/card": face, "/api/v1/clips": clip_file.read_bytes()}
+    with ExitStack() as stack:
+        for path in (*bodies, "/nothing"):
+            for head in ([], ["Authorization: Bearer wrong"]):
+                connection = stack.enter_context(raw(server))
+                connection.sendall(post(900_000, *head, path=path) + b"x")
+                assert read(connection).startswith(b"HTTP/1.1 401 ")
+        forms = [stack.enter_context(raw(server)) for _ in range(5)]
+        for form in forms:
+            form.sendall(post(1_000_000, path="/check") + b"x")
+        select.select(forms, [], [])  # the one too many is refused
+        assert (server.gateway.free_bytes, server.gateway.free_clip_bytes) == (whole, whole_clips)
+        for path, body in bodies.items():
+            assert ask(server, "POST", path, body, Authorization=f"Bearer {TOKEN}")[0] in (200, 202)
+        assert ask(server, "POST", "/check", face, Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_a_form_shows_its_token_in_its_body_also_where_a_proxy_asks_for_a_password(serve, face: bytes) -> None:
+    server = serve(token=TOKEN)
+    part = '--x\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
+    body = (
+        f"{part.format('token', '')}{TOKEN}\r\n{part.format('picture', '; filename=a.jpg')}".encode()
+        + face
+        + b"\r\n--x--"
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Authorization": "Basic YTpi"}
+    assert ask(server, "POST", "/check", body, **headers)[0] == 200
+    assert ask(server, "POST", "/check", body.replace(TOKEN.encode(), b"wrong"), **headers)[0] == 401
+
+
+@pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)], ids=["no proxy", "a proxy"])
+def test_a_wrong_token_with_a_body_is_counted_once_for_the_client_that_shows_it(serve, face: bytes, trusted) -> None:
+    server = serve(token=TOKEN, wrong_tokens_a_minute=2, trusted_proxies=trusted)
+
+    def status(token: str, client: str = "192.0.2.1") -> int:
+        return ask(server, "POST", "/card", face, Authorization=f"Bearer {token}", **{"X-Forwarded-For": client})[0]
+
+    assert [status(token) for token in ("a", "b", "c", TOKEN)] == [401, 401, 429, 429]
+    assert status(TOKEN, "192.0.2.2") == (200 if trusted else 429)
 
 
 LONG_REPLY = 30_000_000  # more than the kernel takes off the server's hands

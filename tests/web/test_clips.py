@@ -276,6 +276,53 @@ def test_a_busy_server_is_asked_again(visit: Open, films: dict[str, Picture], se
     answers(page, 1).locator(".verdict").wait_for()
 
 
+def test_a_server_that_is_busy_while_it_is_asked_for_an_answer_is_asked_again(
+    visit: Open, films: dict[str, Picture]
+) -> None:
+    page = visit().page
+    sent: list[str] = []
+    refused: set[str] = set()
+
+    def refuse_once(route: Any) -> None:
+        kind = re.sub("[^/]{20,}", "ID", route.request.url)
+        if route.request.method == "DELETE" or kind in refused:
+            route.fallback()
+            return
+        refused.add(kind)
+        route.fulfill(status=429, headers={"Retry-After": "1"}, body="Busy")
+
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.route(re.compile(r"/clips/\w"), refuse_once)
+    drop(page, films["one"])
+    answers(page, 1).locator(".verdict").wait_for()
+    assert len(refused) == 2
+    assert len(sent) == 1
+
+
+def test_a_picture_that_moves_and_is_too_large_for_a_picture_is_sent_as_a_clip(visit: Open) -> None:
+    page = visit().page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    drop(page, Picture("large.gif", kind="image/gif", size=25_000_001))
+    assert answers(page, 1).get_attribute("data-verdict") == "unreadable"  # it is empty
+    assert [url.rpartition("/")[2] for url in sent] == ["clips"]
+    drop(page, Picture("huge.gif", kind="image/gif", size=100_000_001))
+    assert "too large" in answers(page, 2).nth(1).inner_text()
+    assert len(sent) == 1
+
+
+def test_a_clip_waits_for_the_right_token(visit: Open, guarded_server: Server, films: dict[str, Picture]) -> None:
+    page = visit(at=guarded_server).page
+    field = page.get_by_label("Access token")
+    field.fill("wrong")
+    drop(page, films["one"])
+    page.get_by_text("refused this token").wait_for()
+    page.get_by_text("Waiting for the access token").wait_for()
+    field.fill("secret")
+    field.press("Enter")
+    answers(page, 1).locator(".verdict").wait_for()
+
+
 def test_a_clip_that_the_server_forgot_can_be_sent_again(
     visit: Open, films: dict[str, Picture], server: Server, standing: Callable[[], None]
 ) -> None:
@@ -285,9 +332,10 @@ def test_a_clip_that_the_server_forgot_can_be_sent_again(
     jobs = server.services.clips
     jobs.end(next(iter(jobs._jobs)), "127.0.0.1")
     assert "There is no such clip." in answers(page, 1).inner_text()
+    page.get_by_role("button", name="Try again").press("Enter")
+    page.locator("article.pending h3:focus").wait_for()
     standing()
-    page.get_by_role("button", name="Try again").click()
-    page.locator("article.answer").wait_for()
+    page.locator("article.answer h3:focus").wait_for()
 
 
 def test_the_token_goes_with_every_request(visit: Open, guarded_server: Server, films: dict[str, Picture]) -> None:

@@ -331,9 +331,12 @@ def test_a_check_that_took_too_long_is_not_repeated_unasked(visit: Open, picture
     opened.complaints_are_meant = True  # of the 503
 
 
-def test_a_server_that_has_no_room_for_a_request_is_asked_again(visit: Open, pictures: dict[str, Picture]) -> None:
+@pytest.mark.parametrize("code", ["busy", "too-many-tokens"])
+def test_a_server_that_takes_nothing_for_a_time_is_asked_again(
+    visit: Open, pictures: dict[str, Picture], code: str
+) -> None:
     page = visit().page
-    refuse(page, "busy", [])
+    refuse(page, code, [])
     drop(page, pictures["drawn"])
     page.get_by_text("The server is busy; trying again in 1 s").wait_for()
     page.unroute("**/card")
@@ -362,8 +365,8 @@ def test_a_server_that_is_gone_leaves_a_way_to_try_again(visit: Open, pictures: 
     drop(page, pictures["drawn"])
     assert "The server could not be reached" in answers(page, 1).inner_text()
     page.unroute("**/card")
-    page.get_by_role("button", name="Try again").click()
-    page.locator("article.answer").wait_for()
+    page.get_by_role("button", name="Try again").press("Enter")
+    page.locator("article.answer h3:focus").wait_for()  # where the keyboard was
     opened.complaints_are_meant = True  # of the aborted request
 
 
@@ -378,13 +381,29 @@ def test_clear_begins_anew(visit: Open, pictures: dict[str, Picture]) -> None:
     answers(page, 1)
 
 
-def test_the_token_is_asked_for_and_used(visit: Open, guarded_server: Server, pictures: dict[str, Picture]) -> None:
+@pytest.mark.parametrize(
+    ("first", "words", "most_sent"),
+    [("", "Give the token", 0), ("secret\u2013", "plain letters", 0), ("wrong", "refused this token", 2)],
+    ids=["none", "none that can be sent", "a wrong one"],
+)
+def test_all_waits_for_the_right_token_which_is_asked_for_once(
+    visit: Open, guarded_server: Server, pictures: dict[str, Picture], first: str, words: str, most_sent: int
+) -> None:
     page = visit(at=guarded_server).page
-    drop(page, pictures["drawn"])
-    assert "A token is needed" in answers(page, 1).inner_text()
-    page.get_by_label("Access token").fill("secret")
-    page.get_by_role("button", name="Try again").click()
-    page.locator("article.answer").wait_for()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    field = page.get_by_label("Access token")
+    field.fill(first)
+    drop(page, *[pictures["drawn"]] * 4)
+    page.get_by_text(words).wait_for()
+    assert page.locator("#token").evaluate("field => field === document.activeElement")
+    page.get_by_text("Waiting for the access token").nth(1).wait_for()
+    assert page.locator("article.card.pending").count() == 4
+    assert len(sent) == most_sent
+    field.fill("secret")
+    field.press("Enter")
+    answers(page, 4).locator(".verdict").nth(3).wait_for()
+    assert page.locator("#token-note").inner_text() == ""
 
 
 def test_names_and_words_of_a_stranger_stay_text(visit: Open, pictures: dict[str, Picture]) -> None:

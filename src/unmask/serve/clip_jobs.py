@@ -260,11 +260,12 @@ class ClipJobs:
                     return
                 job = self._queue.popleft()
                 job.state = "working"
-            self._answer(job)
+                # Taken here: whoever ends the job from now on has nothing to take away.
+                upload, job.upload = job.upload, None
+            if upload is not None:
+                self._answer(job, upload)
 
-    def _answer(self, job: ClipJob) -> None:
-        upload, job.upload = job.upload, None
-        assert upload is not None
+    def _answer(self, job: ClipJob, upload: Upload) -> None:
         try:
             answer = self._judge(job, upload)
         except EndedError:

@@ -1,7 +1,8 @@
 """From the server (ASGI) to the application (WSGI): one request and its reply, bounded in bytes and in time.
 
 A body is bounded before it is read, and read in the server's loop, so that a slow client holds no thread. All bodies and
-replies together are held to a budget. A refusal is worded by the application, as all others are.
+replies together are held to a budget. Where there is a token, none is read for who does not show it; only the form without script
+shows it in its body. A refusal is worded by the application, as all others are.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
 from unmask.serve.problem import REFUSED, Problem
-from unmask.serve.proxy import is_trusted, take_in
-from unmask.serve.settings import ENVELOPE_BYTES, MEGABYTE, is_clip
+from unmask.serve.proxy import client_address, is_trusted, take_in
+from unmask.serve.services import check_token
+from unmask.serve.settings import ENVELOPE_BYTES, FORM_PATH, MEGABYTE, is_clip
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,13 +54,14 @@ class Gateway:
     """
 
     def __init__(self, app: Flask) -> None:
-        self._settings = app.extensions["unmask"].settings
-        self._clips = app.extensions["unmask"].clips
+        self._services = app.extensions["unmask"]
+        self._settings = self._services.settings
         self._app = app
         self._behind_proxy = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
         self._threads = ThreadPoolExecutor(self._settings.workers + self._settings.waiting + SPARE_THREADS)
         self._budget = _Budget(self._settings.memory_mb * MEGABYTE)
         self._clip_budget = _Budget(self._settings.clips_arriving * self._settings.max_clip_bytes)
+        self._form_budget = _Budget(self._settings.forms_arriving * self._settings.max_request_bytes)
 
     @property
     def free_bytes(self) -> int:
@@ -79,14 +82,17 @@ class Gateway:
         """
         environ = _environ(scope)
         take_in(environ, self._settings)
-        held, held_clip = _Held(self._budget), _Held(self._clip_budget)
         of_clip = is_clip(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        held_body = _Held(
+            self._clip_budget if of_clip else self._form_budget if self._is_form(environ) else self._budget
+        )
+        held = _Held(self._budget)
         try:
-            is_read = await self._receive(environ, receive, held_clip if of_clip else held, of_clip)
+            is_read = await self._receive(environ, receive, held_body, of_clip)
             reply = await self._ask(environ)
             # The body is no longer needed.
             environ["wsgi.input"] = io.BytesIO()
-            held_clip.change(0)
+            held_body.change(0)
             if not held.change(max(0, len(reply.data) - SMALL_REPLY_BYTES)):
                 detail = "The server holds as many replies as it may at the same time."
                 environ[REFUSED] = Problem("busy", detail, retry_after=5)
@@ -100,7 +106,13 @@ class Gateway:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             held.change(0)
-            held_clip.change(0)
+            held_body.change(0)
+
+    def _is_form(self, environ: WSGIEnvironment) -> bool:
+        """Whether there is a token, and it is looked for in the body."""
+        is_sent_there = (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", FORM_PATH)
+        scheme = environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+        return bool(self._settings.digests) and is_sent_there and scheme != "bearer"
 
     async def _receive(self, environ: WSGIEnvironment, receive: Receive, held: _Held, of_clip: bool) -> bool:
         """Puts the body into the environment, or why it is refused; whether all of it was read."""
@@ -117,13 +129,15 @@ class Gateway:
         return REFUSED not in environ
 
     async def _body(self, environ: WSGIEnvironment, receive: Receive, held: _Held, of_clip: bool) -> io.BytesIO:
-        if of_clip:
-            self._clips.refuse_if_full()
         largest = self._settings.most_bytes(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         # The size of a chunked body is not known; it may become the largest.
         is_chunked = environ.pop("HTTP_TRANSFER_ENCODING", None) is not None
         size = largest if is_chunked else int(environ.get("CONTENT_LENGTH") or 0)
         hint = "Send a shorter or a smaller clip." if of_clip else None
+        if size and not self._is_form(environ):
+            check_token(self._services, Request(environ), client_address(environ, self._settings))
+        if of_clip:
+            self._services.clips.refuse_if_full()
         most = (largest - ENVELOPE_BYTES) // MEGABYTE
         too_large = Problem("too-large", f"The request is larger than {most} MB.", hint=hint)
         if size > largest:

@@ -20,7 +20,7 @@ from unmask.serve.clip_view import ClipView, clip_view
 from unmask.serve.clips import take_in
 from unmask.serve.problem import Problem
 from unmask.serve.services import charge, let_in, services
-from unmask.serve.settings import MEGABYTE
+from unmask.serve.settings import FORM_PATH, MEGABYTE
 from unmask.serve.uploads import Upload, uploads
 from unmask.serve.view import PictureView, picture_view
 from unmask.video.kinds import is_clip
@@ -37,7 +37,7 @@ pages = Blueprint("pages", __name__)
 
 ALL = Wanted(heatmaps=True, provenance=True, preview=True)
 ALL_OF_A_CLIP = ClipWanted(heatmaps=True, key_frames=True)
-MAX_NUMBER = 9999
+MAX_DIGITS = 4
 # Without script: from one look at a clip's progress to the next. It also tells that somebody still wants the answer.
 AGAIN_SECONDS = 3
 
@@ -48,16 +48,32 @@ def index() -> str:
     return _page()
 
 
-@pages.post("/check")
+@pages.post(FORM_PATH)
 def check() -> WerkzeugResponse | str:
-    """The page with answers, and with the addresses of those for clips: for browsers without script."""
+    """The page with answers, and with the addresses of those for clips: for browsers without script.
+
+    Pictures come first: if they are refused, no clip is held that nobody knows of. A refused clip stops none of the others.
+    """
     let_in(form=True)
     files = _files()
     pictures = [upload for upload in files if not is_clip(upload.data)]
-    jobs = [take_in(upload, ALL_OF_A_CLIP) for upload in files if is_clip(upload.data)]
+    cards = _views(pictures, 1) if pictures else []
+    jobs, problems = [], []
+    for upload in files:
+        if not is_clip(upload.data):
+            continue
+        try:
+            jobs.append(take_in(upload, ALL_OF_A_CLIP))
+        except Problem as problem:
+            if len(files) == 1:
+                raise
+            detail = f"{upload.name or 'clip'}: {problem.detail}"
+            problems.append(Problem(problem.code, detail, hint=problem.hint, headers=problem.headers))
     if len(files) == len(jobs) == 1:
         return redirect(url_for("pages.clip", name=jobs[0].id), 303)
-    return _page(cards=_views(pictures, 1) if pictures else [], jobs=jobs)
+    if not cards and not jobs:
+        raise problems[0]
+    return _page(cards=cards, jobs=jobs, problems=problems)
 
 
 @pages.post("/card")
@@ -120,20 +136,20 @@ def refusal_page(problem: Problem) -> str:
     """A refusal for people."""
     if request.path.endswith("/card"):
         return render_template("problem.html", problem=problem)
-    return _page(problem=problem)
+    return _page(problems=[problem])
 
 
 def _page(
-    cards: Sequence[PictureView | ClipView] = (), jobs: Sequence[ClipJob] = (), problem: Problem | None = None
+    cards: Sequence[PictureView | ClipView] = (), jobs: Sequence[ClipJob] = (), problems: Sequence[Problem] = ()
 ) -> str:
     shown = [("clip_card.html" if isinstance(card, ClipView) else "card.html", card) for card in cards]
-    return render_template("index.html", cards=shown, jobs=jobs, problem=problem, **_surroundings())
+    return render_template("index.html", cards=shown, jobs=jobs, problems=problems, **_surroundings())
 
 
 def _number(fields: Mapping[str, str]) -> int:
     """Makes the ids of the cards on the page differ; without one the page is the same every time."""
     number = fields.get("number", "1")
-    return int(number) if number.isascii() and number.isdigit() and int(number) <= MAX_NUMBER else 1
+    return int(number) if len(number) <= MAX_DIGITS and number.isascii() and number.isdigit() else 1
 
 
 def _views(pictures: list[Upload], first: int) -> list[PictureView]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FORWARDED_FOR, FORWARDED_PREFIX = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PREFIX"
-_GOOD_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z")
+# First parts of the server's own addresses. Under such a prefix nobody could tell whether a proxy has taken it off the path.
+OWN_PARTS = ("api", "card", "check", "clips", "healthz", "metrics", "readyz", "samples", "static")
+_GOOD_PREFIX = re.compile(rf"(?!/({'|'.join(OWN_PARTS)})(/|\Z))(/[A-Za-z0-9._~-]+)+\Z")
 
 
 def checked_prefix(prefix: str) -> str:
@@ -33,7 +35,8 @@ def checked_prefix(prefix: str) -> str:
     if path and not _GOOD_PREFIX.match(path):
         raise UnmaskError(
             f"{prefix!r} is no path to serve under",
-            hint="Give letters, digits and . _ ~ - between slashes, such as --prefix /unmask.",
+            hint="Give letters, digits and . _ ~ - between slashes, such as --prefix /unmask; it must not begin with an address "
+            f"of the server itself: {', '.join(OWN_PARTS)}.",
             code="bad-prefix",
         )
     return path
@@ -69,6 +72,12 @@ def is_trusted(address: str, settings: Settings) -> bool:
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = parsed.ipv4_mapped or parsed  # IPv4, as a socket for both kinds shows it
     return any(parsed in network for network in networks(settings.trusted_proxies))
+
+
+def client_address(environ: WSGIEnvironment, settings: Settings) -> str:
+    """Who asks, as the application sees it, of an environment that was taken in."""
+    named = environ.get(FORWARDED_FOR, "") if is_trusted(environ["REMOTE_ADDR"], settings) else ""
+    return named or environ["REMOTE_ADDR"]
 
 
 def take_in(environ: WSGIEnvironment, settings: Settings) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flask import Request, Response
+    from werkzeug.wrappers import Request as AnyRequest
 
     from unmask.serve.settings import Settings
 
@@ -87,7 +88,7 @@ def _is_cross_site(request: Request) -> bool:
         return True
 
 
-def shown_token(request: Request, *, form: bool = False) -> str:
+def shown_token(request: AnyRequest, *, form: bool = False) -> str:
     """The token that a request shows, empty if none.
 
     Args:

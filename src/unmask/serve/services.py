@@ -11,6 +11,8 @@ from unmask.serve.problem import Problem
 from unmask.serve.security import compare, shown_token
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
     from unmask.detector import Detector
     from unmask.serve.answering import Answering
     from unmask.serve.clip_jobs import ClipJobs
@@ -52,7 +54,7 @@ def services() -> Services:
 
 
 def let_in(*, form: bool = False) -> None:
-    """Lets through whoever shows the token, unless too many wrong ones came from there.
+    """Lets this request through if it shows the token, see `check_token`.
 
     Args:
         form: Whether a form field will do as well.
@@ -60,11 +62,24 @@ def let_in(*, form: bool = False) -> None:
     Raises:
         Problem: "unauthorized", "too-many-tokens".
     """
-    here = services()
+    check_token(services(), request, request.remote_addr or "", form=form)
+
+
+def check_token(here: Services, request: Request, client: str, *, form: bool = False) -> None:
+    """Lets a request through that shows the token, unless too many wrong ones came from there.
+
+    Args:
+        here: For the tokens.
+        request: Any, also one whose body has not arrived where no form field will do.
+        client: Its address.
+        form: Whether a form field will do as well.
+
+    Raises:
+        Problem: "unauthorized", "too-many-tokens".
+    """
     if not here.settings.digests:
         return
     shown = shown_token(request, form=form)
-    client = request.remote_addr or ""
     # Nobody guesses by showing nothing.
     wait = here.wrong_tokens.wait(client) if shown else 0
     if wait:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 # Where clips are sent to: bodies may be larger and take longer there.
 CLIPS_PATH = "/api/v1/clips"
+# Where the form without script is sent to, with its token in the body.
+FORM_PATH = "/check"
 # Boundaries and headers around the files of a multipart body.
 ENVELOPE_BYTES = 100_000
 
@@ -44,6 +46,8 @@ class Settings:
         reply_seconds: Time that a client may take to receive a reply.
         reply_mb: Most megabytes of pictures and heatmaps in one reply: those of 50 photos without script fit.
         memory_mb: Most megabytes of request bodies and replies held at once, those still arriving or leaving included.
+        forms_arriving: Forms without script that may arrive at the same time where there is a token, which stands in their body.
+            They have this budget of their own, so that who has no token takes nothing from who has one.
         connections: Most open connections.
         connections_an_address: Most of them from one client address, so that one cannot take all.
         drain_seconds: Time that requests under way get when the server is told to end.
@@ -74,6 +78,7 @@ class Settings:
     reply_seconds: float = 60.0
     reply_mb: int = 40
     memory_mb: int = 500
+    forms_arriving: int = 4
     connections: int = 200
     connections_an_address: int = 100
     drain_seconds: float = 30.0

@@ -6,6 +6,7 @@ import { Clips, isVideo } from "./clips.js";
 import { bindClip } from "./clip_card.js";
 import { bind, copy, documents, download, texts } from "./cards.js";
 import { Overview } from "./overview.js";
+import { Token } from "./token.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -16,8 +17,11 @@ document.documentElement.classList.add("script");
 
 const overview = new Overview();
 let number = cards.querySelectorAll(".answer").length;
+const token = new Token($("token"), $("token-note"));
+const [mostOfPicture, mostOfClip] = [Number(form.dataset.maxBytes), Number(form.dataset.maxClipBytes)];
 const shared = {
-  token: () => $("token")?.value ?? "",
+  token,
+  say,
   nextNumber: () => (number += 1),
   show(card) {
     results.hidden = false;
@@ -38,9 +42,8 @@ const clips = new Clips({
   ...shared,
   address: form.dataset.clips,
   pages: form.dataset.clipPages,
-  maxBytes: Number(form.dataset.maxClipBytes),
+  maxBytes: mostOfClip,
   seconds: Number(form.dataset.clipSeconds),
-  say,
   removed() {
     results.hidden = !cards.childElementCount;
     $("files").focus();
@@ -49,7 +52,7 @@ const clips = new Clips({
 const queue = new Queue({
   ...shared,
   address: form.dataset.card,
-  maxBytes: Number(form.dataset.maxBytes),
+  maxBytes: mostOfPicture,
   seconds: Number(form.dataset.seconds),
   clip: (file, card) => clips.add(file, card), // a picture that moves
 });
@@ -63,10 +66,10 @@ function take(files) {
   if (!list.length) return;
   const before = cards.lastElementChild;
   overview.showAll();
-  list.forEach((file) => (isVideo(file) ? clips : queue).add(file));
+  list.forEach((file) => (isVideo(file, mostOfPicture, mostOfClip) ? clips : queue).add(file));
   say(list.length === 1 ? `Checking ${list[0].name}` : `Checking ${list.length} files`);
-  // What was just asked for comes into view: the new cards, or the overview of many.
-  (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });
+  // What was just asked for comes into view: the new cards, or the overview of many; or else the token's field.
+  if (!token.wrong) (before && list.length < 4 ? before.nextElementSibling : results).scrollIntoView({ block: "start" });
 }
 
 /** Nothing is fetched from anywhere: who drops or pastes a picture's address is told what to do instead. */
@@ -85,7 +88,10 @@ $("files").addEventListener("change", (event) => {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const sample = event.submitter;
-  if (sample?.name !== "sample") return;
+  if (sample?.name !== "sample") {
+    token.given(); // by the Enter key
+    return;
+  }
   try {
     const reply = await fetch(sample.dataset.picture);
     if (!reply.ok) throw new Error(String(reply.status));

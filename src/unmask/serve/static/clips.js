@@ -2,18 +2,21 @@
 // person's own disk: nothing comes back but the answer.
 
 import { bindClip } from "./clip_card.js";
-import { PASSING, TRIES, addButton, fromTemplate, problem, state, tooLarge } from "./queue.js";
+import { PASSING, TRIES, addButton, focusOn, fromTemplate, problem, state, tooLarge } from "./queue.js";
+import { bearer } from "./token.js";
 
 const ASK_MS = 600;
 // So many failed questions in a row are a bad connection; more are a server that is gone.
 const MOST_FAILED = 5;
 // Some systems know no type for these, or one that does not begin with "video".
 const VIDEO_NAMES = /\.(mkv|mts|m2ts|ts|mxf|avi|flv|wmv|asf|3gp|3g2|ogv|mpe?g|mp4|m4v|mov|webm)$/i;
+const MAY_MOVE = ["image/gif", "image/png", "image/webp"];
 const GONE = "Check the network and that the server is still running.";
 
-/** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first: the server tells. */
-export function isVideo(file) {
-  return file.type.startsWith("video/") || VIDEO_NAMES.test(file.name);
+/** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first, where they fit: the server tells. */
+export function isVideo(file, mostOfPicture, mostOfClip) {
+  const fitsAsClip = file.size > mostOfPicture && file.size <= mostOfClip && MAY_MOVE.includes(file.type);
+  return fitsAsClip || file.type.startsWith("video/") || VIDEO_NAMES.test(file.name);
 }
 
 export class Clips {
@@ -22,7 +25,7 @@ export class Clips {
   #urls = [];
   #options;
 
-  /** @param options address, pages, maxBytes, seconds, token(), nextNumber(), show(card), shown(card), removed(), say(text) */
+  /** @param options address, pages, maxBytes, seconds, token, nextNumber(), show(card), shown(card), removed(), say(text) */
   constructor(options) {
     this.#options = options;
     window.addEventListener("pagehide", () => this.#job && this.#delete(this.#job));
@@ -113,7 +116,8 @@ export class Clips {
   }
 
   /** Sends a clip; what the server says of it. Only an XMLHttpRequest tells how much is sent. */
-  #send(job) {
+  async #send(job) {
+    const headers = await this.#headers(job);
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       const body = new FormData();
@@ -122,7 +126,7 @@ export class Clips {
       body.append("clip", job.file, job.name);
       request.open("POST", this.#options.address);
       request.timeout = 1000 * this.#options.seconds;
-      Object.entries(this.#headers()).forEach(([name, value]) => request.setRequestHeader(name, value));
+      Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
       request.upload.onprogress = (event) => {
         const share = event.lengthComputable ? event.loaded / event.total : 0;
         state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Sent", share < 1 ? share : null);
@@ -143,15 +147,24 @@ export class Clips {
     });
   }
 
+  /** Asks until there is a reply that is no passing refusal. */
   async #ask(job, address) {
-    const reply = await fetch(address, { headers: this.#headers(), signal: job.stop.signal });
-    if (reply.ok) return reply;
-    throw parsed(await reply.text());
+    for (let tries = 1; ; tries += 1) {
+      const reply = await fetch(address, { headers: await this.#headers(job), signal: job.stop.signal });
+      if (reply.ok) return reply;
+      if (reply.status === 401 && this.#options.token.refuse(job.token)) continue;
+      const wait = Number(reply.headers.get("Retry-After"));
+      if (!wait || tries === TRIES) throw parsed(await reply.text());
+      state(job, `The server is busy; trying again in ${wait} s`, null);
+      await pause(1000 * wait, job.stop.signal);
+    }
   }
 
-  #headers() {
-    const token = this.#options.token();
-    return token ? { Authorization: `Bearer ${token}` } : {};
+  async #headers(job) {
+    if (this.#options.token.wrong) state(job, "Waiting for the access token", null);
+    job.token = await this.#options.token.ready();
+    job.stop.signal.throwIfAborted();
+    return bearer(job.token);
   }
 
   /** Nobody waits for the answer any more. */
@@ -163,7 +176,7 @@ export class Clips {
   /** Has the server forget a clip and its answer; also while the page is left. */
   #delete(job) {
     if (!job.address) return;
-    fetch(job.address, { method: "DELETE", headers: this.#headers(), keepalive: true }).catch(() => {});
+    fetch(job.address, { method: "DELETE", headers: bearer(job.token), keepalive: true }).catch(() => {});
     job.address = null;
   }
 
@@ -176,11 +189,15 @@ export class Clips {
       bindClip(card, url);
     }
     this.#options.shown(card);
-    if (hadFocus) card.querySelector("video, button, a, summary")?.focus();
+    if (hadFocus) focusOn(card);
   }
 
   #failed(job, error) {
     this.#delete(job);
+    if (error.code === "unauthorized" && this.#options.token.refuse(job.token)) {
+      this.#waiting.unshift(job);
+      return;
+    }
     job.tries += 1;
     if (PASSING.includes(error.code) && error.wait && job.tries < TRIES) {
       state(job, `The server is busy; trying again in ${error.wait} s`, null);
@@ -193,6 +210,8 @@ export class Clips {
       job.tries = 0;
       job.card = this.#pending(job);
       card.replaceWith(job.card);
+      this.#options.say(`Checking ${job.name}`);
+      focusOn(job.card);
       this.#enqueue(job);
     });
     this.#place(job, card);

@@ -1,16 +1,18 @@
 // Pictures wait here and go to the server two at a time. A busy server is asked again when it says so.
 
+import { bearer } from "./token.js";
+
 const AT_ONCE = 2;
 export const TRIES = 8;
 // Refusals that the next try may well not meet. One that took too long once would most likely do so again.
-export const PASSING = ["busy", "too-often", "ending"];
+export const PASSING = ["busy", "too-often", "too-many-tokens", "ending"];
 
 export class Queue {
   #waiting = [];
   #running = new Set();
   #options;
 
-  /** @param options address, maxBytes, seconds, token(), nextNumber(), show(card), shown(card), clip(file, card) */
+  /** @param options address, maxBytes, seconds, token, nextNumber(), show(card), shown(card), clip(file, card), say(text) */
   constructor(options) {
     this.#options = options;
   }
@@ -55,7 +57,10 @@ export class Queue {
     }
   }
 
-  #send(job) {
+  async #send(job) {
+    state(job, this.#options.token.wrong ? "Waiting for the access token" : "Waiting", null);
+    job.token = await this.#options.token.ready();
+    if (!this.#running.has(job)) return; // all was cleared meanwhile
     const request = new XMLHttpRequest();
     job.request = request;
     job.tries += 1;
@@ -64,8 +69,7 @@ export class Queue {
     body.append("picture", job.file, job.name);
     request.open("POST", this.#options.address);
     request.timeout = 1000 * this.#options.seconds;
-    const token = this.#options.token();
-    if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
+    Object.entries(bearer(job.token)).forEach(([name, value]) => request.setRequestHeader(name, value));
     request.upload.onprogress = (event) => {
       const share = event.lengthComputable ? event.loaded / event.total : 0;
       state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Looking at it", share < 1 ? share : null);
@@ -88,6 +92,10 @@ export class Queue {
     const card = received(request);
     if (!card) {
       this.#done(job, problem(job.name, "The server gave no answer.", "Try again in a moment."), true);
+      return;
+    }
+    if (card.dataset.code === "unauthorized" && this.#options.token.refuse(job.token)) {
+      this.#send(job);
       return;
     }
     const wait = Number(request.getResponseHeader("Retry-After"));
@@ -119,7 +127,7 @@ export class Queue {
       const hadFocus = job.card.contains(document.activeElement);
       job.card.replaceWith(place);
       this.#finish(place, again && (() => this.#again(job, place)));
-      if (hadFocus) place.querySelector("button, a")?.focus();
+      if (hadFocus) focusOn(place);
     }
     this.#next();
   }
@@ -129,6 +137,8 @@ export class Queue {
     job.card = fromTemplate("pending-template");
     job.card.querySelector("h3").textContent = job.name;
     place.replaceWith(job.card);
+    this.#options.say(`Checking ${job.name}`);
+    focusOn(job.card);
     this.#enqueue(job);
   }
 
@@ -176,6 +186,13 @@ export function addButton(card, text, act) {
   button.addEventListener("click", act);
   tools.append(button);
   card.append(tools);
+}
+
+/** Puts the keyboard on a card, in place of what is gone. */
+export function focusOn(card) {
+  const title = card.querySelector("h3");
+  title.tabIndex = -1;
+  title.focus();
 }
 
 /** Why a file is not even sent. */
