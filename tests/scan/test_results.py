@@ -1,4 +1,5 @@
 import contextlib
+import json
 
 import pytest
 
@@ -6,7 +7,7 @@ from unmask.errors import UnmaskError
 from unmask.scan import results
 from unmask.scan.results import Results, batches_of
 from unmask.scan.sources import Work
-from unmask.scan.storage import UNREACHABLE, Place
+from unmask.scan.storage import UNREACHABLE, Place, place_of
 
 pytestmark = pytest.mark.scan
 JOB = {"detector": "toy 1", "policy": "balanced"}
@@ -82,6 +83,64 @@ def test_another_detector_is_refused_and_told_what_to_do(tmp_path):
     with pytest.raises(UnmaskError, match="policy 'balanced' there, 'careful' here") as error:
         Results(tmp_path, {**JOB, "policy": "careful"})
     assert "--out" in error.value.hint
+
+
+def test_a_relative_path_is_refused_where_it_is_another_file(tmp_path, monkeypatch):
+    for folder in ("a", "b", "out"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with Results(tmp_path / "out", JOB) as table:
+        assert table.rest(files("x.png"))
+        table.add(row("x.png"))
+    monkeypatch.chdir(tmp_path / "b")
+    with Results(tmp_path / "out", JOB) as table:
+        assert table.rest(files(str(tmp_path / "b" / "y.png")))
+        with pytest.raises(UnmaskError, match=r"relative paths lead to .*/a there, to .*/b here") as error:
+            table.rest(files("x.png"))
+    assert "same folder" in error.value.hint
+    monkeypatch.chdir(tmp_path / "a")
+    with Results(tmp_path / "out", JOB) as table:
+        assert table.rest(files("x.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://pictures/x.png?endpoint_override=one:9000", "s3://pictures/x.png?endpoint_override=two:9000"),
+        ("s3://pictures/x.png?endpoint_override=one:9000", "s3://pictures/x.png"),
+        ("hdfs://one:8020/x.png", "hdfs://two:8020/x.png"),
+    ],
+)
+def test_an_address_is_refused_that_leads_to_another_server(tmp_path, one, other):
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(Work((place_of("s3://more/x.png?endpoint_override=two:9000"), place_of(one)), count=2))
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(Work((place_of(one.replace("://", "://who:hush@")),), count=1))
+        with pytest.raises(UnmaskError, match="another scan"):
+            table.rest(Work((place_of(other),), count=1))
+    assert "hush" not in (tmp_path / "scan.json").read_text()
+
+
+def test_the_server_that_the_surroundings_name_counts(tmp_path, monkeypatch):
+    work = Work((place_of("s3://pictures/x.png"),), count=1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://one:9000/")
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(work)
+        assert table.rest(Work((place_of("s3://pictures/y.png?endpoint_override=one:9000"),), count=1))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://two:9000/")
+    with Results(tmp_path, JOB) as table, pytest.raises(UnmaskError, match="another scan"):
+        table.rest(work)
+
+
+def test_a_folder_that_does_not_tell_its_column_nor_where_its_names_lead_is_gone_on_with(tmp_path):
+    with Results(tmp_path, JOB):
+        pass
+    file = tmp_path / "scan.json"
+    assert not {"column", "origins"} & json.loads(file.read_text()).keys()
+    for column in ("image", "image", "other"):
+        with pytest.raises(UnmaskError) if column == "other" else contextlib.nullcontext():  # noqa: SIM117
+            with Results(tmp_path, {**JOB, "column": column}) as table:
+                table.rest(files("a"))
 
 
 def test_a_part_that_was_damaged_is_named(tmp_path):

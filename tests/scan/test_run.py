@@ -130,6 +130,27 @@ def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
         pass
 
 
+def test_the_same_folder_takes_no_other_column(tmp_path, toy_detector):
+    asked = Asked(toy_detector, face_search=False)
+    with scanning([], tmp_path, asked, column="image"):
+        pass
+    with pytest.raises(UnmaskError, match="column 'image' there, 'other' here"):
+        scanning([], tmp_path, asked, column="other").__enter__()
+
+
+def test_the_same_name_in_another_folder_is_not_taken_for_done(tmp_path, toy_detector, monkeypatch):
+    asked = Asked(toy_detector, face_search=False)
+    for seed, folder in enumerate(("a", "b"), 1):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(picture(seed))
+    monkeypatch.chdir(tmp_path / "a")
+    with scanning(["."], tmp_path / "out", asked, workers=1) as scan:
+        assert len(list(scan.rows)) == 1
+    monkeypatch.chdir(tmp_path / "b")
+    with scanning(["."], tmp_path / "out", asked, workers=1) as scan, pytest.raises(UnmaskError, match="another scan"):
+        list(scan.rows)
+
+
 def test_a_shard_that_broke_off_is_tried_again_and_taken_for_no_empty_file(tmp_path, toy_detector):
     shard = write_tar(tmp_path / "shard.tar", [("1.png", picture(1)), ("2.png", picture(2) * 20)])
     whole = shard.read_bytes()

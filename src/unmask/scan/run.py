@@ -76,7 +76,7 @@ def scanning(
     refuse_max_faces(asked.max_faces)
     if workers is not None and workers < 1:
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
-    with locked(out, "unmask scan"), Results(out, _job(asked)) as results:
+    with locked(out, "unmask scan"), Results(out, _job(asked, column)) as results:
 
         def left() -> Iterator[Work]:
             for work in work_of(sources, column=column, own=_own(out)):
@@ -123,7 +123,7 @@ def _own(out: Path) -> list[str]:
     return [str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
 
 
-def _job(asked: Asked) -> dict[str, object]:
+def _job(asked: Asked, column: str | None) -> dict[str, object]:
     detector = asked.detector
     return {
         "unmask": __version__,
@@ -134,4 +134,5 @@ def _job(asked: Asked) -> dict[str, object]:
         "face_search": asked.face_search,
         "max_faces": asked.max_faces,
         "clips": asdict(asked.sampling),
+        "column": column,
     }
