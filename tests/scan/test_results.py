@@ -6,15 +6,17 @@ import pytest
 from unmask.errors import UnmaskError
 from unmask.scan import results
 from unmask.scan.results import Results, batches_of
-from unmask.scan.sources import Work
+from unmask.scan.sources import BROKEN, Work
 from unmask.scan.storage import UNREACHABLE, Place, place_of
+from unmask.video.refusals import NO_EXTRA
 
 pytestmark = pytest.mark.scan
 JOB = {"detector": "toy 1", "policy": "balanced"}
 
 
 def row(path, sha256=None, failure=None):
-    return {"path": path, "sha256": sha256 or f"hash of {path}", "failure": failure, "score": 0.5, "faces": []}
+    sha256 = sha256 or (None if failure else f"hash of {path}")
+    return {"path": path, "sha256": sha256, "failure": failure, "score": 0.5, "faces": []}
 
 
 def paths(folder):
@@ -68,13 +70,37 @@ def test_the_same_bytes_are_known_again_also_by_the_next_run(tmp_path):
         assert table.known("abd") is None
 
 
-def test_what_could_not_be_reached_is_tried_again(tmp_path):
+@pytest.mark.parametrize("failure", [UNREACHABLE, "missing", "no-permission", "no-package", "read-error"])
+def test_what_could_not_be_read_is_tried_again(tmp_path, failure):
     with Results(tmp_path, JOB) as table:
         table.add(row("a"))
-        table.add(row("b", failure=UNREACHABLE))
+        table.add(row("b", failure=failure))
     with Results(tmp_path, JOB) as table:
         assert table.rest(files("a", "b")).places == (Place("b"),)
     assert paths(tmp_path) == ["a"]
+
+
+def test_a_video_is_tried_again_that_nothing_could_decode_and_a_bad_file_is_not(tmp_path):
+    with Results(tmp_path, JOB) as table:
+        table.add(row("clip.mp4", "abc", NO_EXTRA))
+        table.add(row("text.jpg", "abd", "not-a-picture"))
+    with Results(tmp_path, JOB) as table:
+        assert table.before == 1
+        assert table.known("abc") is None
+        assert table.rest(files("clip.mp4", "text.jpg")).places == (Place("clip.mp4"),)
+
+
+@pytest.mark.parametrize("failure", ["missing", "no-permission", BROKEN])
+@pytest.mark.parametrize(
+    "shard", [Work((Place("s.tar"),), "tar"), Work((Place("s.parquet"),), "parquet", group=1, count=2)]
+)
+def test_a_shard_that_cannot_be_opened_has_one_row_however_often_it_is_tried(tmp_path, shard, failure):
+    name = shard.places[0].name + ("#group 1" if shard.group else "")
+    for _ in range(3):
+        with Results(tmp_path, JOB) as table:
+            assert table.rest(shard)
+            table.add(row(name, failure=failure))
+    assert paths(tmp_path) == [name]
 
 
 def test_another_detector_is_refused_and_told_what_to_do(tmp_path):

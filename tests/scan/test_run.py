@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -119,8 +120,8 @@ def test_nothing_is_left_to_do(finished, sources, toy_bundle):
     _, paths, out = finished
     asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
     with scanning([str(sources)], out, asked, workers=1) as third:
-        assert third.before == len(paths)
-        assert list(third.rows) == []
+        assert third.before == len(paths) - 1
+        assert [Path(row["path"]).name for row in third.rows] == ["link.png"]  # what it leads to may be there now
 
 
 def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):

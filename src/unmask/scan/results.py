@@ -22,9 +22,10 @@ from urllib.parse import parse_qs
 from unmask.errors import UnmaskError
 from unmask.output.files import writing
 from unmask.scan.rows import Row, schema
-from unmask.scan.sources import BROKEN, Work
-from unmask.scan.storage import UNREACHABLE, Place, is_store
+from unmask.scan.sources import Work
+from unmask.scan.storage import Place, is_store
 from unmask.system.atomic import atomic_write, sweep
+from unmask.video.refusals import NO_EXTRA
 
 JOB, PARTS, SUMMARY = "scan.json", "parts", ("summary.json", "summary.html")
 # A part is written when it has so many rows, or so many seconds after the last one.
@@ -32,6 +33,8 @@ ROWS_A_PART = 1_000
 SECONDS_A_PART = 60.0
 # Of `JOB` and of the columns; a folder in another one is refused.
 FORMAT = 1
+# Failures that are not the file's though its bytes were read: no decoder of clips is there, or the clip went away meanwhile.
+_NOT_THEIRS = (NO_EXTRA, "decoder-start", "missing", "no-permission", "read-error")
 
 
 class Results(AbstractContextManager["Results"]):
@@ -126,14 +129,16 @@ class Results(AbstractContextManager["Results"]):
         self._rows, self._by_sha256 = {}, {}
 
     def _take_in(self, part: Path) -> int:
-        """Counts what a part holds as done, but for what could not be reached or broke off: it leaves, and is tried again."""
+        """Counts what a part holds as done, but for failures that are not the file's: they leave, and are tried again."""
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(part, columns=["path", "sha256", "failure"])
-            lost = pc.is_in(table["failure"], pa.array([UNREACHABLE, BROKEN]))
+            # What has no hash could not be read; so it is with shards that cannot be opened, or break off.
+            unread = pc.and_(pc.is_valid(table["failure"]), pc.is_null(table["sha256"]))
+            lost = pc.or_(unread, pc.is_in(table["failure"], pa.array(_NOT_THEIRS)))
             if pc.any(lost).as_py():
                 whole = pq.read_table(part).filter(pc.invert(lost))
                 with atomic_write(part, durable=True) as file:
