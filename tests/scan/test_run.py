@@ -152,6 +152,14 @@ def test_the_same_name_in_another_folder_is_not_taken_for_done(tmp_path, toy_det
         list(scan.rows)
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/results", "hdfs:///results", "file:///tmp/results"])
+def test_results_are_not_written_to_an_address(in_folder, toy_detector, address):
+    with pytest.raises(UnmaskError, match="no folder of this machine") as error:
+        scanning([], Path(address), Asked(toy_detector)).__enter__()
+    assert "--out" in error.value.hint
+    assert not list(in_folder.iterdir())
+
+
 def test_a_shard_that_broke_off_is_tried_again_and_taken_for_no_empty_file(tmp_path, toy_detector):
     shard = write_tar(tmp_path / "shard.tar", [("1.png", picture(1)), ("2.png", picture(2) * 20)])
     whole = shard.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -63,16 +64,15 @@ def scanning(
         The scan; rows that it was iterated for are in the results when the block ends, however it does.
 
     Raises:
-        UnmaskError: The folder holds another scan or is in use, a source cannot be listed, a package is missing, or the
-            detector is unfit. Never for a picture or clip.
+        UnmaskError: The folder holds another scan, is in use or not on this machine, a source cannot be listed, a package is
+            missing, or the detector is unfit. Never for a picture or clip.
     """
     if find_spec("pyarrow") is None:
         hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("results are Parquet files, and pyarrow is not installed", hint=hint, code="no-package")
-    if "://" in str(out):
-        raise UnmaskError(
-            f"{out} is no folder of this machine", hint="Copy the results there later.", code="bad-output"
-        )
+    if re.match(r"[A-Za-z][\w+.-]+:[/\\]", str(out)):  # a Path has one slash where an address has two
+        hint = "Name a folder here with --out, and copy the results there later."
+        raise UnmaskError(f"{out} is an address, and no folder of this machine", hint=hint, code="bad-output")
     refuse_max_faces(asked.max_faces)
     if workers is not None and workers < 1:
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
