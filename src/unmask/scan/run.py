@@ -49,6 +49,7 @@ def scanning(
     column: str | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    own: Sequence[str] = (),
 ) -> Iterator[Scan]:
     """Scan, or go on with a scan: what has a row in the folder already is not looked at again.
 
@@ -59,6 +60,7 @@ def scanning(
         column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
         workers: Processes that judge; None for one a core. On a cluster, None for all of its cores.
         ray: "local", or the address of a Ray cluster; None to work without Ray.
+        own: Further files that are written meanwhile, and so left out.
 
     Yields:
         The scan; rows that it was iterated for are in the results when the block ends, however it does.
@@ -79,7 +81,7 @@ def scanning(
     with locked(out, "unmask scan"), Results(out, _job(asked, column)) as results:
 
         def left() -> Iterator[Work]:
-            for work in work_of(sources, column=column, own=_own(out)):
+            for work in work_of(sources, column=column, own=_own(out, own)):
                 if work is None:
                     scan.left_out += 1
                 elif rest := results.rest(work):
@@ -107,10 +109,10 @@ def scanning(
             scan.rows.close()
 
 
-def count(sources: Sequence[str], out: Path, column: str | None = None) -> int | None:
+def count(sources: Sequence[str], out: Path, column: str | None = None, own: Sequence[str] = ()) -> int | None:
     """How many pictures there are in all; None where tars are among them, which tell only when they are read."""
     total = 0
-    for work in work_of(sources, column=column, own=_own(out)):
+    for work in work_of(sources, column=column, own=_own(out, own)):
         if work is not None:
             if work.count is None:
                 return None
@@ -118,9 +120,9 @@ def count(sources: Sequence[str], out: Path, column: str | None = None) -> int |
     return total
 
 
-def _own(out: Path) -> list[str]:
+def _own(out: Path, own: Sequence[str]) -> list[str]:
     # Also by name, for where the results are put into the folder that is scanned.
-    return [str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
+    return [*own, str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
 
 
 def _job(asked: Asked, column: str | None) -> dict[str, object]:
