@@ -117,7 +117,7 @@ def watch(folder: Path, workers: int | None, **options: Any) -> None:
     from unmask.scan.watching import watch_folder
     from unmask.system.cores import available_cores
 
-    rows = watch_folder(folder, _asked(options), workers=workers or available_cores())
+    rows = watch_folder(folder, _asked(options), workers=workers or available_cores())  # watches from here on
     say(f"Watching {folder}; Ctrl-C ends it.", err=True)
     with contextlib.closing(rows):
         for row in rows:
