@@ -71,7 +71,8 @@ def test_results_may_lie_in_the_folder_that_is_scanned(tmp_path, toy_bundle):
     (tmp_path / "1.png").write_bytes(picture(1))
     command = ["scan", tmp_path, "--out", tmp_path, "--bundle", toy_bundle, "--no-face-search", "--workers", 1]
     for _ in range(2):
-        assert run(*command).exit_code == 0
+        assert run(*command, "--json-lines", tmp_path / "rows.jsonl").exit_code == 0
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
     assert json.loads((tmp_path / "summary.json").read_text())["pictures"] == 1
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -119,8 +120,8 @@ def test_nothing_is_left_to_do(finished, sources, toy_bundle):
     _, paths, out = finished
     asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
     with scanning([str(sources)], out, asked, workers=1) as third:
-        assert third.before == len(paths)
-        assert list(third.rows) == []
+        assert third.before == len(paths) - 1
+        assert [Path(row["path"]).name for row in third.rows] == ["link.png"]  # what it leads to may be there now
 
 
 def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
@@ -128,6 +129,35 @@ def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
     careful = Asked(Fragile.load(toy_bundle, threads=1, policy="careful"), face_search=False)
     with pytest.raises(UnmaskError, match="another scan"), scanning([str(sources)], out, careful):
         pass
+
+
+def test_the_same_folder_takes_no_other_column(tmp_path, toy_detector):
+    asked = Asked(toy_detector, face_search=False)
+    with scanning([], tmp_path, asked, column="image"):
+        pass
+    with pytest.raises(UnmaskError, match="column 'image' there, 'other' here"):
+        scanning([], tmp_path, asked, column="other").__enter__()
+
+
+def test_the_same_name_in_another_folder_is_not_taken_for_done(tmp_path, toy_detector, monkeypatch):
+    asked = Asked(toy_detector, face_search=False)
+    for seed, folder in enumerate(("a", "b"), 1):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(picture(seed))
+    monkeypatch.chdir(tmp_path / "a")
+    with scanning(["."], tmp_path / "out", asked, workers=1) as scan:
+        assert len(list(scan.rows)) == 1
+    monkeypatch.chdir(tmp_path / "b")
+    with scanning(["."], tmp_path / "out", asked, workers=1) as scan, pytest.raises(UnmaskError, match="another scan"):
+        list(scan.rows)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/results", "hdfs:///results", "file:///tmp/results"])
+def test_results_are_not_written_to_an_address(in_folder, toy_detector, address):
+    with pytest.raises(UnmaskError, match="no folder of this machine") as error:
+        scanning([], Path(address), Asked(toy_detector)).__enter__()
+    assert "--out" in error.value.hint
+    assert not list(in_folder.iterdir())
 
 
 def test_a_shard_that_broke_off_is_tried_again_and_taken_for_no_empty_file(tmp_path, toy_detector):

@@ -70,13 +70,17 @@ def scan(
     names = [name for source in sources for name in (names_on_standard_input() if source == "-" else [source])]
     asked = _asked(options)
     printing = lines == "-"
+    own = [lines] if lines and not printing else []
     done = failed = 0
     try:
-        with _stream(lines) as stream, scanning(names, out, asked, column=column, workers=workers, ray=ray) as work:
+        with (
+            _stream(lines) as stream,
+            scanning(names, out, asked, column=column, workers=workers, ray=ray, own=own) as work,
+        ):
             if work.before:
                 say(f"Going on: {work.before:,} are done already.", err=True)
             with Progress(hidden=quiet or printing) as progress:
-                total = count(names, out, column) if progress.shown else None
+                total = count(names, out, column, own) if progress.shown else None
                 began = time.monotonic()
                 progress("scanning", work.before, total, "0 failed")
                 for row in work.rows:
@@ -113,7 +117,7 @@ def watch(folder: Path, workers: int | None, **options: Any) -> None:
     from unmask.scan.watching import watch_folder
     from unmask.system.cores import available_cores
 
-    rows = watch_folder(folder, _asked(options), workers=workers or available_cores())
+    rows = watch_folder(folder, _asked(options), workers=workers or available_cores())  # watches from here on
     say(f"Watching {folder}; Ctrl-C ends it.", err=True)
     with contextlib.closing(rows):
         for row in rows:

@@ -9,6 +9,7 @@ names and which bytes are in the parts is kept in a nameless SQLite file while a
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,13 +17,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from unmask.errors import UnmaskError
 from unmask.output.files import writing
 from unmask.scan.rows import Row, schema
-from unmask.scan.sources import BROKEN, Work
-from unmask.scan.storage import UNREACHABLE
+from unmask.scan.sources import Work
+from unmask.scan.storage import Place, is_store
 from unmask.system.atomic import atomic_write, sweep
+from unmask.video.refusals import NO_EXTRA
 
 JOB, PARTS, SUMMARY = "scan.json", "parts", ("summary.json", "summary.html")
 # A part is written when it has so many rows, or so many seconds after the last one.
@@ -30,6 +33,8 @@ ROWS_A_PART = 1_000
 SECONDS_A_PART = 60.0
 # Of `JOB` and of the columns; a folder in another one is refused.
 FORMAT = 1
+# Failures that are not the file's though its bytes were read: no decoder of clips is there, or the clip went away meanwhile.
+_NOT_THEIRS = (NO_EXTRA, "decoder-start", "missing", "no-permission", "read-error")
 
 
 class Results(AbstractContextManager["Results"]):
@@ -49,7 +54,8 @@ class Results(AbstractContextManager["Results"]):
 
     def __init__(self, folder: Path, job: dict[str, Any]) -> None:
         self.parts = folder / PARTS
-        _refuse_another(folder / JOB, {"format": FORMAT, **job})
+        self._file, self._job = folder / JOB, {"format": FORMAT, **job}
+        self._origins = _origins_so_far(self._file, self._job)
         self.parts.mkdir(exist_ok=True)
         sweep(self.parts, "*.parquet")
         self._index = sqlite3.connect("")  # nameless: the system takes it away with the process
@@ -68,7 +74,12 @@ class Results(AbstractContextManager["Results"]):
             self._index.close()
 
     def rest(self, work: Work) -> Work | None:
-        """What is still to be done of a piece of work; None for nothing. Asked again, it is under way and so nothing."""
+        """What is still to be done of a piece of work; None for nothing. Asked again, it is under way and so nothing.
+
+        Raises:
+            UnmaskError: Its names can be those of other files that have rows already.
+        """
+        self._refuse_other_origins(work.places)
         if work.shard:
             shard = work.places[0].name
             if not self._is_new(f"{shard}?{work.group}"):
@@ -118,14 +129,16 @@ class Results(AbstractContextManager["Results"]):
         self._rows, self._by_sha256 = {}, {}
 
     def _take_in(self, part: Path) -> int:
-        """Counts what a part holds as done, but for what could not be reached or broke off: it leaves, and is tried again."""
+        """Counts what a part holds as done, but for failures that are not the file's: they leave, and are tried again."""
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(part, columns=["path", "sha256", "failure"])
-            lost = pc.is_in(table["failure"], pa.array([UNREACHABLE, BROKEN]))
+            # What has no hash could not be read; so it is with shards that cannot be opened, or break off.
+            unread = pc.and_(pc.is_valid(table["failure"]), pc.is_null(table["sha256"]))
+            lost = pc.or_(unread, pc.is_in(table["failure"], pa.array(_NOT_THEIRS)))
             if pc.any(lost).as_py():
                 whole = pq.read_table(part).filter(pc.invert(lost))
                 with atomic_write(part, durable=True) as file:
@@ -164,6 +177,19 @@ class Results(AbstractContextManager["Results"]):
     def _part(self, number: int) -> Path:
         return self.parts / f"part-{number:06}.parquet"
 
+    def _refuse_other_origins(self, places: tuple[Place, ...]) -> None:
+        known = len(self._origins)
+        for start, origin in filter(None, map(_origin, places)):
+            there = self._origins.setdefault(start, origin)
+            if there != origin:
+                raise UnmaskError(
+                    f"{self._file.parent} holds the results of another scan ({start} lead to {there} there, to {origin} here)",
+                    hint="Name another folder with --out, or give the command in the same folder, for the same server, as then.",
+                    code="other-scan",
+                )
+        if len(self._origins) > known:  # before any row depends on it
+            _write_job(self._file, {**self._job, "origins": self._origins})
+
 
 def batches_of(parts: Path, columns: list[str]) -> Iterator[list[Row]]:
     """The rows of all parts, some at a time.
@@ -178,15 +204,38 @@ def batches_of(parts: Path, columns: list[str]) -> Iterator[list[Row]]:
         yield pq.read_table(part, columns=columns).to_pylist()
 
 
-def _refuse_another(file: Path, job: dict[str, Any]) -> None:
+def _origin(place: Place) -> tuple[str, str] | None:
+    """Which names do not tell themselves where their files are, and what they are looked up in; without any account."""
+    if not place.root:
+        return None if os.path.isabs(place.path) else ("relative paths", os.getcwd())
+    if not is_store(place):
+        return None
+    start = "/".join(place.name.split("/")[:3])
+    address, _, options = place.root.partition("?")
+    server = parse_qs(options).get("endpoint_override", [""])[0]
+    if address.startswith("s3:"):
+        server = server or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    elif start.endswith("//"):  # names in HDFS do not hold the name node
+        server = address.rpartition("@")[2].rpartition("/")[2]
+    return f"paths at {start}", server.rstrip("/").rpartition("/")[2] or "the default server"
+
+
+def _write_job(file: Path, job: dict[str, Any]) -> None:
+    with writing(file), atomic_write(file, "w", durable=True) as stream:
+        stream.write(json.dumps(job, indent=2) + "\n")
+
+
+def _origins_so_far(file: Path, job: dict[str, Any]) -> dict[str, str]:
+    """The origins that the file of a job holds, if it is of the same job; writes the file if there is none."""
     try:
         earlier = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        with writing(file), atomic_write(file, "w", durable=True) as stream:
-            stream.write(json.dumps(job, indent=2) + "\n")
-        return
+        _write_job(file, job)
+        return {}
     except ValueError:
         earlier = {}
+    origins: dict[str, str] = earlier.pop("origins", {})
+    earlier.setdefault("column", job.get("column"))  # files of before do not hold it
     other = [name for name in {**job, **earlier} if earlier.get(name) != job.get(name)]
     if other:
         told = "; ".join(f"{name} {earlier.get(name)!r} there, {job.get(name)!r} here" for name in other)
@@ -195,3 +244,4 @@ def _refuse_another(file: Path, job: dict[str, Any]) -> None:
             hint="Name another folder with --out, or give the same detector, policy and options as then.",
             code="other-scan",
         )
+    return origins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -48,6 +49,7 @@ def scanning(
     column: str | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    own: Sequence[str] = (),
 ) -> Iterator[Scan]:
     """Scan, or go on with a scan: what has a row in the folder already is not looked at again.
 
@@ -58,28 +60,28 @@ def scanning(
         column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
         workers: Processes that judge; None for one a core. On a cluster, None for all of its cores.
         ray: "local", or the address of a Ray cluster; None to work without Ray.
+        own: Further files that are written meanwhile, and so left out.
 
     Yields:
         The scan; rows that it was iterated for are in the results when the block ends, however it does.
 
     Raises:
-        UnmaskError: The folder holds another scan or is in use, a source cannot be listed, a package is missing, or the
-            detector is unfit. Never for a picture or clip.
+        UnmaskError: The folder holds another scan, is in use or not on this machine, a source cannot be listed, a package is
+            missing, or the detector is unfit. Never for a picture or clip.
     """
     if find_spec("pyarrow") is None:
         hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("results are Parquet files, and pyarrow is not installed", hint=hint, code="no-package")
-    if "://" in str(out):
-        raise UnmaskError(
-            f"{out} is no folder of this machine", hint="Copy the results there later.", code="bad-output"
-        )
+    if re.match(r"[A-Za-z][\w+.-]+:[/\\]", str(out)):  # a Path has one slash where an address has two
+        hint = "Name a folder here with --out, and copy the results there later."
+        raise UnmaskError(f"{out} is an address, and no folder of this machine", hint=hint, code="bad-output")
     refuse_max_faces(asked.max_faces)
     if workers is not None and workers < 1:
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
-    with locked(out, "unmask scan"), Results(out, _job(asked)) as results:
+    with locked(out, "unmask scan"), Results(out, _job(asked, column)) as results:
 
         def left() -> Iterator[Work]:
-            for work in work_of(sources, column=column, own=_own(out)):
+            for work in work_of(sources, column=column, own=_own(out, own)):
                 if work is None:
                     scan.left_out += 1
                 elif rest := results.rest(work):
@@ -107,10 +109,10 @@ def scanning(
             scan.rows.close()
 
 
-def count(sources: Sequence[str], out: Path, column: str | None = None) -> int | None:
+def count(sources: Sequence[str], out: Path, column: str | None = None, own: Sequence[str] = ()) -> int | None:
     """How many pictures there are in all; None where tars are among them, which tell only when they are read."""
     total = 0
-    for work in work_of(sources, column=column, own=_own(out)):
+    for work in work_of(sources, column=column, own=_own(out, own)):
         if work is not None:
             if work.count is None:
                 return None
@@ -118,12 +120,12 @@ def count(sources: Sequence[str], out: Path, column: str | None = None) -> int |
     return total
 
 
-def _own(out: Path) -> list[str]:
+def _own(out: Path, own: Sequence[str]) -> list[str]:
     # Also by name, for where the results are put into the folder that is scanned.
-    return [str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
+    return [*own, str(out), *(str(out / name) for name in (PARTS, JOB, *SUMMARY))]
 
 
-def _job(asked: Asked) -> dict[str, object]:
+def _job(asked: Asked, column: str | None) -> dict[str, object]:
     detector = asked.detector
     return {
         "unmask": __version__,
@@ -134,4 +136,5 @@ def _job(asked: Asked) -> dict[str, object]:
         "face_search": asked.face_search,
         "max_faces": asked.max_faces,
         "clips": asdict(asked.sampling),
+        "column": column,
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.checking.paths import DESKTOP_FILES, Candidate, expand
@@ -14,9 +16,10 @@ from unmask.scan.storage import Place
 from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
+    from collections.abc import Generator, Iterable, Iterator
     from threading import Event
+
+    from watchfiles import Change
 
     from unmask.scan.rows import Row
 
@@ -27,38 +30,62 @@ _TICK = 250
 
 
 def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None = None) -> Generator[Row]:
-    """A row for every picture or clip that lands in a folder, or below it, from now on.
+    """A row for every picture or clip that lands in a folder, or below it, from the moment that this returns.
 
     Args:
-        folder: To watch. What lies in it already is not judged; one that is written anew is judged anew.
+        folder: To watch. What lies in it already is not judged; one that is written anew is judged anew. Links to other
+            folders are left out.
         asked: Of the detector.
         workers: Processes that judge.
         stop: Ends the watch when it is set; None to go on until Ctrl-C.
 
     Raises:
-        UnmaskError: There is no such folder, or the package watchfiles is not installed.
+        UnmaskError: There is no such folder, it goes away meanwhile, or the package watchfiles is not installed.
         KeyboardInterrupt: Ctrl-C.
     """
     if not folder.is_dir():
         hint = "Name the folder that pictures are put into."
         raise UnmaskError(f"there is no folder {folder}", hint=hint, code="missing")
     try:
-        from watchfiles import Change, watch
+        from watchfiles import watch
     except ImportError:
         hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("the package watchfiles is not installed", hint=hint, code="no-package") from None
-    landing: dict[str, tuple[tuple[int, int], float]] = {}  # size and time of change, and since when they are so
     ticks = watch(folder, watch_filter=None, stop_event=stop, rust_timeout=_TICK, yield_on_timeout=True)
+    identity = _identity(folder)
+    begun = next(ticks, set())  # the watch begins here
+    return _rows(chain([begun], ticks), folder, identity, asked, workers)
+
+
+def _rows(
+    ticks: Iterable[set[tuple[Change, str]]],
+    folder: Path,
+    identity: tuple[int, int] | None,
+    asked: Asked,
+    workers: int,
+) -> Generator[Row]:
+    its_path = os.path.abspath(folder)
+    landing: dict[str, tuple[tuple[int, int], float]] = {}  # size and time of change, and since when they are so
     with Judges(asked, workers) as judges:
         for changes in ticks:
-            for change, path in changes:
-                if change is not Change.deleted and not _is_left_out(path):
-                    # Of a folder that comes with files in it, only the folder itself is told.
-                    whole = change is Change.added and os.path.isdir(path)
-                    for landed in expand([path]) if whole else [Candidate(path)]:
-                        if not landed.left_out:
-                            landing.setdefault(landed.path, ((-1, -1), 0.0))
+            for path in _landed(changes, folder):
+                landing.setdefault(path, ((-1, -1), 0.0))
             yield from judges.rows([Item(Place(path).name, Place(path)) for path in _settled(landing)])
+            # What is watched is the folder, not its name. A new one may have the number that the old one had.
+            gone = any(change.name == "deleted" and os.path.abspath(path) == its_path for change, path in changes)
+            if gone or _identity(folder) != identity:
+                hint = "Give the command again when the folder is there, and scan what lies in it already."
+                raise UnmaskError(f"the folder {folder} was taken away or replaced", hint=hint, code="missing")
+
+
+def _landed(changes: set[tuple[Change, str]], folder: Path) -> Iterator[str]:
+    for change, path in changes:
+        if change.name != "deleted" and not _is_left_out(path, folder):
+            # Of a folder that comes with files in it, only the folder itself is told.
+            whole = change.name == "added" and os.path.isdir(path)
+            for candidate in expand([path]) if whole else [Candidate(path)]:
+                if not candidate.left_out:
+                    yield candidate.path
 
 
 def _settled(landing: dict[str, tuple[tuple[int, int], float]]) -> list[str]:
@@ -84,6 +111,20 @@ def _state(path: str) -> tuple[int, int] | None:
     return None if os.path.isdir(path) else (status.st_size, status.st_mtime_ns)
 
 
-def _is_left_out(path: str) -> bool:
+def _is_left_out(path: str, folder: Path) -> bool:
     name = os.path.basename(path)
-    return name.startswith(".") or name.lower() in DESKTOP_FILES
+    return name.startswith(".") or name.lower() in DESKTOP_FILES or _is_behind_link(path, folder)
+
+
+def _is_behind_link(path: str, folder: Path) -> bool:
+    """Whether it is a link to a folder, or below one; such may lead anywhere, and in circles."""
+    parts = Path(os.path.relpath(path if os.path.isdir(path) else os.path.dirname(path), folder)).parts
+    return any(folder.joinpath(*parts[:depth]).is_symlink() for depth in range(1, len(parts) + 1))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
