@@ -2,11 +2,12 @@
 
     python benchmarks/build_default.py --tower clip_vit_b16.npz --work build/ [--faces ../shared/faces] [--seed 1]
 
-`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Three heads learn on the tower as
-it is, from each picture as it is and once more as pictures arrive: one that asks every patch, which also learns from fakes made
-of real pictures, and from two seeds one that sees a picture as a whole. Their mean is the detector. Nothing is chosen by hand on
-the way: the epoch, the temperature and the thresholds come from Validation, and Test is not opened. Each command is printed before it
-is run, so that the same can be typed; what is done already in `--work` is not done again. Needs the extra `train`.
+`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Three heads learn on the
+tower as it is, from each picture as it is and once more as pictures arrive: one that asks every patch, which also learns
+from fakes made of real pictures, and from two seeds one that sees a picture as a whole. Their mean is the detector. Nothing
+is chosen by hand on the way: the epoch, the temperature and the thresholds come from Validation, and Test is not opened.
+Each command is printed before it is run, so that the same can be typed; what is done already in `--work` is not done again.
+Needs the extra `train`.
 """
 
 from __future__ import annotations
