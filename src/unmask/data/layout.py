@@ -134,15 +134,23 @@ def find_splits(dataset: Path) -> tuple[Path, dict[str, dict[str, Path]], list[s
     return root, found, notes
 
 
-def find_classes(folder: Path) -> dict[str, Path]:
-    """The class folders (`real`, `fake`) of one split's own folder; none where it is something else.
+def find_classes(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The class folders of one split's own folder; none where it is something else.
+
+    Returns:
+        Class (`real`, `fake`) -> folder; what a person should know.
 
     Raises:
-        UnmaskError: Two folders for one class.
+        UnmaskError: Two folders for one class, or a folder cannot be listed.
     """
-    classes = _match(folder, folder, _CLASS_NAMES, [])
-    # Real/Train is a dataset turned inside out.
-    return {} if any(_known(path, _SPLIT_NAMES) for path in classes.values()) else classes
+    notes: list[str] = []
+    classes = _match(folder, folder, _CLASS_NAMES, notes)
+    divided = [path for path in classes.values() if _known(path, _SPLIT_NAMES)]
+    # Real/Train is a dataset turned inside out, unless files lie beside Train: `files_in` would name those first.
+    if divided == [*classes.values()] and all("/" in next(files_in(path), "/") for path in divided):
+        return {}, []
+    notes += [f"All of {path.name} was taken, also a folder in it that is named like a split." for path in divided]
+    return classes, notes
 
 
 def split_called(name: str) -> str | None:

@@ -60,7 +60,7 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
         UnmaskError: ``wrong-layout`` for anything else than two class folders, ``too-few`` where a split would get
             nothing of a class.
     """
-    folders = find_classes(dataset) if dataset.is_dir() else {}
+    folders, notes = find_classes(dataset) if dataset.is_dir() else ({}, [])
     if set(folders) != set(LABELS):
         raise wrong_layout(dataset, "--split deals the files of two folders, Real and Fake, which are not here")
     origins = read_origins(dataset)
@@ -94,7 +94,7 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
                 code="too-few",
             )
     alone = sum(len(files) == 1 for files in groups.values())
-    notes = [] if len(groups) > alone else [
+    notes += [] if len(groups) > alone else [
         "Every file was dealt by itself. Where several show one person, put them into one group, in a manifest.csv with the "
         "columns path and group: otherwise Test looks better than it is."
     ]  # fmt: skip
