@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.data.landmarks import landmarks
 from unmask.data.layout import SPLITS, files_in, find_layout
-from unmask.data.manifest import read_origins
+from unmask.data.manifest import read_origins, unmatched
 from unmask.data.prepared import PREPARED, Prepared, load_prepared, verify_pixels
 from unmask.data.reading import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
@@ -197,7 +197,8 @@ def _from_folders(dataset: Path, split: str, size: int, on_note: Callable[[str],
             hint=f"Add {split}/Real and {split}/Fake, or choose one of {', '.join(SPLITS)}.",
             code="split-missing",
         )
-    for note in layout.notes:
+    origins = read_origins(layout.root)
+    for note in (*layout.notes, *unmatched(layout.root, origins)):
         on_note(note)
     files = [
         (folder.folder / name, folder.label)
@@ -207,7 +208,6 @@ def _from_folders(dataset: Path, split: str, size: int, on_note: Callable[[str],
     ]
     files = [(path, label) for path, label in files if path.is_file() and path.stat().st_size >= MIN_FILE_BYTES]
     paths = tuple(path.relative_to(layout.root).as_posix() for path, _ in files)
-    origins = read_origins(layout.root)
 
     def read(indexes: Indexes) -> NDArray[np.uint8]:
         images = np.empty((len(indexes), size, size, 3), np.uint8)

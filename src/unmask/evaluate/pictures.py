@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.layout import LABELS, SPLITS, files_in, find_classes, find_splits, split_called, wrong_layout
-from unmask.data.manifest import read_origins
+from unmask.data.manifest import read_origins, unmatched
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
 from unmask.finding import Failure
@@ -158,6 +158,7 @@ def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, P
             source, method, group, _ = origins.get(path) or nearer.get(near) or ("", "", "", "")
             items.append(Picture(path, label, source, method, group))
             files.append(file)
+    notes += unmatched(root, origins) + unmatched(folders[0][0].parent, nearer)
     if not any(item.group for item in items):
         notes.append(
             "No manifest names groups: every picture counts as independent, and intervals are too short if several "
