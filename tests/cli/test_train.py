@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from tests.data.pictures import write_dataset
 
 from unmask.cli.main import main
 
@@ -179,3 +180,24 @@ def test_every_architecture_can_be_asked_for() -> None:
     from unmask.models import ARCHITECTURES
 
     assert list(ARCHITECTURES) == list(MODELS)
+
+
+def test_what_is_left_aside_of_a_dataset_folder_is_noted(finished_run, toy_bundle, tmp_path):
+    dataset = write_dataset(tmp_path / "data", 2, side=64)
+    (dataset / "Train" / "Fake (2)").mkdir()
+    for arguments in (
+        (
+            "train",
+            "--data",
+            dataset,
+            "--batch-size",
+            1,
+            "--out",
+            tmp_path / "run",
+        ),  # refused then: batches of one class
+        ("train", "--resume", finished_run, "--data", dataset),  # these are other pictures
+        ("train", "--resume", finished_run, "--hard", tmp_path / "none.csv", "--data", dataset),
+        ("export", finished_run, "--data", dataset, "--out", tmp_path / "one"),
+        ("export", toy_bundle, "--data", dataset, "--out", tmp_path / "two"),
+    ):
+        assert invoke(*arguments).output.count("note: Train/Fake (2) was left aside") == 1, arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ def both(*splits: str) -> list[str]:
 
 def found(dataset: Path) -> list[tuple[str, int, str]]:
     return [(one.split, one.label, one.folder.name) for one in find_layout(dataset).folders]
+
+
+def every_file(dataset: Path) -> list[str]:
+    return [name for one in find_layout(dataset).folders for name in files_in(one.folder)]
 
 
 def test_real_is_0_and_fake_is_1_whatever_the_alphabet_says(tmp_path: Path) -> None:
@@ -106,3 +111,34 @@ def test_a_dataset_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_files_come_from_any_depth_in_the_order_of_their_names(tmp_path: Path) -> None:
     make(tmp_path, "b.jpg", "a.jpg", "inner/c.jpg", ".hidden", "Thumbs.db")
     assert list(files_in(tmp_path)) == ["a.jpg", "b.jpg", "inner/c.jpg"]
+
+
+def test_linked_folders_are_entered_but_not_in_circles(tmp_path: Path) -> None:
+    make(tmp_path, "Real/a.jpg", "Real/one/b.jpg", "elsewhere/c.jpg", "elsewhere/deep/d.jpg", "Fake/e.jpg")
+    (tmp_path / "Real/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "Real/one/itself").symlink_to(tmp_path / "Real/one")
+    (tmp_path / "Real/one/around").symlink_to(tmp_path)
+    (tmp_path / "elsewhere/deep/back").symlink_to(tmp_path / "Real")
+    assert list(files_in(tmp_path / "Real")) == ["a.jpg", "linked/c.jpg", "linked/deep/d.jpg", "one/b.jpg"]
+
+
+@pytest.mark.parametrize("locked", ["Train", "Train/Real", "Train/Real/inner"])
+def test_a_folder_that_cannot_be_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str
+) -> None:
+    make(tmp_path, *both("Train"), "Train/Real/inner/b.jpg")
+
+    def refusing(listing):
+        def listed(place):
+            if Path(place) == tmp_path / locked:
+                raise PermissionError(13, "Permission denied", str(place))
+            return listing(place)
+
+        return listed
+
+    monkeypatch.setattr(os, "listdir", refusing(os.listdir))
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    with pytest.raises(UnmaskError, match="cannot be listed: Permission denied") as caught:
+        every_file(tmp_path)
+    assert str(tmp_path / locked) in caught.value.message
+    assert caught.value.hint

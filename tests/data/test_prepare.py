@@ -118,6 +118,27 @@ def test_source_method_and_group_are_copied(tmp_path: Path) -> None:
     assert (fake.source, fake.method, fake.group) == ("lfw", "swap", "g1")
 
 
+@pytest.mark.parametrize("path", ["Train\\Real\\real_000.jpg", "./Train/Real/real_000.jpg"])
+def test_paths_of_a_manifest_may_be_written_in_other_ways(tmp_path: Path, path: str) -> None:
+    dataset = write_dataset(tmp_path / "data", 2, splits=("Train",))
+    (dataset / "manifest.csv").write_text(f"path,group\n{path},g1\n")
+    notes: list[str] = []
+    prepared = prepare(dataset, tmp_path / "out", size=64, on_note=notes.append)
+    assert [row.group for row in prepared.manifest] == ["g1", "", "", ""]
+    assert not any("name no file" in note for note in notes)
+
+
+@pytest.mark.parametrize("shares", [None, (80, 10, 10)])
+def test_rows_of_a_manifest_that_name_no_file_are_noted(tmp_path: Path, shares: tuple[int, ...] | None) -> None:
+    write_dataset(tmp_path, 10, splits=("Train",))
+    dataset, prefix = (tmp_path / "Train", "") if shares else (tmp_path, "Train/")
+    rows = [f"{prefix}Real/real_000.jpg,a", f"{prefix}Real/real_001.png,b", f"{dataset}/{prefix}Real/real_002.jpg,c"]
+    (dataset / "manifest.csv").write_text("\n".join(["path,group", *rows]) + "\n")
+    notes: list[str] = []
+    prepare(dataset, tmp_path / "out", size=16, shares=shares, on_note=notes.append)
+    assert f"2 of 3 rows of manifest.csv name no file, such as {prefix}Real/real_001.png." in notes
+
+
 def test_sha256_and_size_are_those_of_the_file(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", 1, side=80)
     for row in prepare(dataset, tmp_path / "out", size=64).manifest:

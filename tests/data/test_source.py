@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.data.pictures import write_dataset
 from tests.prepared_faces import SIZE, write_prepared
 
 from unmask.data.source import open_source
@@ -48,3 +49,12 @@ def test_a_class_without_pictures_is_refused(tmp_path):
     with pytest.raises(UnmaskError, match="no fake pictures") as caught:
         open_source(folder, "Train")
     assert caught.value.code == "class-missing"
+
+
+def test_rows_of_a_manifest_that_name_no_file_are_noted(tmp_path):
+    root = write_dataset(tmp_path / "data", 1, splits=("Train",))
+    (root / "manifest.csv").write_text("path,group\nTrain\\Real\\real_000.jpg,g1\nTrain/Fake/gone.jpg,g2\n")
+    notes = []
+    source = open_source(root, "Train", on_note=notes.append)
+    assert source.groups.tolist() == ["g1", ""]
+    assert "1 of 2 rows of manifest.csv name no file, such as Train/Fake/gone.jpg." in notes

@@ -45,6 +45,13 @@ def test_a_group_is_never_in_two_splits_not_even_by_its_fakes(tmp_path: Path) ->
     assert layout.notes == ()
 
 
+def test_folders_that_are_left_aside_are_noted(tmp_path: Path) -> None:
+    dataset = write_plain(tmp_path / "data", 10)
+    (dataset / "Fake2").mkdir()
+    layout, _ = split_folders(dataset, (80, 10, 10))
+    assert "Fake2 was left aside" in layout.notes[0]
+
+
 @pytest.mark.parametrize("text", ["80/20", "80/10/20", "a/b/c", "0/50/50", "100/0/0", "-10/100/10"])
 def test_shares_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(UnmaskError, match="no way to split") as refused:

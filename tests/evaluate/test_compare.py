@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.evaluate.conftest import make_table
+from tests.evaluate.conftest import make_table, write_dataset
 from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate import run
@@ -19,6 +19,16 @@ from unmask.evaluate.plots import risk_coverage_plot
 from unmask.evaluate.report import write_comparison
 from unmask.evaluate.run import compare
 from unmask.evaluate.scores import write_scores
+
+
+def test_what_a_person_should_know_of_the_pictures_is_said_once(tmp_path: Path, toy_bundle: Path) -> None:
+    split = write_dataset(tmp_path / "data", per_class=2)
+    (split / "Fake (2)").mkdir()
+    result = CliRunner().invoke(
+        main, ["compare", str(toy_bundle), str(toy_bundle), "--data", str(split), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("note: Fake (2) was left aside") == 1
 
 
 def test_bundles_and_tables_stand_side_by_side(split_folder: Path, toy_bundle: Path, tmp_path: Path) -> None:

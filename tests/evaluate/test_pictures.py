@@ -152,3 +152,34 @@ def test_the_split_is_known_from_the_folders_name(tmp_path: Path) -> None:
     assert open_pictures(tmp_path / "val").split == "Validation"
     assert open_pictures(tmp_path, "validation").split == "Validation"
     assert open_pictures(tmp_path / "mine").split is None
+
+
+def test_folders_that_are_left_aside_are_noted(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "Test/Real", "Test/Fake", "Test/Fake (2)")
+    for folder in (tmp_path, tmp_path / "Test"):
+        assert any("Fake (2) was left aside" in note for note in open_pictures(folder).notes)
+
+
+@pytest.mark.parametrize("more", ["Test/Real", "Test/Fake"])
+def test_a_folder_of_a_class_may_be_named_like_a_split(tmp_path: Path, more: str) -> None:
+    write_pictures(tmp_path, "Test/Real/test", "Test/Fake/val" if more == "Test/Real" else "Test/Fake", more)
+    pictures = open_pictures(tmp_path / "Test")
+    assert {picture.path for picture in pictures.items} == {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")
+    }
+    assert any("All of Real was taken" in note for note in pictures.notes)
+    assert len(open_pictures(tmp_path)) == len(pictures)
+
+
+@pytest.mark.parametrize("beside", [".", "Test"])
+def test_rows_of_a_manifest_that_name_no_file_are_noted(tmp_path: Path, beside: str) -> None:
+    write_pictures(tmp_path, "Test/Real", "Test/Fake", "Train/Real")
+    rows = ["Test\\Real\\one.jpg,g", "Train/Real/one.jpg,h", "Test/Fake/two.jpg,i"]
+    if beside == "Test":
+        rows = [row.removeprefix("Test").lstrip("\\/") for row in rows if not row.startswith("Train")]
+    (tmp_path / beside / "manifest.csv").write_text("\n".join(["path,group", *rows]) + "\n")
+    for folder in (tmp_path, tmp_path / "Test"):
+        pictures = open_pictures(folder)
+        assert [picture.group for picture in pictures.items] == ["g", ""]
+        missing = rows[-1].removesuffix(",i")
+        assert pictures.notes == (f"1 of {len(rows)} rows of manifest.csv name no file, such as {missing}.",)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from unmask.cli.options import PATH
-from unmask.cli.say import EXIT_INTERRUPTED, say
+from unmask.cli.say import EXIT_INTERRUPTED, say, say_note
 
 if TYPE_CHECKING:
     from unmask.data.prepared import Prepared
@@ -68,7 +68,7 @@ def prepare(
                 shares=parse_shares(split) if split is not None else None,
                 workers=workers,
                 progress=lambda done, total: show("preparing", done, total),
-                on_note=lambda note: say(f"note: {note}", err=True),
+                on_note=say_note,
                 overwrite=overwrite,
             )
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from unmask.cli.options import PATH
-from unmask.cli.say import say
+from unmask.cli.say import say, say_note
 from unmask.errors import UnmaskError
 
 
@@ -76,7 +76,8 @@ def export(
         from unmask.export.assemble import Label, export_bundle
 
         terms = terms or read_bundle(bundles[0]).info.training_data.terms
-        _tell_detector(export_bundle(bundles[0], out, data=data, label=Label(name, version, data_name, terms)))
+        label = Label(name, version, data_name, terms)
+        _tell_detector(export_bundle(bundles[0], out, data=data, label=label, on_note=say_note))
         return
     from unmask.train.backend import load_keras
 
@@ -97,9 +98,10 @@ def export(
             input_scaling=input_scaling,
             label_order=label_order,
             kernel_bits=bits,
+            on_note=say_note,
         )
     else:
-        folder = export_run(sources, out, data=data, label=label, kernel_bits=bits)
+        folder = export_run(sources, out, data=data, label=label, kernel_bits=bits, on_note=say_note)
     _tell_detector(folder)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from unmask.cli.options import PATH, POLICY, SPLIT, out_folder
-from unmask.cli.say import say
+from unmask.cli.say import say, say_note
 from unmask.errors import UnmaskError
 from unmask.system.python import install_extra
 
@@ -100,7 +100,8 @@ def compare(detectors: tuple[Path, ...], data: Path | None, out: Path, split: st
     from unmask.stats.measures import MEASURES
 
     with Progress() as show:
-        found = run.compare(detectors, data, plan=run.Plan(split=split, policy=policy), on_step=show)
+        plan = run.Plan(split=split, policy=policy)
+        found = run.compare(detectors, data, plan=plan, on_step=show, on_note=say_note)
         page = write_comparison(found, out)
     judged = found.evaluations
     table = Table("measure", *(escape(printable(evaluation.table.detector)) for evaluation in judged), box=None)

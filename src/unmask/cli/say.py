@@ -19,6 +19,11 @@ def say(line: str, *, err: bool = False, dim: bool = False) -> None:
     click.secho(printable(line), err=err, dim=dim or None)
 
 
+def say_note(note: str) -> None:
+    """Print, on standard error, what a person should know of their data."""
+    say(f"note: {note}", err=True)
+
+
 def say_error(error: UnmaskError) -> None:
     """Print what happened and what to do, on standard error; all but the first line of a message are set in."""
     first, *more = error.message.split("\n")

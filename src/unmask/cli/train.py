@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from unmask.cli.options import PATH
-from unmask.cli.say import EXIT_INTERRUPTED, say
+from unmask.cli.say import EXIT_INTERRUPTED, say, say_note
 from unmask.errors import UnmaskError
 
 if TYPE_CHECKING:
@@ -110,14 +110,16 @@ def train(
     with Progress() as show:
         watcher = _Display(show)
         if resume is not None and hard is None:
-            outcome = loop.resume(resume, data=settings.get("data"), watcher=watcher)
+            outcome = loop.resume(resume, data=settings.get("data"), watcher=watcher, on_note=say_note)
         elif resume is not None and hard is not None:
             chosen = continued(resume, hard, **settings)
-            outcome = loop.train(chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher)
+            outcome = loop.train(
+                chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher, on_note=say_note
+            )
         else:
             assert out is not None
             new = make_preset(preset or "report", **settings) if config is None else read_config(config, **settings)
-            outcome = loop.train(new, out, watcher=watcher)
+            outcome = loop.train(new, out, watcher=watcher, on_note=say_note)
     _report(outcome)
     if not outcome.finished:
         sys.exit(EXIT_INTERRUPTED)

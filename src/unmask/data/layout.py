@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from unmask.errors import UnmaskError
 
@@ -79,7 +80,7 @@ def find_layout(dataset: Path) -> Layout:
 
     Raises:
         UnmaskError: No splits, two folders for one thing, a class missing, or a class folder without files. The
-            message shows what was found and what is expected.
+            message shows what was found and what is expected. Or a folder cannot be listed.
     """
     if not dataset.is_dir():
         raise UnmaskError(
@@ -133,15 +134,23 @@ def find_splits(dataset: Path) -> tuple[Path, dict[str, dict[str, Path]], list[s
     return root, found, notes
 
 
-def find_classes(folder: Path) -> dict[str, Path]:
-    """The class folders (`real`, `fake`) of one split's own folder; none where it is something else.
+def find_classes(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The class folders of one split's own folder; none where it is something else.
+
+    Returns:
+        Class (`real`, `fake`) -> folder; what a person should know.
 
     Raises:
-        UnmaskError: Two folders for one class.
+        UnmaskError: Two folders for one class, or a folder cannot be listed.
     """
-    classes = _match(folder, folder, _CLASS_NAMES, [])
-    # Real/Train is a dataset turned inside out.
-    return {} if any(_known(path, _SPLIT_NAMES) for path in classes.values()) else classes
+    notes: list[str] = []
+    classes = _match(folder, folder, _CLASS_NAMES, notes)
+    divided = [path for path in classes.values() if _known(path, _SPLIT_NAMES)]
+    # Real/Train is a dataset turned inside out, unless files lie beside Train: `files_in` would name those first.
+    if divided == [*classes.values()] and all("/" in next(files_in(path), "/") for path in divided):
+        return {}, []
+    notes += [f"All of {path.name} was taken, also a folder in it that is named like a split." for path in divided]
+    return classes, notes
 
 
 def split_called(name: str) -> str | None:
@@ -152,14 +161,38 @@ def split_called(name: str) -> str | None:
 def files_in(folder: Path) -> Iterator[str]:
     """Paths of the files below a folder, relative to it, `/` between the parts; hidden files are left out.
 
-    The order is that of the names' code points, folder by folder: the same on every machine.
+    The order is that of the names' code points, folder by folder: the same on every machine. Links to folders are followed, but
+    not back to a folder that they lie in.
+
+    Raises:
+        UnmaskError: A folder cannot be listed.
     """
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         inside = Path(here).relative_to(folder)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not _leads_back(folder, inside / name)
+        )
         for name in sorted(files):
             if not name.startswith(".") and name.lower() not in _NOT_PICTURES:
                 yield (inside / name).as_posix()
+
+
+def _leads_back(folder: Path, inside: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, as far up as `folder`, or to one around that."""
+    link = folder / inside
+    if not link.is_symlink():
+        return False
+    target = link.resolve()
+    return any((folder / place).resolve().is_relative_to(target) for place in inside.parents)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """What is in a folder that cannot be listed would otherwise be missing without a word."""
+    raise UnmaskError(
+        f"{error.filename} cannot be listed: {error.strerror}.",
+        hint="Make it readable for you, or move it out of the dataset.",
+        code="unreadable-folder",
+    ) from error
 
 
 def _match(root: Path, folder: Path, names: dict[str, str], notes: list[str]) -> dict[str, Path]:
@@ -186,7 +219,10 @@ def _known(folder: Path, names: dict[str, str]) -> bool:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        _refuse(error)
 
 
 def wrong_layout(root: Path, what: str, code: str = "wrong-layout", hint: str = "") -> UnmaskError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -143,6 +145,8 @@ def read_manifest(path: Path) -> Iterator[Row]:
 def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
     """Source, method, group and family by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
 
+    Paths as Windows writes them, and such as begin with `./`, are understood.
+
     Raises:
         UnmaskError: The file is not CSV with a `path` column.
     """
@@ -160,7 +164,7 @@ def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
                 )
             source, method, group, family = ORIGIN_COLUMNS
             return {
-                cells["path"]: (
+                posixpath.normpath((cells["path"] or "").replace("\\", "/")): (
                     cells.get(source) or "",
                     cells.get(method) or "",
                     cells.get(group) or "",
@@ -174,6 +178,19 @@ def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
             hint="Save it as comma-separated text, or move it away.",
             code="bad-manifest",
         ) from error
+
+
+def unmatched(root: Path, origins: Mapping[str, object]) -> list[str]:
+    """A note where rows of a dataset's own manifest name no file, so that nothing comes of what they say; else none.
+
+    Args:
+        root: The folder that the manifest lies in.
+        origins: By path, as `read_origins` gives them.
+    """
+    missing = [path for path in origins if not os.path.isfile(f"{root}/{path}")]
+    if not missing:
+        return []
+    return [f"{len(missing):,} of {len(origins):,} rows of {MANIFEST} name no file, such as {missing[0]}."]
 
 
 def _row(cells: dict[str, str]) -> Row:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.data.landmarks import landmarks
 from unmask.data.layout import SPLITS, files_in, find_layout
-from unmask.data.manifest import read_origins
+from unmask.data.manifest import read_origins, unmatched
 from unmask.data.prepared import PREPARED, Prepared, load_prepared, verify_pixels
 from unmask.data.reading import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
@@ -119,7 +119,14 @@ class Source:
         return np.array(found, np.int64)
 
 
-def open_source(data: str | Path, split: str, size: int | None = None, *, both_classes: bool = True) -> Source:
+def open_source(
+    data: str | Path,
+    split: str,
+    size: int | None = None,
+    *,
+    both_classes: bool = True,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Source:
     """Opens one split.
 
     Args:
@@ -127,6 +134,7 @@ def open_source(data: str | Path, split: str, size: int | None = None, *, both_c
         split: `Train`, `Validation` or `Test`.
         size: Side that the model takes, pixels; None for whatever is there.
         both_classes: Whether a class without pictures is an error.
+        on_note: Told what a person should know of a dataset folder, the same for each of its splits.
 
     Raises:
         UnmaskError: No such data or split, a class without pictures, or a prepared folder of another size. From `read`
@@ -134,7 +142,7 @@ def open_source(data: str | Path, split: str, size: int | None = None, *, both_c
     """
     folder = Path(data)
     source = _from_prepared(load_prepared(folder), split, size) if (folder / PREPARED).is_file() else None
-    source = source or _from_folders(folder, split, size or DEFAULT_SIZE)
+    source = source or _from_folders(folder, split, size or DEFAULT_SIZE, on_note)
     for label, name in enumerate(("Real", "Fake")):
         if both_classes and not (source.labels == label).any():
             raise UnmaskError(
@@ -180,7 +188,7 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
     )
 
 
-def _from_folders(dataset: Path, split: str, size: int) -> Source:
+def _from_folders(dataset: Path, split: str, size: int, on_note: Callable[[str], None]) -> Source:
     """Lists a split; no picture is read yet. Files that are too small are left out, as `unmask prepare` does."""
     layout = find_layout(dataset)
     if split not in layout.splits:
@@ -189,6 +197,9 @@ def _from_folders(dataset: Path, split: str, size: int) -> Source:
             hint=f"Add {split}/Real and {split}/Fake, or choose one of {', '.join(SPLITS)}.",
             code="split-missing",
         )
+    origins = read_origins(layout.root)
+    for note in (*layout.notes, *unmatched(layout.root, origins)):
+        on_note(note)
     files = [
         (folder.folder / name, folder.label)
         for folder in layout.folders
@@ -197,7 +208,6 @@ def _from_folders(dataset: Path, split: str, size: int) -> Source:
     ]
     files = [(path, label) for path, label in files if path.is_file() and path.stat().st_size >= MIN_FILE_BYTES]
     paths = tuple(path.relative_to(layout.root).as_posix() for path, _ in files)
-    origins = read_origins(layout.root)
 
     def read(indexes: Indexes) -> NDArray[np.uint8]:
         images = np.empty((len(indexes), size, size, 3), np.uint8)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unmask.data.layout import LABELS, SPLITS, ClassFolder, Layout, files_in, find_classes, find_layout, wrong_layout
-from unmask.data.manifest import read_origins
+from unmask.data.manifest import read_origins, unmatched
 from unmask.errors import UnmaskError
 
 Files = list[tuple[ClassFolder, tuple[str, ...]]]
@@ -37,9 +38,12 @@ def parse_shares(text: str) -> tuple[int, int, int]:
 def find_files(dataset: Path, shares: Sequence[int] | None = None) -> tuple[Layout, Files]:
     """The files of a dataset by split and class: as its folders say, or, with `shares`, as `split_folders` deals them."""
     if shares:
-        return split_folders(dataset, shares)
-    layout = find_layout(dataset)
-    return layout, [(folder, tuple(files_in(folder.folder))) for folder in layout.folders]
+        layout, files = split_folders(dataset, shares)
+    else:
+        layout = find_layout(dataset)
+        files = [(folder, tuple(files_in(folder.folder))) for folder in layout.folders]
+    notes = unmatched(layout.root, read_origins(layout.root))
+    return replace(layout, notes=(*layout.notes, *notes)), files
 
 
 def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
@@ -60,7 +64,7 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
         UnmaskError: ``wrong-layout`` for anything else than two class folders, ``too-few`` where a split would get
             nothing of a class.
     """
-    folders = find_classes(dataset) if dataset.is_dir() else {}
+    folders, notes = find_classes(dataset) if dataset.is_dir() else ({}, [])
     if set(folders) != set(LABELS):
         raise wrong_layout(dataset, "--split deals the files of two folders, Real and Fake, which are not here")
     origins = read_origins(dataset)
@@ -94,7 +98,7 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
                 code="too-few",
             )
     alone = sum(len(files) == 1 for files in groups.values())
-    notes = [] if len(groups) > alone else [
+    notes += [] if len(groups) > alone else [
         "Every file was dealt by itself. Where several show one person, put them into one group, in a manifest.csv with the "
         "columns path and group: otherwise Test looks better than it is."
     ]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.layout import LABELS, SPLITS, files_in, find_classes, find_splits, split_called, wrong_layout
-from unmask.data.manifest import read_origins
+from unmask.data.manifest import read_origins, unmatched
 from unmask.data.prepared import PREPARED, load_prepared
 from unmask.errors import UnmaskError
 from unmask.finding import Failure
@@ -127,12 +127,12 @@ def _rejected(reason: str) -> Failure:
 def _from_split_folder(folder: Path) -> Pictures | None:
     # Its own place, but not that of what it may be a link to: there it may have another name.
     folder = Path(os.path.abspath(folder))
-    classes = find_classes(folder)
-    return _from_folders(folder.name, split_called(folder.name), folder.parent, classes) if classes else None
+    classes, notes = find_classes(folder)
+    return _from_folders(folder.name, split_called(folder.name), folder.parent, classes, notes) if classes else None
 
 
 def _from_dataset(folder: Path, split: str) -> Pictures:
-    root, splits, _ = find_splits(folder)
+    root, splits, notes = find_splits(folder)
     if split not in splits:
         raise UnmaskError(
             f"{folder} has no split {split}, only {', '.join(name for name in SPLITS if name in splits)}",
@@ -141,10 +141,10 @@ def _from_dataset(folder: Path, split: str) -> Pictures:
         )
     if not splits[split]:
         raise wrong_layout(root, f"{split} has neither Real nor Fake in it", code="class-missing")
-    return _from_folders(split, split, root, splits[split])
+    return _from_folders(split, split, root, splits[split], notes)
 
 
-def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, Path]) -> Pictures:
+def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, Path], notes: list[str]) -> Pictures:
     folders = sorted(((path, LABELS[which]) for which, path in classes.items()), key=lambda found: found[1])
     origins = read_origins(root)
     # A manifest in the split's own folder names its files from there.
@@ -158,19 +158,17 @@ def _from_folders(name: str, split: str | None, root: Path, classes: dict[str, P
             source, method, group, _ = origins.get(path) or nearer.get(near) or ("", "", "", "")
             items.append(Picture(path, label, source, method, group))
             files.append(file)
-    notes = (
-        ()
-        if any(item.group for item in items)
-        else (
+    notes += unmatched(root, origins) + unmatched(folders[0][0].parent, nearer)
+    if not any(item.group for item in items):
+        notes.append(
             "No manifest names groups: every picture counts as independent, and intervals are too short if several "
-            "show one clip or person.",
+            "show one clip or person."
         )
-    )
     return Pictures(
         name,
         tuple(items),
         lambda index: read_whole_image(files[index]).pixels,
         files=tuple(files),
-        notes=notes,
+        notes=tuple(notes),
         split=split,
     )

@@ -6,7 +6,7 @@ Of all that Unmask does with a detector, only this opens Test.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -176,7 +176,13 @@ def evaluate_table(
     )
 
 
-def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: Step = lambda *_: None) -> ScoreTable:
+def score_any(
+    what: str | Path,
+    data: str | Path | None,
+    plan: Plan,
+    on_step: Step = lambda *_: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> ScoreTable:
     """The scores of a bundle on the pictures, those of a scan, or a table of scores as it was written by any tool.
 
     Args:
@@ -184,6 +190,7 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
         data: The pictures; for a scan, perhaps a CSV of their labels; a CSV of scores needs none.
         plan: Split, policy and face search.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
+        on_note: Told what a person should know of the pictures.
 
     Returns:
         One row a picture.
@@ -203,9 +210,18 @@ def score_any(what: str | Path, data: str | Path | None, plan: Plan, on_step: St
         )
         raise UnmaskError(f"{path} is {kind}, and {lack}", hint="Name the pictures with --data.", code="no-dataset")
     if scan:
-        return read_scan(scan, known_labels(data, plan.split))
+        labels = known_labels(data, plan.split)
+        _tell(labels.notes, on_note)
+        return read_scan(scan, labels)
     detector = Detector.load(path, threads=1, policy=plan.policy)
-    return _score(detector, open_pictures(data, plan.split), plan, on_step)
+    pictures = open_pictures(data, plan.split)
+    _tell(pictures.notes, on_note)
+    return _score(detector, pictures, plan, on_step)
+
+
+def _tell(notes: Iterable[str], on_note: Callable[[str], None]) -> None:
+    for note in notes:
+        on_note(note)
 
 
 def _score(detector: Detector, pictures: Pictures, plan: Plan, on_step: Step) -> ScoreTable:
@@ -222,6 +238,7 @@ def compare(
     *,
     plan: Plan = DEFAULT_PLAN,
     on_step: Step = lambda *_: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> SideBySide:
     """Judges several detectors on the same pictures.
 
@@ -231,6 +248,7 @@ def compare(
             with the columns `path` and `label`.
         plan: Split, policy and resamplings; the rest is not used.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
+        on_note: Told once what a person should know of the pictures.
 
     Returns:
         All of them on the pictures that all answered.
@@ -240,7 +258,10 @@ def compare(
     """
     if len(what) < 2:
         raise UnmaskError("there is nothing to compare with", hint="Name two or more.", code="too-few")
-    return compare_scores([score_any(each, data, plan, on_step) for each in what], replicates=plan.replicates)
+    notes: list[str] = []
+    tables = [score_any(each, data, plan, on_step, notes.append) for each in what]
+    _tell(dict.fromkeys(notes), on_note)
+    return compare_scores(tables, replicates=plan.replicates)
 
 
 def _against(ours: ScoreTable, other: ScoreTable, plan: Plan) -> Against:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def export_model(
     label: Label | None = None,
     settings: dict[str, Any] | None = None,
     kernel_bits: KernelBits = 32,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Path:
     """Makes a bundle of a model.
 
@@ -77,6 +79,7 @@ def export_model(
         label: Names and terms.
         settings: How the model was trained, for the card.
         kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
+        on_note: Told what a person should know of the data.
 
     Returns:
         The bundle's folder.
@@ -89,7 +92,7 @@ def export_model(
     if kernel_bits < 32:
         settings["kernels"] = f"{kernel_bits} bits"
     size = int(model.inputs[0].shape[1])
-    validation = None if data is None else open_source(data, "Validation", size)
+    validation = None if data is None else open_source(data, "Validation", size, on_note=on_note)
     train = None if data is None else _train(data, size)
     few = few_pictures(validation, size)
     expected = keras_logits(model, few)
@@ -109,7 +112,14 @@ def export_model(
     return _write(out, info, lower_logit(graph, calibration.centre), outputs, validation, train, settings)
 
 
-def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = None) -> Path:
+def export_bundle(
+    folder: Path,
+    out: Path,
+    *,
+    data: str,
+    label: Label | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Path:
     """Makes a bundle of another one: the same graph, byte for byte, calibrated on other pictures.
 
     Temperature, thresholds and the limit of the distance are chosen anew on their Validation split: for somebody whose pictures
@@ -120,6 +130,7 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
         out: The new bundle's folder.
         data: Prepared folder or dataset folder.
         label: Names and terms; None, and names in it that are None, for those of the first bundle. Its version see `Label`.
+        on_note: Told what a person should know of the data.
 
     Returns:
         The new bundle's folder.
@@ -131,7 +142,7 @@ def export_bundle(folder: Path, out: Path, *, data: str, label: Label | None = N
     old, label = bundle.info, label or Label(data_terms=bundle.info.training_data.terms)
     pictures = label.data_name or Path(data).resolve().name
     label = replace(label, name=label.name or old.name, version=label.version or f"{old.version}+{pictures}")
-    validation = open_source(data, "Validation", old.input_size)
+    validation = open_source(data, "Validation", old.input_size, on_note=on_note)
     calibration, outputs = _calibrated(bundle.model, validation, fake_share=assumed_share(old))
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
     families = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def export_run(
     data: str | None = None,
     label: Label | None = None,
     kernel_bits: KernelBits = 32,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Path:
     """Makes a bundle of a run's model, or of several runs' together.
 
@@ -38,6 +39,7 @@ def export_run(
         data: Where to calibrate; None for the data the run learned from.
         label: Names and terms.
         kernel_bits: How many bits to keep of each number in a kernel (see `unmask.export.kernels`).
+        on_note: Told what a person should know of the data.
 
     Returns:
         The bundle's folder.
@@ -71,6 +73,7 @@ def export_run(
         label=label,
         settings=settings,
         kernel_bits=kernel_bits,
+        on_note=on_note,
     )
 
 
@@ -83,6 +86,7 @@ def export_file(
     data: str | None = None,
     label: Label | None = None,
     kernel_bits: KernelBits = 32,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Path:
     """Makes a bundle of somebody's Keras file.
 
@@ -94,6 +98,7 @@ def export_file(
         data: Where to calibrate; None leaves the bundle uncalibrated, and nothing then shows that `label_order` is right.
         label: Names and terms.
         kernel_bits: As in `export_run`.
+        on_note: Likewise.
 
     Returns:
         The bundle's folder.
@@ -109,6 +114,7 @@ def export_file(
         label=label,
         settings={"file": path.name, "input_scaling": input_scaling, "label_order": label_order},
         kernel_bits=kernel_bits,
+        on_note=on_note,
     )
 
 

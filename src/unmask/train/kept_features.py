@@ -61,8 +61,9 @@ class Kept:
             rows = np.sort(order[step * self.batches.batch_size : (step + 1) * self.batches.batch_size])
             yield Batch(self.features[rows].astype(np.float32), self.labels[rows], self.masks[rows])
 
-    def judge(self, rest: Any) -> NDArray[np.float64]:
-        """Logits (N,) of the rest of a model, as `after` makes it."""
+    def judge(self, model: Any, last: str) -> NDArray[np.float64]:
+        """Logits (N,) of a model whose layer of that name said it."""
+        rest = after(model, last)
         parts = [
             np.asarray(rest.predict_on_batch(self.features[first : first + BATCH].astype(np.float32)))[:, 0]
             for first in range(0, len(self.labels), BATCH)

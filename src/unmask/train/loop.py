@@ -35,9 +35,9 @@ from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, with_whole_p
 from unmask.train.failures import memory_explained, no_number
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
-from unmask.train.kept_features import Kept, after, keep_features
+from unmask.train.kept_features import Kept, keep_features
 from unmask.train.precision import choose_precision
-from unmask.train.run_data import MODEL, RunData, check, open_data
+from unmask.train.run_data import MODEL, RunData, Tell, check, open_data
 from unmask.train.run_state import Outcome, RunState
 from unmask.train.stages import averaged_weights, keeps_features, last_still, prepare_model, stages_of
 from unmask.train.transform import transform_of
@@ -67,13 +67,14 @@ class Watcher(Protocol):
         """After each epoch, when everything of it is on the disk."""
 
 
-def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) -> Outcome:
+def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None, on_note: Tell | None = None) -> Outcome:
     """Trains a detector.
 
     Args:
         config: All settings.
         folder: The run folder; new or empty.
         watcher: Told of every step and epoch.
+        on_note: Told what a person should know of the data.
 
     Returns:
         What it came to. Ctrl-C ends the run after the step under way and keeps everything.
@@ -83,7 +84,7 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
             no number any more, or the memory does not suffice.
     """
     # All that can be wrong is found before Keras is loaded, which takes long, and before anything is written.
-    data = open_data(config)
+    data = open_data(config, on_note)
     check(config, data)
     if not (folder / LOCK).is_file():  # else whoever holds it is to be named
         _refuse_another(folder)
@@ -97,13 +98,16 @@ def train(config: TrainConfig, folder: Path, *, watcher: Watcher | None = None) 
         return _learn(resolved, data, folder, RunState(data=data.digest), watcher)
 
 
-def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | None = None) -> Outcome:
+def resume(
+    folder: Path, *, data: str | Path | None = None, watcher: Watcher | None = None, on_note: Tell | None = None
+) -> Outcome:
     """Goes on with a run that was interrupted or killed, as if it had never stopped.
 
     Args:
         folder: The run folder.
         data: Where the data is now, if it has moved; noted in the run's settings.
         watcher: Told of every step and epoch.
+        on_note: As `train`.
 
     Returns:
         As `train`.
@@ -115,7 +119,7 @@ def resume(folder: Path, *, data: str | Path | None = None, watcher: Watcher | N
     if data is not None:
         config = config.model_copy(update={"data": str(Path(data).resolve())})
     try:
-        opened = open_data(config)
+        opened = open_data(config, on_note)
     except UnmaskError as error:
         if data is None:
             error.hint = (
@@ -243,10 +247,8 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                     _take_average(kept, model, learner, config, given, epoch)
                     # A model that sees whole pictures judges in the precision it learns in, which is faster than float32.
                     judging = kept if config.crop or config.ema else model
-                    if given is batches:
-                        logits = judge(judging, data.validation)
-                    else:
-                        logits = seen.judge(after(judging, last_still(config)))
+                    whole = given is batches
+                    logits = judge(judging, data.validation) if whole else seen.judge(judging, last_still(config))
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
                     rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))

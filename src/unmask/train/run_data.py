@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from unmask.train.config import TrainConfig
 from unmask.train.sampling import balanced, with_rehearsal
 
 MODEL = "model.keras"
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,13 @@ class RunData:
     digest: str
 
 
-def open_data(config: TrainConfig) -> RunData:
-    """Opens what a configuration names.
+def open_data(config: TrainConfig, on_note: Tell | None = None) -> RunData:
+    """Opens what a configuration names, and tells `on_note` what a person should know of it.
 
     Raises:
         UnmaskError: No such data, a class without pictures, another size, or a list that does not belong to it.
     """
-    source = open_source(config.data, "Train", config.size)
+    source = open_source(config.data, "Train", config.size, on_note=on_note or (lambda note: None))
     validation = open_source(config.data, "Validation", config.size)
     if config.leave_out is not None:
         source = source.taken(np.setdiff1d(np.arange(len(source)), source.listed(Path(config.leave_out))))
