@@ -39,6 +39,11 @@ def test_a_list_names_files_and_addresses(in_folder):
     assert names("list.txt") == ["a.png", "s3://bucket/b.png"]
 
 
+def test_a_list_may_hold_an_address_that_is_no_unicode(in_folder):
+    (in_folder / "list.txt").write_bytes(b"https://host/caf\xe9.jpg\n")
+    assert names("list.txt") == ["https://host/caf\\xe9.jpg"]
+
+
 def test_a_tar_gives_its_pictures_with_a_name_each(in_folder):
     members = [("1.png", b"one"), ("1.json", b"{}"), (".x", b"x"), ("d/2.png", b"two"), ("1.png", b"three")]
     write_tar("shard.tar", members)

@@ -16,13 +16,39 @@ pytestmark = pytest.mark.scan
         ("file:///tmp/a.jpg", "/tmp/a.jpg"),
         ("photos/a.jpg", "photos/a.jpg"),
     ],
+        ("https://me:sec@ret@host/a.jpg", "https://host/a.jpg"),
+        ("https://me:sec/ret@host/a.jpg", "https://...@host/a.jpg"),
+        ("s3://id:sec/ret@bucket/a.jpg", "s3://...@bucket/a.jpg"),
+        ("https://host/a.jpg?pwd=secret&password=secret", "https://host/a.jpg?pwd=...&password=..."),
+        (
+            "https://host:80/pkg@1/a.jpg?author=1&keyword=2&design=3",
+            "https://host:80/pkg@1/a.jpg?author=1&keyword=2&design=3",
+        ),
+        ("https://[::1]/@me/a.jpg", "https://[::1]/@me/a.jpg"),
+        ("github://org:repo@main/a.jpg", "github://org:repo@main/a.jpg"),
 )
 def test_a_name_holds_no_secret(address, name):
     assert place_of(address).name == name
 
 
-def test_a_name_that_is_no_unicode_becomes_text():
-    assert Place("a\udcff.jpg").name == "a\\xff.jpg"
+@pytest.mark.parametrize("parameter", ["token", "jwt", "hmac", "bearer", "api_key", "Authorization"])
+def test_files_that_differ_by_what_is_hidden_have_names_that_differ(parameter):
+    one, other = (place_of(f"https://host/get?{parameter}={value}").name for value in ("hush1", "hush2"))
+    assert one != other
+    assert "hush" not in one + other
+
+
+def test_a_file_that_is_signed_anew_keeps_its_name():
+    names = {
+        place_of(f"https://host/a.jpg?X-Amz-Date={day}&X-Amz-Credential=id%2F{day}&X-Amz-Signature={day}0").name
+        for day in ("20260101", "20260102")
+    }
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize("start", ["", "https://host/", "s3://bucket/"])
+def test_a_name_that_is_no_unicode_becomes_text(start):
+    assert place_of(f"{start}a\udcff.jpg").name == f"{start}a\\xff.jpg"
 
 
 def test_a_list_in_a_store_names_its_neighbours():

@@ -6,6 +6,7 @@ an address holds no password and no signature.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from fnmatch import fnmatchcase
@@ -31,9 +32,22 @@ FIRST_PAUSE = 0.5
 # Of a failure that another try may mend; the rows of such are tried again by the next run.
 UNREACHABLE = "unreachable"
 # pyarrow's own; the others are fsspec's.
-_ARROW = frozenset({"s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"})
+_HDFS = frozenset({"hdfs", "viewfs"})
+_ARROW = _HDFS | {"s3", "gs", "gcs", "abfs", "abfss"}
+_WEB = frozenset({"http", "https"})
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_SECRET = re.compile(r"([?&][^=&]*(?:sig|token|key|cred|secret|pass|auth)[^=&]*=)[^&]*", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&])([^=&]+)=([^&]*)")
+# Names of parameters whose value is hidden; "design", "author" and "keyword" are none.
+_SECRET = re.compile(
+    r"sig(?![a-z])|signature|token|keys?(?:id)?(?![a-z])|cred|secret|pass|pwd|auth(?!or(?!i))|jwt|hmac|bearer",
+    re.IGNORECASE,
+)
+# Of these not even a hash is shown: what changes when the same file is signed anew, and passwords, which a hash lets guess.
+_NO_HASH = re.compile(
+    r"X-(?:Amz|Goog)-.*|(?i:signature|sig)|Expires|Policy|Key-Pair-Id|AWSAccessKeyId|GoogleAccessId"
+    r"|(?i:.*(?:passw|passphrase|pwd).*|pass)"
+)
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
 
 
 class Place(NamedTuple):
@@ -50,11 +64,12 @@ class Place(NamedTuple):
     @property
     def name(self) -> str:
         """What a person sees, and what a row is known by: valid text without any secret."""
-        if not self.root:
-            return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if _scheme(self.root) in _ARROW:
-            return f"{_scheme(self.root)}://{self.path}"
-        return _SECRET.sub(r"\1...", re.sub(r"//[^/@]*@", "//", self.path))
+        shown = self.path
+        if is_store(self):
+            shown = f"{_scheme(self.root)}://{shown}"
+        elif self.root:
+            shown = _PARAMETER.sub(_hidden, _without_account(shown))
+        return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     def ends(self, endings: str | tuple[str, ...]) -> bool:
         """Whether the file's name ends so, in small letters."""
@@ -79,9 +94,34 @@ def place_of(name: str) -> Place:
         return Place(name, f"{scheme}://")
     location, question, options = rest.partition("?")
     authority, _, key = location.partition("/")
+    if scheme not in _HDFS and ":" in authority and "@" not in authority and "@" in key:
+        # A secret with a slash in it; `_system` refuses it.
+        return Place(f"...@{key.rpartition('@')[2]}", f"{scheme}://")
     bucket = authority.rpartition("@")[2]
-    path = f"/{key}" if scheme in ("hdfs", "viewfs") else f"{bucket}/{key}".rstrip("/")
+    path = f"/{key}" if scheme in _HDFS else f"{bucket}/{key}".rstrip("/")
     return Place(path, f"{scheme}://{authority}{question}{options}")
+
+
+def _without_account(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() in ("git", "github"):  # there it is the repository
+        return address
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        return f"{scheme}://{rest[authority.rindex('@') + 1 :]}"
+    if "@" in rest and not _HOST.fullmatch(authority):  # a password with a slash in it
+        return f"{scheme}://...@{rest.rpartition('@')[2]}"
+    return address
+
+
+def _hidden(parameter: re.Match[str]) -> str:
+    name, value = parameter.groups()
+    if _NO_HASH.fullmatch(name):
+        return f"{name}=..."
+    if not _SECRET.search(name):
+        return parameter[0]
+    # Two pictures may differ by this alone.
+    return f"{name}=...{hashlib.sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
 
 def is_store(place: Place) -> bool:
