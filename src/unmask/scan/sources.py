@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.storage import Place, listed_places, open_file, place_of
+from unmask.scan.storage import Place, listed_places, open_file, place_of, read_list
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Work:
             yield from (item for item in inside if item.name not in self.done)
         except UnmaskError as error:
             yield Item(self._whole(), failure=error)
-        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        except Exception as error:  # of tarfile, of pyarrow, and of what reads an address, each with types of its own
             yield Item(self._whole(), failure=_broken(self.places[0], error))
 
     def _whole(self) -> str:
@@ -136,9 +135,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     yield from files(listed_places(names, own))
     for source in lists:
         place = place_of(source)
-        with open_file(place) as file:
-            content = listed(file.read())
-        yield from files((place.beside(name) for name in content), in_list=True)
+        yield from files(map(place.beside, read_list(place)), in_list=True)
     if bunch:
         yield _bunch(bunch)
 
@@ -179,7 +176,7 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
         if error.code == "no-column" and is_named:
             raise
         yield Work((place,), count=1, failure=error)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+    except Exception as error:  # as in `Work.items`
         yield Work((place,), count=1, failure=_broken(place, error))
 
 
