@@ -4,6 +4,7 @@ import os
 import pytest
 
 from tests.scan.pictures import picture, write_parquet, write_tar
+from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.scan import sources
 from unmask.scan.sources import BUNCH, work_of
@@ -42,6 +43,12 @@ def test_a_list_names_files_and_addresses(in_folder):
 def test_a_list_may_hold_an_address_that_is_no_unicode(in_folder):
     (in_folder / "list.txt").write_bytes(b"https://host/caf\xe9.jpg\n")
     assert names("list.txt") == ["https://host/caf\\xe9.jpg"]
+
+
+def test_a_name_out_of_a_list_is_no_list_itself(in_folder):
+    (in_folder / "1.txt").write_text("a caption\n")
+    assert [item.name for work in work_of(listed(b"1.txt\n1.png\n")) for item in work.items()] == ["1.txt", "1.png"]
+    assert names("1.txt") == ["a caption"]
 
 
 def test_a_tar_gives_its_pictures_with_a_name_each(in_folder):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from unmask.checking.paths import Listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
 from unmask.scan.storage import Place, listed_places, open_file, place_of, read_list
@@ -101,7 +102,8 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
 
     Args:
         sources: Files, folders, patterns and addresses. In them, tars and Parquet files with pictures are opened; a text file
-            or a Parquet file with paths is a list of names where it is named itself, so that no folder leads out of itself.
+            or a Parquet file with paths is a list of names where it is named itself, so that no folder leads out of itself. A
+            `Listed` name is never a list of names.
         column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
         own: Places that this run writes.
 
@@ -114,7 +116,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     names: list[str] = []
     lists: list[str] = []
     for source in sources:
-        (lists if place_of(source).ends(LISTS) else names).append(source)
+        (lists if place_of(source).ends(LISTS) and not isinstance(source, Listed) else names).append(source)
     bunch: list[Place] = []
     named = [place_of(name) for name in names]
 
