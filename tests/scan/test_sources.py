@@ -8,6 +8,7 @@ from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.scan import sources
 from unmask.scan.sources import BUNCH, work_of
+from unmask.scan.storage import Place
 
 pytestmark = pytest.mark.scan
 
@@ -123,3 +124,41 @@ def test_a_folder_leads_to_no_file_that_is_not_in_it(in_folder):
     assert work.count(None) == 2
     assert [item.failure.code for item in work[-1].items()] == ["no-column"]
     assert names("in/t.parquet") == names("in/t.*") == names("list.txt") == ["https://host/a.png"]
+
+
+@pytest.mark.parametrize("text", ["string", "large_string", "string_view"])
+def test_text_of_every_width_is_paths(in_folder, text):
+    import pyarrow as pa
+
+    write_parquet("t.parquet", {"path": pa.array(["a.png"]).cast(text), "label": [1]})
+    assert names("t.parquet") == ["a.png"]
+
+
+@pytest.mark.parametrize("data", ["binary", "large_binary", "binary_view"])
+def test_bytes_of_every_width_are_pictures(in_folder, data):
+    import pyarrow as pa
+
+    write_parquet("t.parquet", {"image": pa.array([b"one"]).cast(data), "label": [1]})
+    assert [item.data for item in items("t.parquet")] == [b"one"]
+
+
+def test_a_cell_that_names_no_file_is_a_failure(in_folder):
+    write_parquet("t.parquet", {"path": ["a.png", None, "", "b.png"]})
+    assert [(item.name, item.failure and item.failure.code) for item in items("t.parquet")] == [
+        ("a.png", None),
+        ("b.png", None),
+        ("t.parquet#1", "no-name"),
+        ("t.parquet#2", "no-name"),
+    ]
+
+
+def test_a_picture_that_a_table_holds_by_name_is_read_there(in_folder):
+    (in_folder / "d").mkdir()
+    write_parquet(
+        "d/t.parquet", {"image": [{"bytes": None, "path": "a.png"}, {"bytes": b"two", "path": "b.png"}, None]}
+    )
+    first, second, third = items("d/t.parquet")
+    assert (first.name, first.place) == ("d/t.parquet#0", Place("a.png"))
+    assert (second.place, second.data, third.data) == (None, b"two", b"")
+    in_a_folder, *_ = items("d")
+    assert (in_a_folder.place, in_a_folder.failure.code) == (None, "not-named")

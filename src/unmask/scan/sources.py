@@ -59,6 +59,7 @@ class Work:
         count: How many pictures there are in it; None where that is not known.
         failure: Why a shard cannot be opened.
         done: Names of those in a shard that have their row already.
+        named: Whether a table was named itself, so that it may name files elsewhere.
     """
 
     places: tuple[Place, ...]
@@ -69,6 +70,7 @@ class Work:
     count: int | None = None
     failure: UnmaskError | None = None
     done: frozenset[str] = field(default=frozenset(), repr=False)
+    named: bool = False
 
     def items(self) -> Iterator[Item]:
         """What is to be judged; a shard that breaks off in the middle ends with an item that says so."""
@@ -93,8 +95,19 @@ class Work:
         with open_file(self.places[0]) as file, pq.ParquetFile(file, **_STREAMED) as table:
             for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
                 for value in rows[0].to_pylist():
-                    yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
+                    yield self._row(f"{name}#{number}", value)
                     number += 1
+
+    def _row(self, name: str, value: Any) -> Item:
+        if not isinstance(value, dict):
+            return Item(name, data=value or b"")
+        if value["bytes"] is not None or not value.get("path"):
+            return Item(name, data=value["bytes"] or b"")
+        if self.named:
+            return Item(name, self.places[0].beside(value["path"]))
+        hint = "Name the table itself, and another folder for the results."
+        failure = f"{printable_name(name)} holds only the name of a file, and its table was not named itself"
+        return Item(name, failure=UnmaskError(failure, hint=hint, code="not-named"))
 
 
 def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[str] = ()) -> Iterator[Work | None]:
@@ -168,12 +181,18 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
                 first = 0
                 for group in range(table.num_row_groups):
                     count = table.metadata.row_group(group).num_rows
-                    yield Work((place,), "parquet", group, first, chosen, count)
+                    yield Work((place,), "parquet", group, first, chosen, count, named=is_named)
                     first += count
                 return
+            number = 0
             for rows in table.iter_batches(BUNCH, columns=[chosen]):
-                places = tuple(place.beside(str(value)) for value in rows[0].to_pylist() if value)
-                yield Work(places, count=len(places))
+                cells = list(enumerate(rows[0].to_pylist(), number))
+                number += len(cells)
+                if places := tuple(place.beside(str(value)) for _, value in cells if value):
+                    yield Work(places, count=len(places))
+                if nameless := tuple(Place(f"{place.name}#{row}") for row, value in cells if not value):
+                    empty = UnmaskError("it names no file", hint="Fill the cell, or leave out its row.", code="no-name")
+                    yield Work(nameless, count=len(nameless), failure=empty)
     except UnmaskError as error:
         if error.code == "no-column" and is_named:
             raise
@@ -183,10 +202,8 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
 
 
 def _only_column(place: Place, schema: Any) -> str:
-    import pyarrow.types as types
-
     fit = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
-    fit = fit or [name for name in schema.names if types.is_string(schema.field(name).type)]
+    fit = fit or [name for name in schema.names if _holds_text(schema.field(name).type)]
     if len(fit) > 1:
         fit = [name for name in fit if name.lower() in ("image", "path", "file", "url", "uri")]
     if len(fit) != 1:
@@ -204,7 +221,13 @@ def _holds_bytes(kind: Any) -> bool:
 
     if types.is_struct(kind):  # as Hugging Face's datasets writes pictures
         return any(part.name == "bytes" and _holds_bytes(part.type) for part in kind)
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
+
+
+def _holds_text(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _members(place: Place) -> Iterator[Item]:
