@@ -1,9 +1,10 @@
 import io
 import os
+import tarfile
 
 import pytest
 
-from tests.scan.pictures import picture, write_parquet, write_tar
+from tests.scan.pictures import picture, web_server, write_parquet, write_tar
 from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.scan import sources
@@ -64,6 +65,73 @@ def test_a_tar_that_breaks_off_gives_what_it_has_and_says_so(in_folder):
     (in_folder / "torn.tar").write_bytes(whole[:3000])
     first, last = items("torn.tar")
     assert (first.name, first.data) == ("torn.tar#1.png", picture(1))
+    assert last.failure.code == "broken-shard"
+
+
+@pytest.mark.parametrize("damage", ["header", "in a header", "between members", "in the packing"])
+def test_a_tar_with_a_damaged_or_missing_header_says_so(in_folder, damage):
+    name = "t.tar.gz" if damage == "in the packing" else "t.tar"
+    with tarfile.open(name, "w:gz" if name.endswith("gz") else "w") as archive:
+        for number in range(5):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = 512
+            archive.addfile(member, io.BytesIO(os.urandom(512)))
+    whole = (in_folder / name).read_bytes()
+    assert len(items(name)) == 5
+    broken = {
+        "header": whole[:2058] + b"~" + whole[2059:],
+        "in a header": whole[:2348],
+        "between members": whole[:2048],
+        "in the packing": whole[: len(whole) // 2],
+    }
+    (in_folder / name).write_bytes(broken[damage])
+    *found, last = items(name)
+    assert found
+    assert not any(item.failure for item in found)
+    assert (last.name, last.failure.code) == (name, "broken-shard")
+
+
+def test_hard_links_in_a_tar_are_pictures_of_their_own(in_folder):
+    with tarfile.open("t.tar.gz", "w:gz") as archive:
+        for name, data in (("a.png", b"one"), (".b.png", b"two")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for name, target in (
+            ("c.png", "a.png"),
+            ("d.png", ".b.png"),
+            ("e.png", "a.png"),
+            (".f.png", "a.png"),
+            ("g.png", "x"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, target
+            archive.addfile(member)
+    found = {item.name.partition("#")[2]: item for item in items("t.tar.gz")}
+    assert {name: item.data for name, item in found.items()} == {
+        "a.png": b"one",
+        "c.png": b"one",
+        "d.png": b"two",
+        "e.png": b"one",
+        "g.png": None,
+    }
+    assert found["g.png"].failure.code == "broken-link"
+
+
+def test_a_web_server_that_breaks_off_ends_its_tar_and_not_the_scan(in_folder):
+    pytest.importorskip("aiohttp")
+    whole = write_tar(in_folder / "t.tar", [("1.png", picture(1)), ("2.png", os.urandom(100_000))]).read_bytes()
+
+    def answer(request):
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(b"%x\r\n%b\r\n" % (len(whole), whole[:60_000]))
+        request.close_connection = True
+
+    with web_server(answer) as address:
+        *_, last = items(f"{address}/t.tar")
     assert last.failure.code == "broken-shard"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
 # Files in one piece of work: few enough that losing a worker of a cluster costs seconds.
 BUNCH = 32
@@ -230,24 +231,65 @@ def _holds_text(kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _members(place: Place) -> Iterator[Item]:
+class _Header(tarfile.TarInfo):
+    """Takes nothing but a block of zeros for the end of a tar; tarfile takes any damaged header for one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf and not any(buf):
+                raise
+            raise tarfile.ReadError(str(error)) from None
+
+
+def _entries(place: Place) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
     names: Counter[str] = Counter()
-    with open_file(place) as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 20) as archive:
+    options: dict[str, Any] = {"mode": "r|*", "bufsize": 1 << 20, "tarinfo": _Header}
+    with open_file(place) as file, tarfile.open(fileobj=file, **options) as archive:
         for member in archive:
             archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
-            base = member.name.rpartition("/")[2]
-            if not member.isfile() or base.startswith(".") or base.lower().endswith(NO_PICTURES):
-                continue
-            name = Place(f"{place.name}#{member.name}").name
-            names[name] += 1
-            if names[name] > 1:  # the same name again is another picture
-                name += f"#{names[name]}"
-            content = archive.extractfile(member)
-            if member.size > CLIP_LIMITS.max_bytes or content is None:
-                failure = too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes)
-                yield Item(name, failure=failure)
-            else:
-                yield Item(name, data=content.read())
+            if member.isreg() or member.islnk():
+                name = _inside(place, member.name)
+                names[name] += 1  # the same name again is another picture
+                yield name + (f"#{names[name]}" if names[name] > 1 else ""), member, archive
+
+
+def _members(place: Place) -> Iterator[Item]:
+    links: dict[
+        str, list[str]
+    ] = {}  # hard links by what they stand for, which is before them and so comes by only once more
+    for name, member, archive in _entries(place):
+        base = member.name.rpartition("/")[2]
+        if base.startswith(".") or base.lower().endswith(NO_PICTURES):
+            continue
+        if member.islnk():
+            links.setdefault(_inside(place, member.linkname), []).append(name)
+        else:
+            yield _member(name, member, archive)
+    if links:
+        for name, member, archive in _entries(place):
+            if member.isreg() and name in links:
+                found = _member(name, member, archive)
+                yield from (replace(found, name=link) for link in links.pop(name))
+    for link in (link for several in links.values() for link in several):
+        hint = "Pack the tar again with the file that it links to."
+        failure = UnmaskError(
+            f"{printable_name(link)} is a link to what is not in the tar", hint=hint, code="broken-link"
+        )
+        yield Item(link, failure=failure)
+
+
+def _inside(place: Place, member: str) -> str:
+    return Place(f"{place.name}#{member}").name
+
+
+def _member(name: str, member: tarfile.TarInfo, archive: tarfile.TarFile) -> Item:
+    content = archive.extractfile(member)
+    if member.size > CLIP_LIMITS.max_bytes or content is None:
+        return Item(name, failure=too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes))
+    return Item(name, data=content.read())
 
 
 def _broken(place: Place, error: Exception) -> UnmaskError:
