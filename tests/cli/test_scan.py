@@ -84,6 +84,14 @@ def test_an_answer_that_was_asked_to_fail_on_ends_with_three(scanned):
     assert run(*command, "--fail-on", answer).exit_code == 3
 
 
+def test_a_list_on_standard_input_opens_no_list_that_it_names(tmp_path, toy_bundle):
+    caption = tmp_path / "1.txt"
+    caption.write_text("a.png\n")
+    command = ["scan", "-", "--out", tmp_path / "out", "--bundle", toy_bundle, "--json-lines", "-", "--workers", 1]
+    result = CliRunner().invoke(main, [*map(str, command)], input=f"{caption}\n", catch_exceptions=False)
+    assert [json.loads(line)["path"] for line in result.stdout.splitlines()] == [str(caption)]
+
+
 def test_nothing_to_scan_is_wrong_use(tmp_path, toy_bundle):
     (tmp_path / "in").mkdir()
     result = run("scan", tmp_path / "in", "--out", tmp_path / "out", "--bundle", toy_bundle)

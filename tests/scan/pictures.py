@@ -2,6 +2,9 @@
 
 import io
 import tarfile
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 from PIL import Image
@@ -34,3 +37,28 @@ def write_parquet(path, columns, **options):
 
     pq.write_table(pa.table(columns), path, **options)
     return path
+
+
+@contextmanager
+def web_server(answer):
+    """The address of a web server on this machine that answers GET and HEAD so, by a function of the request's handler."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            answer(self)
+
+        def do_HEAD(self):
+            answer(self)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()

@@ -1,12 +1,15 @@
 import io
 import os
+import tarfile
 
 import pytest
 
-from tests.scan.pictures import picture, write_parquet, write_tar
+from tests.scan.pictures import picture, web_server, write_parquet, write_tar
+from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.scan import sources
 from unmask.scan.sources import BUNCH, work_of
+from unmask.scan.storage import Place
 
 pytestmark = pytest.mark.scan
 
@@ -39,6 +42,17 @@ def test_a_list_names_files_and_addresses(in_folder):
     assert names("list.txt") == ["a.png", "s3://bucket/b.png"]
 
 
+def test_a_list_may_hold_an_address_that_is_no_unicode(in_folder):
+    (in_folder / "list.txt").write_bytes(b"https://host/caf\xe9.jpg\n")
+    assert names("list.txt") == ["https://host/caf\\xe9.jpg"]
+
+
+def test_a_name_out_of_a_list_is_no_list_itself(in_folder):
+    (in_folder / "1.txt").write_text("a caption\n")
+    assert [item.name for work in work_of(listed(b"1.txt\n1.png\n")) for item in work.items()] == ["1.txt", "1.png"]
+    assert names("1.txt") == ["a caption"]
+
+
 def test_a_tar_gives_its_pictures_with_a_name_each(in_folder):
     members = [("1.png", b"one"), ("1.json", b"{}"), (".x", b"x"), ("d/2.png", b"two"), ("1.png", b"three")]
     write_tar("shard.tar", members)
@@ -51,6 +65,73 @@ def test_a_tar_that_breaks_off_gives_what_it_has_and_says_so(in_folder):
     (in_folder / "torn.tar").write_bytes(whole[:3000])
     first, last = items("torn.tar")
     assert (first.name, first.data) == ("torn.tar#1.png", picture(1))
+    assert last.failure.code == "broken-shard"
+
+
+@pytest.mark.parametrize("damage", ["header", "in a header", "between members", "in the packing"])
+def test_a_tar_with_a_damaged_or_missing_header_says_so(in_folder, damage):
+    name = "t.tar.gz" if damage == "in the packing" else "t.tar"
+    with tarfile.open(name, "w:gz" if name.endswith("gz") else "w") as archive:
+        for number in range(5):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = 512
+            archive.addfile(member, io.BytesIO(os.urandom(512)))
+    whole = (in_folder / name).read_bytes()
+    assert len(items(name)) == 5
+    broken = {
+        "header": whole[:2058] + b"~" + whole[2059:],
+        "in a header": whole[:2348],
+        "between members": whole[:2048],
+        "in the packing": whole[: len(whole) // 2],
+    }
+    (in_folder / name).write_bytes(broken[damage])
+    *found, last = items(name)
+    assert found
+    assert not any(item.failure for item in found)
+    assert (last.name, last.failure.code) == (name, "broken-shard")
+
+
+def test_hard_links_in_a_tar_are_pictures_of_their_own(in_folder):
+    with tarfile.open("t.tar.gz", "w:gz") as archive:
+        for name, data in (("a.png", b"one"), (".b.png", b"two")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for name, target in (
+            ("c.png", "a.png"),
+            ("d.png", ".b.png"),
+            ("e.png", "a.png"),
+            (".f.png", "a.png"),
+            ("g.png", "x"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, target
+            archive.addfile(member)
+    found = {item.name.partition("#")[2]: item for item in items("t.tar.gz")}
+    assert {name: item.data for name, item in found.items()} == {
+        "a.png": b"one",
+        "c.png": b"one",
+        "d.png": b"two",
+        "e.png": b"one",
+        "g.png": None,
+    }
+    assert found["g.png"].failure.code == "broken-link"
+
+
+def test_a_web_server_that_breaks_off_ends_its_tar_and_not_the_scan(in_folder):
+    pytest.importorskip("aiohttp")
+    whole = write_tar(in_folder / "t.tar", [("1.png", picture(1)), ("2.png", os.urandom(100_000))]).read_bytes()
+
+    def answer(request):
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(b"%x\r\n%b\r\n" % (len(whole), whole[:60_000]))
+        request.close_connection = True
+
+    with web_server(answer) as address:
+        *_, last = items(f"{address}/t.tar")
     assert last.failure.code == "broken-shard"
 
 
@@ -111,3 +192,41 @@ def test_a_folder_leads_to_no_file_that_is_not_in_it(in_folder):
     assert work.count(None) == 2
     assert [item.failure.code for item in work[-1].items()] == ["no-column"]
     assert names("in/t.parquet") == names("in/t.*") == names("list.txt") == ["https://host/a.png"]
+
+
+@pytest.mark.parametrize("text", ["string", "large_string", "string_view"])
+def test_text_of_every_width_is_paths(in_folder, text):
+    import pyarrow as pa
+
+    write_parquet("t.parquet", {"path": pa.array(["a.png"]).cast(text), "label": [1]})
+    assert names("t.parquet") == ["a.png"]
+
+
+@pytest.mark.parametrize("data", ["binary", "large_binary", "binary_view"])
+def test_bytes_of_every_width_are_pictures(in_folder, data):
+    import pyarrow as pa
+
+    write_parquet("t.parquet", {"image": pa.array([b"one"]).cast(data), "label": [1]})
+    assert [item.data for item in items("t.parquet")] == [b"one"]
+
+
+def test_a_cell_that_names_no_file_is_a_failure(in_folder):
+    write_parquet("t.parquet", {"path": ["a.png", None, "", "b.png"]})
+    assert [(item.name, item.failure and item.failure.code) for item in items("t.parquet")] == [
+        ("a.png", None),
+        ("b.png", None),
+        ("t.parquet#1", "no-name"),
+        ("t.parquet#2", "no-name"),
+    ]
+
+
+def test_a_picture_that_a_table_holds_by_name_is_read_there(in_folder):
+    (in_folder / "d").mkdir()
+    write_parquet(
+        "d/t.parquet", {"image": [{"bytes": None, "path": "a.png"}, {"bytes": b"two", "path": "b.png"}, None]}
+    )
+    first, second, third = items("d/t.parquet")
+    assert (first.name, first.place) == ("d/t.parquet#0", Place("a.png"))
+    assert (second.place, second.data, third.data) == (None, b"two", b"")
+    in_a_folder, *_ = items("d")
+    assert (in_a_folder.place, in_a_folder.failure.code) == (None, "not-named")

@@ -23,6 +23,12 @@ class Candidate(NamedTuple):
     left_out: bool = False
 
 
+class Listed(str):
+    """A name that stood in a list."""
+
+    __slots__ = ()
+
+
 def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = ()) -> Iterator[Candidate]:
     """Files behind files, folders (recursively, sorted) and glob patterns.
 
@@ -52,7 +58,7 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
                 yield candidate
 
 
-def listed(data: bytes) -> list[str]:
+def listed(data: bytes) -> list[Listed]:
     """The names in a list of paths, as other programs print it: one a line, or each ended by a zero byte.
 
     Args:
@@ -77,8 +83,8 @@ def listed(data: bytes) -> list[str]:
     return _named([os.fsdecode(line) for line in lines])
 
 
-def _named(lines: list[str]) -> list[str]:
-    return [line for line in lines if line.strip()]
+def _named(lines: list[str]) -> list[Listed]:
+    return [Listed(line) for line in lines if line.strip()]
 
 
 def _behind(name: str, own: set[str]) -> Iterator[Candidate]:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from unmask.checking.paths import expand, listed
+from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
 from unmask.image.sniff import sniff
 
@@ -38,7 +38,7 @@ def refuse_addresses(names: Iterable[str]) -> None:
         )
 
 
-def names_on_standard_input() -> list[str]:
+def names_on_standard_input() -> list[Listed]:
     """What a list of paths that is sent to this program names; see `listed`."""
     if sys.stdin is None:
         raise UnmaskError(

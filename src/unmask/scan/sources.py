@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from unmask.checking.paths import listed
+from unmask.checking.paths import Listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.storage import Place, listed_places, open_file, place_of
+from unmask.scan.storage import Place, listed_places, open_file, place_of, read_list
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
 # Files in one piece of work: few enough that losing a worker of a cluster costs seconds.
 BUNCH = 32
@@ -59,6 +60,7 @@ class Work:
         count: How many pictures there are in it; None where that is not known.
         failure: Why a shard cannot be opened.
         done: Names of those in a shard that have their row already.
+        named: Whether a table was named itself, so that it may name files elsewhere.
     """
 
     places: tuple[Place, ...]
@@ -69,6 +71,7 @@ class Work:
     count: int | None = None
     failure: UnmaskError | None = None
     done: frozenset[str] = field(default=frozenset(), repr=False)
+    named: bool = False
 
     def items(self) -> Iterator[Item]:
         """What is to be judged; a shard that breaks off in the middle ends with an item that says so."""
@@ -80,7 +83,7 @@ class Work:
             yield from (item for item in inside if item.name not in self.done)
         except UnmaskError as error:
             yield Item(self._whole(), failure=error)
-        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        except Exception as error:  # of tarfile, of pyarrow, and of what reads an address, each with types of its own
             yield Item(self._whole(), failure=_broken(self.places[0], error))
 
     def _whole(self) -> str:
@@ -93,8 +96,19 @@ class Work:
         with open_file(self.places[0]) as file, pq.ParquetFile(file, **_STREAMED) as table:
             for rows in table.iter_batches(16, row_groups=[self.group], columns=[self.column]):
                 for value in rows[0].to_pylist():
-                    yield Item(f"{name}#{number}", data=(value["bytes"] if isinstance(value, dict) else value) or b"")
+                    yield self._row(f"{name}#{number}", value)
                     number += 1
+
+    def _row(self, name: str, value: Any) -> Item:
+        if not isinstance(value, dict):
+            return Item(name, data=value or b"")
+        if value["bytes"] is not None or not value.get("path"):
+            return Item(name, data=value["bytes"] or b"")
+        if self.named:
+            return Item(name, self.places[0].beside(value["path"]))
+        hint = "Name the table itself, and another folder for the results."
+        failure = f"{printable_name(name)} holds only the name of a file, and its table was not named itself"
+        return Item(name, failure=UnmaskError(failure, hint=hint, code="not-named"))
 
 
 def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[str] = ()) -> Iterator[Work | None]:
@@ -102,7 +116,8 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
 
     Args:
         sources: Files, folders, patterns and addresses. In them, tars and Parquet files with pictures are opened; a text file
-            or a Parquet file with paths is a list of names where it is named itself, so that no folder leads out of itself.
+            or a Parquet file with paths is a list of names where it is named itself, so that no folder leads out of itself. A
+            `Listed` name is never a list of names.
         column: Of Parquet files, the one with paths or bytes; None for the only one that can be meant.
         own: Places that this run writes.
 
@@ -115,7 +130,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     names: list[str] = []
     lists: list[str] = []
     for source in sources:
-        (lists if place_of(source).ends(LISTS) else names).append(source)
+        (lists if place_of(source).ends(LISTS) and not isinstance(source, Listed) else names).append(source)
     bunch: list[Place] = []
     named = [place_of(name) for name in names]
 
@@ -136,9 +151,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     yield from files(listed_places(names, own))
     for source in lists:
         place = place_of(source)
-        with open_file(place) as file:
-            content = listed(file.read())
-        yield from files((place.beside(name) for name in content), in_list=True)
+        yield from files(map(place.beside, read_list(place)), in_list=True)
     if bunch:
         yield _bunch(bunch)
 
@@ -169,25 +182,29 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
                 first = 0
                 for group in range(table.num_row_groups):
                     count = table.metadata.row_group(group).num_rows
-                    yield Work((place,), "parquet", group, first, chosen, count)
+                    yield Work((place,), "parquet", group, first, chosen, count, named=is_named)
                     first += count
                 return
+            number = 0
             for rows in table.iter_batches(BUNCH, columns=[chosen]):
-                places = tuple(place.beside(str(value)) for value in rows[0].to_pylist() if value)
-                yield Work(places, count=len(places))
+                cells = list(enumerate(rows[0].to_pylist(), number))
+                number += len(cells)
+                if places := tuple(place.beside(str(value)) for _, value in cells if value):
+                    yield Work(places, count=len(places))
+                if nameless := tuple(Place(f"{place.name}#{row}") for row, value in cells if not value):
+                    empty = UnmaskError("it names no file", hint="Fill the cell, or leave out its row.", code="no-name")
+                    yield Work(nameless, count=len(nameless), failure=empty)
     except UnmaskError as error:
         if error.code == "no-column" and is_named:
             raise
         yield Work((place,), count=1, failure=error)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+    except Exception as error:  # as in `Work.items`
         yield Work((place,), count=1, failure=_broken(place, error))
 
 
 def _only_column(place: Place, schema: Any) -> str:
-    import pyarrow.types as types
-
     fit = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
-    fit = fit or [name for name in schema.names if types.is_string(schema.field(name).type)]
+    fit = fit or [name for name in schema.names if _holds_text(schema.field(name).type)]
     if len(fit) > 1:
         fit = [name for name in fit if name.lower() in ("image", "path", "file", "url", "uri")]
     if len(fit) != 1:
@@ -205,27 +222,74 @@ def _holds_bytes(kind: Any) -> bool:
 
     if types.is_struct(kind):  # as Hugging Face's datasets writes pictures
         return any(part.name == "bytes" and _holds_bytes(part.type) for part in kind)
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
+
+
+def _holds_text(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+class _Header(tarfile.TarInfo):
+    """Takes nothing but a block of zeros for the end of a tar; tarfile takes any damaged header for one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf and not any(buf):
+                raise
+            raise tarfile.ReadError(str(error)) from None
+
+
+def _entries(place: Place) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
+    names: Counter[str] = Counter()
+    options: dict[str, Any] = {"mode": "r|*", "bufsize": 1 << 20, "tarinfo": _Header}
+    with open_file(place) as file, tarfile.open(fileobj=file, **options) as archive:
+        for member in archive:
+            archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
+            if member.isreg() or member.islnk():
+                name = _inside(place, member.name)
+                names[name] += 1  # the same name again is another picture
+                yield name + (f"#{names[name]}" if names[name] > 1 else ""), member, archive
 
 
 def _members(place: Place) -> Iterator[Item]:
-    names: Counter[str] = Counter()
-    with open_file(place) as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 20) as archive:
-        for member in archive:
-            archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
-            base = member.name.rpartition("/")[2]
-            if not member.isfile() or base.startswith(".") or base.lower().endswith(NO_PICTURES):
-                continue
-            name = Place(f"{place.name}#{member.name}").name
-            names[name] += 1
-            if names[name] > 1:  # the same name again is another picture
-                name += f"#{names[name]}"
-            content = archive.extractfile(member)
-            if member.size > CLIP_LIMITS.max_bytes or content is None:
-                failure = too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes)
-                yield Item(name, failure=failure)
-            else:
-                yield Item(name, data=content.read())
+    links: dict[
+        str, list[str]
+    ] = {}  # hard links by what they stand for, which is before them and so comes by only once more
+    for name, member, archive in _entries(place):
+        base = member.name.rpartition("/")[2]
+        if base.startswith(".") or base.lower().endswith(NO_PICTURES):
+            continue
+        if member.islnk():
+            links.setdefault(_inside(place, member.linkname), []).append(name)
+        else:
+            yield _member(name, member, archive)
+    if links:
+        for name, member, archive in _entries(place):
+            if member.isreg() and name in links:
+                found = _member(name, member, archive)
+                yield from (replace(found, name=link) for link in links.pop(name))
+    for link in (link for several in links.values() for link in several):
+        hint = "Pack the tar again with the file that it links to."
+        failure = UnmaskError(
+            f"{printable_name(link)} is a link to what is not in the tar", hint=hint, code="broken-link"
+        )
+        yield Item(link, failure=failure)
+
+
+def _inside(place: Place, member: str) -> str:
+    return Place(f"{place.name}#{member}").name
+
+
+def _member(name: str, member: tarfile.TarInfo, archive: tarfile.TarFile) -> Item:
+    content = archive.extractfile(member)
+    if member.size > CLIP_LIMITS.max_bytes or content is None:
+        return Item(name, failure=too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes))
+    return Item(name, data=content.read())
 
 
 def _broken(place: Place, error: Exception) -> UnmaskError:

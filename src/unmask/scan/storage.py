@@ -6,6 +6,7 @@ an address holds no password and no signature.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from functools import lru_cache
 from glob import has_magic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from unmask.checking.paths import expand
+from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.limits import LIMITS
@@ -31,9 +32,22 @@ FIRST_PAUSE = 0.5
 # Of a failure that another try may mend; the rows of such are tried again by the next run.
 UNREACHABLE = "unreachable"
 # pyarrow's own; the others are fsspec's.
-_ARROW = frozenset({"s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"})
+_HDFS = frozenset({"hdfs", "viewfs"})
+_ARROW = _HDFS | {"s3", "gs", "gcs", "abfs", "abfss"}
+_WEB = frozenset({"http", "https"})
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_SECRET = re.compile(r"([?&][^=&]*(?:sig|token|key|cred|secret|pass|auth)[^=&]*=)[^&]*", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&])([^=&]+)=([^&]*)")
+# Names of parameters whose value is hidden; "design", "author" and "keyword" are none.
+_SECRET = re.compile(
+    r"sig(?![a-z])|signature|token|keys?(?:id)?(?![a-z])|cred|secret|pass|pwd|auth(?!or(?!i))|jwt|hmac|bearer",
+    re.IGNORECASE,
+)
+# Of these not even a hash is shown: what changes when the same file is signed anew, and passwords, which a hash lets guess.
+_NO_HASH = re.compile(
+    r"X-(?:Amz|Goog)-.*|(?i:signature|sig)|Expires|Policy|Key-Pair-Id|AWSAccessKeyId|GoogleAccessId"
+    r"|(?i:.*(?:passw|passphrase|pwd).*|pass)"
+)
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
 
 
 class Place(NamedTuple):
@@ -50,11 +64,12 @@ class Place(NamedTuple):
     @property
     def name(self) -> str:
         """What a person sees, and what a row is known by: valid text without any secret."""
-        if not self.root:
-            return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if _scheme(self.root) in _ARROW:
-            return f"{_scheme(self.root)}://{self.path}"
-        return _SECRET.sub(r"\1...", re.sub(r"//[^/@]*@", "//", self.path))
+        shown = self.path
+        if is_store(self):
+            shown = f"{_scheme(self.root)}://{shown}"
+        elif self.root:
+            shown = _PARAMETER.sub(_hidden, _without_account(shown))
+        return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     def ends(self, endings: str | tuple[str, ...]) -> bool:
         """Whether the file's name ends so, in small letters."""
@@ -79,9 +94,34 @@ def place_of(name: str) -> Place:
         return Place(name, f"{scheme}://")
     location, question, options = rest.partition("?")
     authority, _, key = location.partition("/")
+    if scheme not in _HDFS and ":" in authority and "@" not in authority and "@" in key:
+        # A secret with a slash in it; `_system` refuses it.
+        return Place(f"...@{key.rpartition('@')[2]}", f"{scheme}://")
     bucket = authority.rpartition("@")[2]
-    path = f"/{key}" if scheme in ("hdfs", "viewfs") else f"{bucket}/{key}".rstrip("/")
+    path = f"/{key}" if scheme in _HDFS else f"{bucket}/{key}".rstrip("/")
     return Place(path, f"{scheme}://{authority}{question}{options}")
+
+
+def _without_account(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() in ("git", "github"):  # there it is the repository
+        return address
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        return f"{scheme}://{rest[authority.rindex('@') + 1 :]}"
+    if "@" in rest and not _HOST.fullmatch(authority):  # a password with a slash in it
+        return f"{scheme}://...@{rest.rpartition('@')[2]}"
+    return address
+
+
+def _hidden(parameter: re.Match[str]) -> str:
+    name, value = parameter.groups()
+    if _NO_HASH.fullmatch(name):
+        return f"{name}=..."
+    if not _SECRET.search(name):
+        return parameter[0]
+    # Two pictures may differ by this alone.
+    return f"{name}=...{hashlib.sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
 
 def is_store(place: Place) -> bool:
@@ -116,19 +156,21 @@ def _remote(place: Place) -> Iterator[Place | None]:
         return
     from pyarrow.fs import FileSelector, FileType
 
-    pattern = has_magic(place.path)
-    folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if pattern else place.path
-
     def look() -> list[str]:
         system = _system(place.root)
-        if not pattern and system.get_file_info([folder])[0].type == FileType.File:
-            return [folder]
-        found = system.get_file_info(FileSelector(folder, recursive=True))
-        return sorted(info.path for info in found if info.type == FileType.File)
+        there = system.get_file_info([place.path])[0].type
+        if there == FileType.File:
+            return [place.path]
+        pattern = there == FileType.NotFound and has_magic(place.path)
+        folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if pattern else place.path
+        found = system.get_file_info(FileSelector(folder, recursive=True, allow_not_found=pattern))
+        files = sorted(info.path for info in found if info.type == FileType.File)
+        # As on this machine, a pattern that matches nothing is a file that is missing.
+        return [path for path in files if fnmatchcase(path, place.path)] or [place.path] if pattern else files
 
-    for path in _trying(look, place._replace(path=folder)):
-        if not pattern or fnmatchcase(path, place.path):
-            yield None if path.rpartition("/")[2].startswith(".") else place._replace(path=path)
+    for path in _trying(look, place):
+        hidden = path.rpartition("/")[2].startswith(".") and path != place.path
+        yield None if hidden else place._replace(path=path)
 
 
 def read(place: Place) -> bytes:
@@ -140,16 +182,41 @@ def read(place: Place) -> bytes:
     if not place.root:
         return read_file(place.path, LIMITS.max_bytes)
 
+    # Of web servers the answer as it comes: some tell no size, some give no parts, and to ask for either costs requests.
+    options = {"block_size": 0, "size": 1} if _scheme(place.root) in _WEB else {}
+
     def whole() -> bytes:
-        with _system(place.root).open_input_file(place.path) as file:
-            size = file.size()
-            start = file.read(4096)
-            most = CLIP_LIMITS.max_bytes if sniff(start).is_clip else LIMITS.max_bytes
-            if size > most:
-                raise too_many_bytes(printable_name(place.name), size, most)
-            return cast(bytes, start + file.read())
+        with _opened(place, **options) as file:
+            data = _up_to(4096, file)
+            most = CLIP_LIMITS.max_bytes if sniff(data).is_clip else LIMITS.max_bytes
+            data += _up_to(most + 1 - len(data), file)
+            if len(data) > most:
+                raise too_many_bytes(printable_name(place.name), len(data), most)
+            return data
 
     return cast(bytes, _trying(whole, place))
+
+
+def _up_to(size: int, file: Any) -> bytes:
+    parts = []
+    while size and (part := file.read(size)):  # a stream gives what is there
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def read_list(place: Place) -> list[Listed]:
+    """The names in a list.
+
+    Raises:
+        UnmaskError: As `read`, and as `unmask.checking.paths.listed`.
+    """
+
+    def whole() -> bytes:
+        with _opened(place) as file:
+            return cast(bytes, file.read())
+
+    return listed(_trying(whole, place))
 
 
 def open_file(place: Place) -> Any:
@@ -158,12 +225,7 @@ def open_file(place: Place) -> Any:
     Raises:
         UnmaskError: As `read`.
     """
-    from pyarrow.fs import LocalFileSystem
-
-    def opened() -> Any:
-        return (_system(place.root) if place.root else LocalFileSystem()).open_input_file(place.path)
-
-    return _trying(opened, place)
+    return _trying(lambda: _opened(place), place)
 
 
 def _trying(work: Callable[[], Any], place: Place) -> Any:
@@ -174,11 +236,15 @@ def _trying(work: Callable[[], Any], place: Place) -> Any:
             return work()
         except UnmaskError:
             raise
-        except FileNotFoundError:
-            hint = "Check the address, and the folder you are in."
-            raise UnmaskError(f"There is no file {shown}", hint=hint, code="missing") from None
         except Exception as error:  # each library has types of its own
-            if isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error):
+            cause = error.__cause__
+            if _scheme(place.root) in _WEB and isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
+                error = cause  # fsspec says of any failure that there is no file
+            status = getattr(error, "status", None)
+            if isinstance(error, (FileNotFoundError, UnicodeError)) or status in (404, 410):
+                hint = "Check the address, and the folder you are in."
+                raise UnmaskError(f"There is no file {shown}", hint=hint, code="missing") from None
+            if isinstance(error, PermissionError) or status in (401, 403) or "ACCESS_DENIED" in str(error):
                 hint = "Check who may read it, and which account is in use."
                 raise UnmaskError(f"{shown} may not be read", hint=hint, code="no-permission") from None
             if number == tries:
@@ -193,20 +259,37 @@ def _scheme(root: str) -> str:
     return root.partition("://")[0]
 
 
-@lru_cache(maxsize=64)
-def _system(root: str) -> Any:
-    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
-
-    scheme = _scheme(root)
-    if scheme in _ARROW:
-        return FileSystem.from_uri(root)[0]
+def _opened(place: Place, **options: Any) -> Any:
+    scheme = _scheme(place.root)
+    if not scheme or scheme in _ARROW:
+        return _system(place.root).open_input_file(place.path)
     try:
         import fsspec
 
-        return PyFileSystem(FSSpecHandler(fsspec.filesystem(scheme)))
+        fsspec.get_filesystem_class(scheme)
     except (ImportError, ValueError):
         raise UnmaskError(
             f"addresses that begin with {scheme}:// cannot be read here",
             hint=f"Install what reads them, {install_extra('scan,cloud')}; but for http and https also fsspec's package.",
             code="no-package",
         ) from None
+    if scheme in _WEB:  # where two colons mean nothing
+        return fsspec.filesystem(scheme).open(place.path, **options)
+    system, path = fsspec.core.url_to_fs(place.path)
+    return system.open(path, **options)
+
+
+@lru_cache(maxsize=64)
+def _system(root: str) -> Any:
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if not root:
+        return LocalFileSystem()
+    scheme = _scheme(root)
+    if root == f"{scheme}://" and scheme not in _HDFS:
+        raise UnmaskError(
+            f"an address that begins with {scheme}:// names no bucket, or holds a secret that is not escaped",
+            hint=f"Write {scheme}://bucket/path, and in a secret %2F for a slash.",
+            code="bad-address",
+        )
+    return FileSystem.from_uri(root)[0]
