@@ -257,9 +257,8 @@ def _entries(place: Place) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFi
 
 
 def _members(place: Place) -> Iterator[Item]:
-    links: dict[
-        str, list[str]
-    ] = {}  # hard links by what they stand for, which is before them and so comes by only once more
+    # Hard links by what they stand for, which is before them and so comes by only once more.
+    links: dict[str, list[str]] = {}
     for name, member, archive in _entries(place):
         base = member.name.rpartition("/")[2]
         if base.startswith(".") or base.lower().endswith(NO_PICTURES):
