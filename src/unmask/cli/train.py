@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unmask.train.run_state import Outcome, RunState
 
 # The keys of `unmask.models.ARCHITECTURES`, which no verb that answers may load: it makes ready for Keras.
-MODELS = ("cnn", "mobilenetv2", "efficientnetv2b0", "clip_vit_b16")
+MODELS = ("cnn", "mobilenetv2", "efficientnetv2b0", "clip_vit_b16", "clip_vit_b16_whole")
 
 # Validation AUC under which a finished run is told what often helps.
 LEARNED = 0.6
