@@ -30,7 +30,7 @@ def dataset(tmp_path_factory):
 def settings(dataset, **changes):
     from unmask.train.config import make_config
 
-    given = {"tune": "frozen", "feature_copies": 2, "epochs": 2, "augment": "light", "blend": 0.4, "localise": 0.1}
+    given = {"tune": "frozen", "feature_copies": 2, "epochs": 2, "augment": "light", "blend": 0.8, "localise": 0.1}
     given |= {"blocks": 1, "batch_size": 5}
     given |= {"model": "clip_vit_b16"}
     return make_config(data=str(dataset), size=224, **{**given, **changes})
