@@ -134,7 +134,7 @@ class PowerCutError(Exception):
     pass
 
 
-@pytest.fixture(scope="module", params=["norms", "last"])
+@pytest.fixture(scope="module")
 def two_stages(request, dataset, tmp_path_factory):
     """The settings of a run whose head learns from what is kept, and then more than the head; and its model."""
     from unmask.models import load
@@ -145,7 +145,12 @@ def two_stages(request, dataset, tmp_path_factory):
     return config, load(train(config, tmp_path_factory.mktemp("runs") / "run").folder / "model.keras")
 
 
-@pytest.mark.parametrize("stop", [(0, 3), (1, 1), (1, 3)], ids=["head", "between", "then"])
+@pytest.mark.parametrize(
+    ("two_stages", "stop"),
+    [("last", (0, 3)), ("last", (1, 1)), ("last", (1, 3)), ("norms", (1, 1))],
+    ids=["last-head", "last-between", "last-then", "norms-between"],
+    indirect=["two_stages"],
+)
 def test_the_head_learns_from_what_is_kept_and_then_the_norms_or_the_last_blocks(two_stages, tmp_path, stop):
     from unmask.models import load
     from unmask.train.loop import resume, train

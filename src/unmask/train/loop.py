@@ -202,7 +202,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         if config.start is not None and not in_checkpoint:
             _start_from(model, Path(config.start))
         features: Kept | None = None
-        if keeps and state.epoch < stages[state.stage].end:
+        if any(keeps_features(stage, config) and state.epoch < stage.end for stage in stages):
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
                 features, seen = keep_features(
