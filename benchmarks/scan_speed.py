@@ -135,10 +135,18 @@ def steps(paths: list[Path]) -> list[float]:
     return times
 
 
-def scan(source: Path, out: Path) -> tuple[float, list[tuple[float, float]]]:
+def scan(source: Path, out: Path, *options: str) -> tuple[float, list[tuple[float, float]]]:
     """Seconds of a scan, and twice a second the memory of its first process and of all, in MB."""
     begin = time.perf_counter()
-    command = [str(Path(sys.executable).with_name("unmask")), "scan", str(source), "--out", str(out), "--quiet"]
+    command = [
+        str(Path(sys.executable).with_name("unmask")),
+        "scan",
+        str(source),
+        "--out",
+        str(out),
+        "--quiet",
+        *options,
+    ]
     samples: list[tuple[float, float]] = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         ended = threading.Event()
