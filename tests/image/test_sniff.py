@@ -45,6 +45,7 @@ def test_a_known_start_gives_its_decoder(start: bytes, format_name: str) -> None
         (b"\0\0\0\x08wide\0\0\0\x08mdat", "a QuickTime video"),
         (b"\x1aE\xdf\xa3", "a video"),
         ((b"G" + b"\xff" * 187) * 4, "a video"),
+        ((b"\0\0\1\2G" + b"\xff" * 187) * 4, "a video"),
         (b"P6\n80 80\n255\n", "a Netpbm picture"),
         (b"PK\3\4", "a ZIP archive or an office document"),
         (b"\xef\xbb\xbf<?xml version='1.0'?><svg>", "an SVG drawing"),

@@ -142,6 +142,12 @@ def test_pictures_and_clips_are_counted_apart():
     ]
 
 
+def test_everybody_who_was_judged_is_shown():
+    console = Console(width=100, file=io.StringIO())
+    console.print(clip_card(finding([person([0.5] * 4)] * 12), THRESHOLDS, details=""))
+    assert all(f"person {number} " in console.file.getvalue() for number in range(1, 13))
+
+
 def test_every_row_of_a_clip_has_all_cells():
     rows = list(clip_rows(finding([person([0.5, 0.6]), person([0.1])])))
     assert {len(row) for row in rows} == {len(CSV_COLUMNS) - len(TRACE_COLUMNS)}

@@ -358,6 +358,38 @@ def test_a_clip_that_is_deleted_just_when_its_turn_comes_does_not_stop_the_next(
     assert first.answer is None
 
 
+@pytest.mark.parametrize("refused", ["clips", "clips-time"])
+def test_a_thread_that_cannot_be_started_stops_no_later_clip(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def start(self: threading.Thread) -> None:
+        if self.name == refused:
+            raise RuntimeError("can't start new thread")
+        original(self)
+
+    original = threading.Thread.start
+    jobs = ClipJobs(lambda *_: "an answer", Settings(), Metrics(detector, Pool(1, 0, 1.0)))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted())
+    assert not jobs._jobs
+    job = jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted())
+    until(lambda: job.state == "done")
+    assert "clips-time" in jobs._threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+def test_where_a_thread_may_not_be_nice_clips_are_answered(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    jobs = ClipJobs(lambda *_: "an answer", Settings(), Metrics(detector, Pool(1, 0, 1.0)))
+    job = jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted())
+    until(lambda: job.state == "done")
+
+
 def test_a_clip_lets_pictures_pass_but_not_for_ever(detector: Detector) -> None:
     clock, glances = Clock(), list[float]()
 

@@ -136,6 +136,24 @@ def animation(
     return file.getvalue()
 
 
+def joined(*videos: bytes, times: list[int] | None = None) -> bytes:
+    """A Matroska file with the frames of several, which says of itself what the first one does; `times` count in frames."""
+    import av
+
+    file, packets = io.BytesIO(), []
+    with av.open(file, "w", format="matroska") as output:
+        inputs = [av.open(io.BytesIO(video)) for video in videos]
+        stream = output.add_stream_from_template(inputs[0].streams.video[0])
+        for each in inputs:
+            packets += [packet for packet in each.demux(video=0) if packet.size]
+        for number, packet in enumerate(packets):
+            packet.stream, packet.time_base = stream, Fraction(1, RATE)
+            packet.duration = 1
+            packet.pts = packet.dts = times[number] if times else number
+            output.mux(packet)
+    return file.getvalue()
+
+
 def sound() -> bytes:
     """An MP4 with sound only."""
     import av

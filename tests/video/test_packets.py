@@ -1,5 +1,7 @@
 """The clock of a file: times are those that a player shows."""
 
+import io
+
 import pytest
 
 from tests.video import clips
@@ -43,6 +45,18 @@ def test_a_recording_whose_clock_begins_late_is_not_called_cut_off(container):
 def test_sound_from_before_0_moves_no_picture():
     with read_clip(clips.video("matroska", audio=1, sound_at=-0.5, muxer={"avoid_negative_ts": "disabled"})) as clip:
         assert next(iter(clip)).time == 0.0
+
+
+@pytest.mark.video
+def test_what_vp8_never_shows_is_no_frame():
+    import av
+
+    data = clips.video("webm", "libvpx")
+    with av.open(io.BytesIO(data)) as container:
+        packet = bytes([*container.demux(video=0)][12])
+    with read_clip(data.replace(packet, bytes([packet[0] & ~16]) + packet[1:])) as clip:
+        assert len(list(clip)) == clip.wanted == clip.facts.frames == 23
+    assert clip.notes == []
 
 
 @pytest.mark.video

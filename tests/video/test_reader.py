@@ -63,7 +63,7 @@ ODD = {
     ),
     "cut in half, without a length": (
         lambda: (data := clips.video(frames=100, options=KEYS, muxer={"movflags": "frag_keyframe+empty_moov"}))[: len(data) // 2],
-        "h264", (96, 80), None, [],
+        "h264", (96, 80), None, ["damaged-frames"],
     ),
     "broken in the middle": (
         lambda: clips.damaged(clips.video(frames=80, options=KEYS), 0.4, 300), "h264", (96, 80), 80, ["damaged-frames"],
@@ -91,6 +91,10 @@ ODD = {
     ),
     "FFV1": (lambda: clips.video("matroska", "ffv1"), "ffv1", (96, 80), 24, []),
     "QuickTime animation": (lambda: clips.video("mov", "qtrle", pixel_format="rgb24"), "qtrle", (96, 80), 24, []),
+    "of a camcorder": (lambda: clips.video("mpegts", muxer={"mpegts_m2ts_mode": "1"}), "h264", (96, 80), 24, []),
+    "dropped frames in AVI": (
+        lambda: clips.video("avi", "mpeg4", times=[(n + n // 3) / 25 for n in range(24)]), "mpeg4", (96, 80), 24, [],
+    ),
     "Flash": (lambda: clips.video("flv", "flv"), "flv1", (96, 80), 24, []),
     "Windows Media": (lambda: clips.video("asf", "wmv2"), "wmv2", (96, 80), 24, []),
     "YUV4MPEG": (lambda: clips.video("yuv4mpegpipe", "wrapped_avframe"), "rawvideo", (96, 80), 24, []),
@@ -211,6 +215,57 @@ def test_frames_are_the_same_whichever_are_asked_for(container, codec, options, 
         assert [frame.number for frame in found] == numbers
         assert all(np.array_equal(frame.pixels, every[frame.number].pixels) for frame in found)
         assert clip.notes == []
+
+
+def cut_at_a_third(options):
+    data = clips.video("mpegts", frames=90, options=options)
+    return data[len(data) // 3 // 188 * 188 :]
+
+
+@pytest.mark.video
+@pytest.mark.parametrize("options", [OPEN_GROUPS, {"g": "20", "bf": "0"}])
+def test_a_recording_that_begins_within_a_group_of_pictures_is_read_from_the_next(options):
+    found = []
+    for threads in (1, 2):
+        with read_clip(cut_at_a_third(options), threads=threads) as clip:
+            found.append([frame.number for frame in clip])
+        assert [note.code for note in clip.notes] == ["damaged-frames"]
+    assert found[0] == found[1]
+    assert 40 <= len(found[0]) < clip.wanted
+
+
+@pytest.mark.video
+def test_of_two_frames_at_one_moment_one_is_looked_at():
+    frames = clips.video("matroska", "mjpeg", pixel_format="yuvj420p")
+    with read_clip(clips.joined(frames, times=[number - (number == 7) for number in range(24)])) as clip:
+        found = [frame.number for frame in clip]
+    assert found == [number for number in range(24) if number != 7]
+    assert (clip.wanted, clip.facts.frames, clip.notes) == (23, 24, [])
+
+
+@pytest.mark.video
+@pytest.mark.parametrize("size", [(48, 40), (192, 160), (80, 96)])
+def test_a_clip_has_one_size_though_that_of_its_pictures_changes(size):
+    parts = [clips.video("webm", "libvpx", size=each) for each in ((96, 80), size)]
+    with read_clip(clips.joined(*parts)) as clip:
+        found = [frame.pixels for frame in clip]
+    with read_clip(clips.joined(*parts), numbers=[40]) as alone:
+        (frame,) = alone
+    assert [pixels.shape for pixels in found] == [(80, 96, 3)] * 48
+    assert np.array_equal(frame.pixels, found[40])
+    left = 15 if size[0] < size[1] else 0  # it is not stretched
+    assert np.abs(frame.pixels[8, left + 4 : left + 10].mean(axis=0) - RED).max() < 25
+    assert frame.pixels[:, : max(0, left - 2)].max(initial=0) == 0
+
+
+def test_what_a_png_shows_where_nothing_moves_is_no_frame():
+    with read_clip(clips.animation("PNG", frames=4, default_image=True)) as clip:
+        found = list(clip)
+    assert clip.facts.frames == 3
+    assert [(frame.number, frame.time) for frame in found] == [(0, 0.0), (1, 0.2), (2, 0.4)]
+    assert np.array_equal(found[0].pixels, clips.picture(5, 96, 80))
+    with read_clip(clips.animation("PNG", frames=4, default_image=True), numbers=[2]) as clip:
+        assert np.array_equal(next(iter(clip)).pixels, clips.picture(15, 96, 80))
 
 
 @pytest.mark.video

@@ -299,6 +299,42 @@ def test_a_server_that_is_busy_while_it_is_asked_for_an_answer_is_asked_again(
     assert len(sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (413, ["too large for what stands before the server", "Cut out the part"]),
+        (502, ["The server gave no answer", "Check the network"]),
+    ],
+)
+def test_a_refusal_by_what_stands_before_the_server_says_why(
+    visit: Open, films: dict[str, Picture], status: int, words: list[str]
+) -> None:
+    opened = visit()
+    opened.complaints_are_meant = True
+    opened.page.route("**/api/v1/clips", lambda route: route.fulfill(status=status, body="<html>No.</html>"))
+    drop(opened.page, films["one"])
+    text = answers(opened.page, 1).inner_text()
+    assert all(each in text for each in words)
+
+
+def test_a_connection_that_breaks_once_loses_no_finished_answer(visit: Open, films: dict[str, Picture]) -> None:
+    opened = visit()
+    opened.complaints_are_meant = True
+    tries: list[str] = []
+
+    def break_once(route: Any) -> None:
+        tries.append(route.request.url)
+        if len(tries) == 1:
+            route.abort()
+        else:
+            route.fallback()
+
+    opened.page.route("**/card?**", break_once)
+    drop(opened.page, films["one"])
+    answers(opened.page, 1).locator(".verdict").wait_for()
+    assert len(tries) == 2
+
+
 def test_a_picture_that_moves_and_is_too_large_for_a_picture_is_sent_as_a_clip(visit: Open) -> None:
     page = visit().page
     sent: list[str] = []

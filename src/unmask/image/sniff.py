@@ -109,7 +109,8 @@ def sniff(data: bytes) -> Kind:
             return Kind(name, hint=hint)
     if data[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         return Kind("a QuickTime video", hint=VIDEO_HINT)
-    if data[0:565:188] == b"GGGG":  # packets of an MPEG transport stream
+    # Packets of an MPEG transport stream; camcorders put a time before each.
+    if b"GGGG" in (data[0:565:188], data[4:581:192]):
         return Kind("a video", hint=VIDEO_HINT)
     if len(data) > 2 and data[0] == ord("P") and data[1] in b"1234567Ff" and data[2] in b" \t\r\n#":
         return Kind("a Netpbm picture", hint=SAVE_AS)

@@ -38,7 +38,6 @@ TIMELINE_WIDTH = 32
 # Height as well as colour tells the zone: low is real, the middle unsure, high is fake; each zone has two steps.
 STEPS = {Verdict.REAL: "▁▂", Verdict.UNSURE: "▄▅", Verdict.FAKE: "▇█"}
 ABSENT = "·"
-MOST_SHOWN = 8
 
 
 def clip_card(
@@ -71,7 +70,7 @@ def clip_card(
         if verdict is Verdict.REAL and beside_real:
             lines.add_row(Text(beside_real))
         lines.add_row("")
-        for number, person in enumerate(finding.people[:MOST_SHOWN], start=1):
+        for number, person in enumerate(finding.people, start=1):
             for row in _person(number, person, finding, thresholds):
                 lines.add_row(row)
         lines.add_row(Text(f"{_legend()}  {ABSENT} not seen", style="dim"))

@@ -7,6 +7,7 @@ the rest: where both want a core, the picture gets it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -174,8 +175,12 @@ class ClipJobs:
             job.let_pass = self._let_pass
             self._jobs[job.id] = job
             self._queue.append(job)
-            self._run("clips", self._work)
-            self._run("clips-time", self._watch)
+            try:
+                self._run("clips", self._work)
+                self._run("clips-time", self._watch)
+            except Exception:  # there may be no room for one more thread now
+                self._forget(job)
+                raise
         return job
 
     def find(self, name: str, address: str) -> ClipJob:
@@ -234,8 +239,8 @@ class ClipJobs:
 
     def _run(self, name: str, target: Callable[[], None]) -> None:
         if name not in self._threads:
-            self._threads.add(name)
             threading.Thread(target=target, name=name, daemon=True).start()
+            self._threads.add(name)
 
     def _watch(self) -> None:
         with self._changed:
@@ -252,7 +257,8 @@ class ClipJobs:
     def _work(self) -> None:
         if sys.platform == "linux":
             own = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, own, max(NICE, os.getpriority(os.PRIO_PROCESS, own)))
+            with contextlib.suppress(OSError):  # some sandboxes refuse it
+                os.setpriority(os.PRIO_PROCESS, own, max(NICE, os.getpriority(os.PRIO_PROCESS, own)))
         while True:
             with self._changed:
                 if not self._queue:

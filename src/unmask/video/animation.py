@@ -56,7 +56,7 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
             }
         )
         for number in chosen.tolist():
-            picture.seek(number)
+            picture.seek(_first(picture) + number)
             pixels, remarks = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
             notes += [remark.code for remark in remarks if remark.code not in notes]
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
@@ -70,6 +70,11 @@ def _opened(kind: str, data: bytes) -> Any:
     return getattr(importlib.import_module(module), name)(io.BytesIO(data))
 
 
+def _first(picture: Any) -> int:
+    """The first frame: a PNG may begin with a picture for programs that animate none, which is no part of it."""
+    return int(getattr(picture, "default_image", False))
+
+
 def _lengths(kind: str, data: bytes, limits: dict[str, Any]) -> tuple[list[float], bool]:
     """How long each frame that can be decoded is shown, in seconds, and whether one cannot be."""
     lengths: list[float] = []
@@ -78,7 +83,7 @@ def _lengths(kind: str, data: bytes, limits: dict[str, Any]) -> tuple[list[float
             raise RefusedError("too-many-pixels", f"{picture.width:,} x {picture.height:,}")
         try:
             for number in range(limits["max_frames"] + 1):
-                picture.seek(number)
+                picture.seek(_first(picture) + number)
                 picture.load()
                 length = (picture.info.get("duration") or 0) / 1000
                 lengths.append(length if length >= SHORTEST else 0.1)

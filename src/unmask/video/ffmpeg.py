@@ -64,8 +64,10 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
         refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
     chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
     refuse_empty(chosen, times)
+    stamps = np.sort(packets.stamps)
+    chosen = chosen[np.diff(stamps[chosen], prepend=-np.inf) > SAME]  # of frames at one moment, the first is looked at
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * packets.cut_off
-    yield from _Pictures(request, np.sort(packets.stamps), packets.keyless).send(chosen, times, notes, facts)
+    yield from _Pictures(request, stamps, packets.keyless).send(chosen, times, notes, facts)
 
 
 def _opened() -> InputContainer:
@@ -110,7 +112,7 @@ def _facts(stream: VideoStream, format_name: str, times: NDArray[np.float64], ra
 
 
 class _AgainError(Exception):
-    """What went wrong may come of packets that were left out."""
+    """What went wrong may come of packets that were left out, or of several threads."""
 
 
 class _Pictures:
@@ -132,45 +134,54 @@ class _Pictures:
         context.options = {"err_detect": "explode", "max_pixels": str(2 * self.most_pixels)}
         if context.width * context.height > self.most_pixels:
             raise RefusedError("too-many-pixels", f"{context.width:,} x {context.height:,}")
+        # Of a call the size may change on the way; this one is the same whichever frames are asked for.
+        self.size = context.width, context.height
 
     def send(
         self, chosen: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
     ) -> Iterator[None]:
         """Send the facts, the frames that are asked for, and what to keep in mind."""
         self.waited = deque(float(self.stamps[number]) for number in chosen)
-        told = False
+        sent = 0
         for frame in self._frames():
             stamp = self._time(frame)
             if stamp < self._wanted() - SAME:
                 continue
             while self._wanted() <= stamp + SAME:
                 self.waited.popleft()
-            pixels, remarks = _upright_srgb(frame, self.stream.sample_aspect_ratio, self.most_pixels)
+            pixels, remarks = _upright_srgb(frame, self.stream.sample_aspect_ratio, self.most_pixels, self.size)
             notes += [remark for remark in remarks if remark not in notes]
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
-            if not told:
-                told = True
+            if not sent:
                 send({"type": "facts", "wanted": len(chosen), **size, **facts})
             number = min(int(np.searchsorted(self.stamps, stamp - SAME)), len(times) - 1)
             send({"type": "frame", "number": number, "time": float(times[number]), **size}, pixels)
+            sent += 1
             yield
             if not self.waited:
                 break
-        if not told:
+        if not sent:
             raise RefusedError("no-frames")
-        send({"type": "end", "notes": notes + ["damaged-frames"] * self.damaged})
+        damaged = self.damaged or (sent < len(chosen) and "cut-off" not in notes)
+        send({"type": "end", "notes": notes + ["damaged-frames"] * damaged})
 
     def _wanted(self) -> float:
         return self.waited[0] if self.waited else float("inf")
 
     def _frames(self) -> Iterator[VideoFrame]:
         """Frames in the order of their showing, at least all whole ones from that which is wanted next."""
-        # An open group of pictures may refer to the one before it; then none is left out.
-        for skips in (True, False):
+        skips = not self.keyless
+        while True:
             with _opened() as container, contextlib.suppress(_AgainError):
                 self._use(container)
-                yield from self._decoded(skips and not self.keyless)
+                yield from self._decoded(skips)
                 return
+            # An open group of pictures may refer to the one before it; then none is left out. Some of FFmpeg's decoders do not
+            # get over an error with several threads: then there is one.
+            if self.skipped:
+                skips = False
+            else:
+                self.threads = 1
 
     def _decoded(self, skips: bool) -> Iterator[VideoFrame]:
         waiting: list[Packet[Any]] = []
@@ -203,7 +214,7 @@ class _Pictures:
         except EOFError:
             return
         except FFmpegError:
-            if self.skipped:
+            if self.skipped or self.threads > 1:
                 raise _AgainError from None
             # What follows is predicted from what is missing, up to the next key frame.
             self.blind = True
@@ -225,18 +236,28 @@ class _Pictures:
         return float(stamp * (frame.time_base or self.stream.time_base or 1))
 
 
-def _upright_srgb(frame: VideoFrame, ratio: Fraction | None, most_pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """A frame as a player shows it: 8-bit sRGB, square pixels, upright; and what to keep in mind."""
-    width, height = frame.width, frame.height
-    if width * height > most_pixels:
-        raise RefusedError("too-many-pixels", f"{width:,} x {height:,}")
+def _square(width: int, height: int, ratio: Fraction | None) -> tuple[int, int]:
+    """The size of a picture whose pixels have this ratio, made square by shrinking: no pixels are made up."""
     wide = float(ratio or 1)
-    if 0.1 <= wide <= 10 and abs(wide - 1) > SQUARE:  # made square by shrinking: no pixels are made up
+    if 0.1 <= wide <= 10 and abs(wide - 1) > SQUARE:
         width, height = (round(width * wide), height) if wide < 1 else (width, round(height / wide))
+    return max(1, width), max(1, height)
+
+
+def _upright_srgb(
+    frame: VideoFrame, ratio: Fraction | None, most_pixels: int, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """A frame as a player shows it: 8-bit sRGB, square pixels, this size, upright; and what to keep in mind."""
+    if frame.width * frame.height > most_pixels:
+        raise RefusedError("too-many-pixels", f"{frame.width:,} x {frame.height:,}")
+    width, height = _square(frame.width, frame.height, ratio)
+    whole_width, whole_height = _square(*size, ratio) if all(size) else (width, height)
+    scale = min(whole_width / width, whole_height / height)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
     matrix = {2: Colorspace.ITU709 if frame.height > STANDARD_HEIGHT else Colorspace.ITU601}.get(frame.colorspace)
     rgb: NDArray[Any] = frame.reformat(
-        width=max(1, width),
-        height=max(1, height),
+        width=width,
+        height=height,
         format="rgb24",
         src_colorspace=matrix,
         dst_color_range=ColorRange.JPEG,
@@ -249,6 +270,10 @@ def _upright_srgb(frame: VideoFrame, ratio: Fraction | None, most_pixels: int) -
         rows = max(1, ROWS_AT_ONCE // rgb.shape[1])
         for top in range(0, len(rgb), rows):
             rgb[top : top + rows] = convert(rgb[top : top + rows])
+    if (width, height) != (whole_width, whole_height):
+        down, right = (whole_height - height) // 2, (whole_width - width) // 2
+        room = (down, whole_height - height - down), (right, whole_width - width - right), (0, 0)
+        rgb = np.pad(rgb, room)
     turned = frame.rotation % 360
     notes = ["colour-uncertain"] * (colour.uncertain or convert is not None)
     notes += ["turned-oddly"] * (turned % 90 != 0) + ["interlaced"] * frame.interlaced_frame
@@ -262,7 +287,7 @@ def _load_all() -> None:
             importlib.import_module(module.name)
     frame = av.VideoFrame(64, 64, "yuv420p10le")
     frame.color_trc, frame.color_primaries = PQ, 9
-    _upright_srgb(frame, None, 64 * 64)
+    _upright_srgb(frame, None, 64 * 64, (64, 64))
     choose(frame_times(np.arange(4.0))[0], frames=2)
 
 

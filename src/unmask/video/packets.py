@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from unmask.video.messages import RefusedError
+from unmask.video.sampling import usual_step
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -70,7 +71,9 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
                 end = max(end, (stamp + (packet.duration or 0)) * clocks[packet.stream_index])
             if packet.stream_index == stream.index:
                 count += 1
-                if not packet.is_discard:  # an edit list may leave out what later frames are predicted from
+                # An edit list may leave out what later frames are predicted from; VP8 has frames for that alone (RFC 6386, 9.1).
+                is_hidden = stream.codec_context.name == "vp8" and not memoryview(packet)[0] & 16
+                if not packet.is_discard and not is_hidden:
                     stamps.append(stamp)
         if count > most:
             raise RefusedError("too-many-frames")
@@ -82,6 +85,10 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
         seconds = np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25)
     else:
         seconds = np.array(stamps, np.float64) * float(stream.time_base or 1)
+    if container.format.name == "avi" and len(seconds) and not keyless:
+        # Its header counts dropped frames, too, and its clock ticks once for each; the last frames may be among them.
+        ticks = np.sort(seconds) / float(stream.time_base or 1)
+        count = max(count, round(float(ticks[-1]) + usual_step(ticks)) + 1)
     length = float(np.ptp(seconds)) if len(seconds) else 0.0
     if begin > end:  # no packet has a time
         begin = end = 0.0
@@ -106,7 +113,7 @@ def _is_short(
     """Whether the file says that it holds more than it does.
 
     Args:
-        count: Of the frames that were read.
+        count: Of the frames that were read, and in AVI of those that were dropped.
         length: From the first to the last, in seconds.
         begin, end: Of the packets of all streams, in seconds on the file's clock: the sound may well be longer, and some files
             tell nothing but the length of the whole.

@@ -12,6 +12,7 @@ const MOST_FAILED = 5;
 const VIDEO_NAMES = /\.(mkv|mts|m2ts|ts|mxf|avi|flv|wmv|asf|3gp|3g2|ogv|mpe?g|mp4|m4v|mov|webm)$/i;
 const MAY_MOVE = ["image/gif", "image/png", "image/webp"];
 const GONE = "Check the network and that the server is still running.";
+const SHORTEN = "Cut out the part that matters, or save it smaller.";
 
 /** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first, where they fit: the server tells. */
 export function isVideo(file, mostOfPicture, mostOfClip) {
@@ -35,8 +36,7 @@ export class Clips {
   add(file, place) {
     const job = { file, name: file.name || "clip", tries: 0 };
     const isTooLarge = file.size > this.#options.maxBytes;
-    const hint = "Cut out the part that matters, or save it smaller.";
-    job.card = isTooLarge ? problem(job.name, tooLarge(file, this.#options.maxBytes), hint) : this.#pending(job);
+    job.card = isTooLarge ? problem(job.name, tooLarge(file, this.#options.maxBytes), SHORTEN) : this.#pending(job);
     if (place) place.replaceWith(job.card);
     else this.#options.show(job.card);
     if (isTooLarge) this.#options.shown(job.card);
@@ -93,13 +93,13 @@ export class Clips {
       let shown;
       try {
         shown = await (await this.#ask(job, job.address)).json();
+        if (shown.state === "done") return await this.#card(job, id);
         failed = 0;
       } catch (error) {
         failed += 1;
         if (error.code || failed > MOST_FAILED) throw error;
         continue;
       }
-      if (shown.state === "done") break;
       if (shown.state === "working") began ??= Date.now();
       const percent = Math.round(100 * shown.progress);
       tell(job, shown.state, percent, (Date.now() - began) * (1 / shown.progress - 1));
@@ -108,6 +108,9 @@ export class Clips {
         this.#options.say(`${job.name}: ${percent} % of the frames`);
       }
     }
+  }
+
+  async #card(job, id) {
     state(job, "Fetching the answer", null);
     const reply = await this.#ask(job, `${this.#options.pages}/${id}/card?number=${this.#options.nextNumber()}`);
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
@@ -133,8 +136,11 @@ export class Clips {
       };
       request.onload = () => {
         const reply = parsed(request.responseText);
+        if (request.status === 413 && !reply.code) {
+          Object.assign(reply, { message: "The clip is too large for what stands before the server.", hint: SHORTEN });
+        }
         if (request.status === 202) resolve(reply);
-        else reject({ ...reply, wait: Number(request.getResponseHeader("Retry-After")) });
+        else reject(Object.assign(reply, { wait: Number(request.getResponseHeader("Retry-After")) }));
       };
       request.onerror = () => reject(new Error("The server could not be reached, or the file could not be read."));
       request.ontimeout = () => reject(new Error("The server did not answer in time."));
