@@ -120,7 +120,7 @@ def resume(
         As `train`.
 
     Raises:
-        UnmaskError: As `train`, or the folder holds no run, or its data is not what it began with.
+        UnmaskError: As `train`, or the folder holds no run, or its data or backbone is not what it began with.
     """
     config = read_run(folder)
     if data is not None:
