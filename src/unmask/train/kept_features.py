@@ -144,7 +144,9 @@ def _keep(
 ) -> Kept:
     """Of one split; every epoch's last batch may be smaller, so rows are counted and not computed from steps."""
     done = folder / DONE.format(name)
-    state = json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0, "weights": weights}
+    state: dict[str, Any] = (
+        json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0, "weights": weights}
+    )
     if state.get("weights", weights) != weights:  # which those of before it was noted do not have
         raise UnmaskError(
             f"The backbone is not the one that said what is kept in {folder}: its file, or the run that this one started from, "
