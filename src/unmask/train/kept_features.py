@@ -104,7 +104,7 @@ def keep_features(
     still = keras.Model(model.input, model.get_layer(last).output)
     weights = hashlib.sha256()
     for weight in still.get_weights():
-        weights.update(np.ascontiguousarray(weight, np.float32))
+        weights.update(np.asarray(weight, np.float32).tobytes())
     plain = replace(batches, transform=None)
     steps = [batches.steps(copy) for copy in range(copies)]
 

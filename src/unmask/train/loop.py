@@ -39,14 +39,7 @@ from unmask.train.kept_features import Kept, keep_features
 from unmask.train.precision import choose_precision
 from unmask.train.run_data import MODEL, RunData, Tell, check, open_data
 from unmask.train.run_state import Outcome, RunState
-from unmask.train.stages import (
-    averaged_weights,
-    keeps_features,
-    last_still,
-    prepare_model,
-    rate_of_last_step,
-    stages_of,
-)
+from unmask.train.stages import averaged_weights, keeps_features, last_rate, last_still, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
@@ -258,7 +251,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                     logits = judge(judging, data.validation) if whole else seen.judge(judging, last_still(config))
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
-                    row = state.judged(data.validation.labels, logits, rate_of_last_step(learner.optimizer))
+                    row = state.judged(data.validation.labels, logits, last_rate(learner.optimizer))
                     if row.validation_auc > state.best or config.keep == "last":
                         _keep(kept, folder)
                     state.end_epoch(row)

@@ -93,7 +93,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
     return learner
 
 
-def rate_of_last_step(optimizer: Any) -> float:
+def last_rate(optimizer: Any) -> float:
     """The learning rate of the step that was taken last; Keras' own `learning_rate` is that of the next one."""
     import keras
 
