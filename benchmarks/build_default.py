@@ -61,7 +61,7 @@ def main() -> None:
 
     _run("prepare", given.faces, "--out", prepared, "--size", PATCHES["size"])
     for name, settings in runs.items():
-        if (work / name).exists():
+        if (work / name / "run.toml").is_file():
             _run("train", "--resume", work / name)
             continue
         config = work / f"{name}.toml"

@@ -25,6 +25,8 @@ CARD_FILE = "MODEL_CARD.md"
 INFO_FILE = "bundle.json"
 DEFAULT_FOLDER = Path(__file__).parent / "bundles" / "default"
 
+LONGEST_NAME = 64
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -107,7 +109,7 @@ class BundleInfo(_Strict):
     """
 
     format: Literal[1] = 1
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     version: str
     created: str
     architecture: str
@@ -194,6 +196,7 @@ def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) 
     """
     place = Path(folder)
     try:
+        check_place(place)
         return _write(place, info, model, card)
     except OSError as error:
         raise UnmaskError(
@@ -203,13 +206,17 @@ def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) 
         ) from None
 
 
-def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
+def check_place(place: Path) -> None:
+    """Refuses a file, and a folder that holds something else than a bundle: before one is made, which takes long."""
     if place.exists() and not place.is_dir():
         raise UnmaskError(f"{place} is a file", hint="Name a folder for the bundle.", code="bad-output")
     if place.exists() and any(place.iterdir()) and not (place / INFO_FILE).exists():
         raise UnmaskError(
             f"{place} holds other files", hint="Name a new or empty folder for the bundle.", code="bad-output"
         )
+
+
+def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
     contents = {MODEL_FILE: model, CARD_FILE: card.encode()}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     unsaid = set() if info.fake_share else {"fake_share"}  # versions that do not know it can read the rest
@@ -267,26 +274,19 @@ def _read_info(place: Path, described: bytes) -> BundleInfo:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise UnmaskError(
-            f"{place / INFO_FILE} is not a bundle description: {where}: {first['msg']}",
-            hint="Make the bundle again with `unmask export`, or use a version of Unmask that knows this format.",
-            code="bad-bundle",
-        ) from None
+        hint = "Make the bundle again with `unmask export`, or use a version of Unmask that knows this format."
+        raise _bad(place, f"is not a bundle description: {where}: {first['msg']}", hint) from None
     for name in info.files:
         if Path(name).name != name or name == INFO_FILE:
-            raise UnmaskError(
-                f"{place / INFO_FILE} lists {name!r}, which is no file of the bundle's own folder",
-                hint="Do not use this bundle.",
-                code="bad-bundle",
-            )
+            raise _bad(place, f"lists {name!r}, which is no file of the bundle's own folder", "Do not use this bundle.")
     absent = {MODEL_FILE, CARD_FILE} - set(info.files)
     if absent:
-        raise UnmaskError(
-            f"{place / INFO_FILE} lists no {' and no '.join(sorted(absent))}",
-            hint="Make the bundle again with `unmask export`.",
-            code="bad-bundle",
-        )
+        raise _bad(place, f"lists no {' and no '.join(sorted(absent))}", "Make the bundle again with `unmask export`.")
     return info
+
+
+def _bad(place: Path, what: str, hint: str) -> UnmaskError:
+    return UnmaskError(f"{place / INFO_FILE} {what}", hint=hint, code="bad-bundle")
 
 
 def _read_file(place: Path, name: str) -> bytes:

@@ -112,6 +112,17 @@ def test_a_keras_file_is_exported_alone(finished_run, tmp_path):
     assert "alone" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "said"), [(("--name", "x" * 65), "--name is longer than 64"), ((), "holds other files")]
+)
+def test_what_the_bundle_cannot_be_called_or_put_is_said_first(finished_run, tmp_path, monkeypatch, words, said):
+    monkeypatch.setattr("unmask.train.backend.load_keras", None)
+    (tmp_path / "thesis.txt").write_text("mine")
+    result = exported(finished_run, "--out", tmp_path, *words)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_the_same_run_twice_is_refused(finished_run, tmp_path):
     result = exported(finished_run, finished_run / ".", "--out", tmp_path / "bundle")
     assert result.exit_code == 2

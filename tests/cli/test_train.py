@@ -135,6 +135,19 @@ def test_other_settings_cannot_be_given_to_a_run_that_goes_on(finished_run):
     assert "own settings" in result.output
 
 
+def test_a_run_may_be_named_by_the_current_folder(finished_run, tmp_path, monkeypatch):
+    folders = []
+
+    def train(config, folder, **_):
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unmask.train.loop.train", train)
+    monkeypatch.chdir(finished_run)
+    invoke("train", "--resume", ".", "--hard", tmp_path / "hard.csv")
+    assert folders == [finished_run.with_name("finished-hard")]
+
+
 def test_hard_examples_without_a_run_are_refused(prepared, tmp_path):
     result = invoke("train", "--data", prepared, "--out", tmp_path / "run", "--hard", tmp_path / "nowhere.csv")
     assert result.exit_code == 2

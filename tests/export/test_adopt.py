@@ -97,6 +97,15 @@ def test_other_kinds_of_model_are_refused(tmp_path, last, shape, words):
         adopted(saved(theirs, tmp_path / "model.keras"))
 
 
+def test_a_model_that_answers_for_each_place_is_refused(tmp_path):
+    from keras import Sequential, layers
+
+    theirs = Sequential([layers.Input((SIDE, SIDE, 3)), layers.Reshape((-1, 3)), layers.Dense(1)])
+    with pytest.raises(UnmaskError, match="for places") as caught:
+        adopted(saved(theirs, tmp_path / "model.keras"))
+    assert caught.value.code == "unfit-model"
+
+
 def test_a_run_of_this_packages_transformer_is_read_as_a_file(tmp_path):
     from unmask.models import build
 
@@ -118,5 +127,5 @@ def test_a_model_that_holds_code_is_refused(tmp_path, ending):
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.h5").write_bytes(b"not a model")
-    with pytest.raises(UnmaskError, match="cannot be read"):
+    with pytest.raises(UnmaskError, match=f"{tmp_path}/model.h5 cannot be read"):
         adopted(tmp_path / "model.h5")

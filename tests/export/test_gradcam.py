@@ -46,14 +46,14 @@ def test_the_backbone_that_is_trained_most_agrees_with_keras_and_autodiff():
     from unmask.models import build
 
     keras.utils.set_random_seed(3)
-    model = build("mobilenetv2", 32)
+    model = build("mobilenetv2", 64)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model(noise(16), training=True)  # statistics of some pictures, so that there is a signal
-    logits, maps = run_graph(to_onnx(model), noise(4), "logit", "cam")
-    np.testing.assert_allclose(logits, model.predict_on_batch(noise(4))[:, 0], atol=1e-3)
-    expected = autodiff_grad_cam(model, noise(4))
+    model(noise(16, 64), training=True)  # statistics of some pictures, so that there is a signal
+    logits, maps = run_graph(to_onnx(model), noise(4, 64), "logit", "cam")
+    np.testing.assert_allclose(logits, model.predict_on_batch(noise(4, 64))[:, 0], atol=1e-3)
+    expected = autodiff_grad_cam(model, noise(4, 64))
     assert np.abs(maps - expected).max() <= 1e-3 * max(expected.max(), 1e-3)
 
 
@@ -97,17 +97,23 @@ def test_batch_normalisation_in_a_head_is_followed():
     assert np.abs(found - expected).max() <= 1e-3 * expected.max()
 
 
-def test_another_kind_of_head_gets_an_occlusion_map():
+@pytest.mark.parametrize("head", ["another form", "a map of one place"])
+def test_where_grad_cam_says_nothing_there_is_an_occlusion_map(head):
     import keras
 
     from unmask.export.graph import to_onnx
+    from unmask.models.head import find_heads
 
     image = keras.Input((16, 16, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(image)
     # The logit is the brightness of the upper left quarter: hiding any other part changes nothing.
     x = keras.layers.Cropping2D(((0, 8), (0, 8)))(x)
-    x = keras.layers.GlobalMaxPooling2D()(x)
+    if head == "a map of one place":
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.MaxPooling2D(8)(x))
+    else:
+        x = keras.layers.GlobalMaxPooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(1, kernel_initializer="ones")(x))
+    assert (find_heads(model) is None) == (head == "another form")
     images = np.full((2, 16, 16, 3), 10, np.uint8)
     images[:, 0:4, 0:4] = 250
     (cam,) = run_graph(to_onnx(model), images, "cam")

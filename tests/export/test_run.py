@@ -132,6 +132,16 @@ def test_a_run_without_a_model_is_refused(finished_run, tmp_path):
     assert "--resume" in caught.value.hint
 
 
+def test_a_run_with_half_a_model_is_refused(finished_run, tmp_path):
+    from unmask.export.run import export_run
+
+    (tmp_path / "run.toml").write_bytes((finished_run / "run.toml").read_bytes())
+    (tmp_path / "model.keras").write_bytes((finished_run / "model.keras").read_bytes()[:5000])
+    with pytest.raises(UnmaskError, match="cannot be read as a Keras model") as caught:
+        export_run(tmp_path, tmp_path / "bundle")
+    assert caught.value.code == "bad-model"
+
+
 def test_a_graph_that_differs_from_the_model_is_refused(tmp_path, monkeypatch):
     from unmask.export import assemble
     from unmask.export.graph import lower_logit
@@ -241,11 +251,14 @@ def test_a_bundle_is_calibrated_anew_and_keeps_its_graph(bundle, prepared, tmp_p
     from unmask.bundle import read_bundle
     from unmask.export.assemble import Label, export_bundle
 
+    wider = shutil.copytree(bundle, tmp_path / "wider")
+    (wider / "bundle.json").write_text(json.dumps({**info_of(bundle), "crop_margin": 1.6}))
     again = export_bundle(
-        bundle, tmp_path / "again", data=str(prepared), label=Label(version="2", data_terms="Only for tests.")
+        wider, tmp_path / "again", data=str(prepared), label=Label(version="2", data_terms="Only for tests.")
     )
     first, second = read_bundle(bundle), read_bundle(again)
     assert second.model == first.model
+    assert second.info.crop_margin == 1.6
     assert second.info.version == "2"
     assert second.info.name == first.info.name
     assert second.info.training_data.counts == first.info.training_data.counts

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from tests.prepared_faces import write_prepared
 
+from unmask.errors import UnmaskError
+
 pytestmark = pytest.mark.train
 
 
@@ -43,6 +45,16 @@ def calibrated(**more):
     labels = np.repeat([0, 1], 1000)
     logits = draw.normal(np.where(labels == 1, 3, -3), 2)
     return calibrate(logits, labels, np.full(2000, ""), fake_share=0.5, **more)
+
+
+def test_classes_the_other_way_round_are_noticed_however_large_the_logits_are():
+    from unmask.export.calibrate import calibrate
+
+    labels = np.repeat([0, 1], 50)
+    logits = 200 - 20.0 * labels + np.arange(100) % 7
+    with pytest.raises(UnmaskError) as caught:
+        calibrate(logits, labels, np.full(100, ""))
+    assert caught.value.code == "labels-swapped"
 
 
 def test_worn_reals_that_look_fake_raise_the_threshold():

@@ -142,7 +142,8 @@ def test_weights_of_another_tower_and_half_a_download_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weight=np.zeros(3))
     (tmp_path / "half.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
     (tmp_path / "empty.npz").touch()
-    for name in ("other.npz", "half.npz", "empty.npz"):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name in ("other.npz", "half.npz", "empty.npz", "array.npy"):
         with pytest.raises(UnmaskError, match="do not fit clip_vit_b16"):
             build("clip_vit_b16", 224, weights=tmp_path / name, blocks=1)
 

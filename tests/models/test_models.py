@@ -92,6 +92,16 @@ def test_weights_that_are_not_there_are_refused(tmp_path):
     assert caught.value.code == "backbone-weights"
 
 
+def test_weights_that_cannot_be_downloaded_are_called_that(monkeypatch):
+    def fails(*_, **__):
+        raise Exception("URL fetch failure on https://storage.googleapis.com/...")  # as Keras does
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", fails)
+    with pytest.raises(UnmaskError, match="imagenet cannot be had: URL fetch failure") as caught:
+        build("mobilenetv2", 32, weights="imagenet")
+    assert caught.value.code == "backbone-weights"
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_weights_of_another_model_are_refused(tmp_path):
     path = tmp_path / "cnn.weights.h5"

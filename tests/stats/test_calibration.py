@@ -200,6 +200,11 @@ def test_thresholds_refuse_a_limit_that_is_no_share(limit: float) -> None:
     assert caught.value.code == "bad-share"
 
 
+def test_a_source_may_be_accused_of_everything() -> None:
+    found = choose_thresholds([0.1, 0.2, 0.3, 0.9], [0, 0, 1, 1], max_false_accusation=0.5, sources=["a"] * 4)
+    assert found == choose_thresholds([0.1, 0.2, 0.3, 0.9], [0, 0, 1, 1], max_false_accusation=0.5)
+
+
 def test_thresholds_refuse_logits() -> None:
     with pytest.raises(UnmaskError) as caught:
         choose_thresholds([-2.0, 3.0], [0, 1])

@@ -197,6 +197,16 @@ def test_a_half_accuses_nobody() -> None:
     assert curves.confusion_matrix(Judged.of([0, 1], [0.5, 0.5])).tolist() == [[1, 0], [1, 0]]
 
 
+def test_what_is_no_probability_is_not_judged_as_one() -> None:
+    with pytest.raises(UnmaskError) as caught:
+        Judged.of([0, 1], [0.1, 1.5])
+    assert caught.value.code == "not-a-probability"
+
+
+def test_logits_are_ranked_however_large() -> None:
+    assert roc_auc([0, 0, 1, 1], [200.0, 240.0, 220.0, 260.0]) == 0.75
+
+
 def test_equal_scores_have_an_auc_of_one_half() -> None:
     assert roc_auc([0, 1, 0, 1], [0.4] * 4) == 0.5
     assert measured("equal_error_rate", [0, 1, 0, 1], [0.4] * 4) == 0.5
@@ -239,7 +249,6 @@ def test_accuracy_among_no_answers_has_a_reason() -> None:
     [
         ([0, 1], [0.1, float("nan")], "not-a-number"),
         ([0, 1], [0.1, float("inf")], "not-a-number"),
-        ([0, 1], [0.1, 1.5], "not-a-probability"),
         ([0, 1], [0.1], "length-mismatch"),
         ([0, 3], [0.1, 0.2], "bad-labels"),
         ([[0, 1]], [[0.1, 0.2]], "bad-labels"),

@@ -78,6 +78,11 @@ def test_settings_that_make_no_sense_are_refused(settings, words):
     assert caught.value.code == "bad-config"
 
 
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "run.toml").write_text('\ufeffdata = "here"\n', encoding="utf-8")
+    assert read_config(tmp_path / "run.toml") == make_config(data="here")
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UnmaskError) as caught:
         read_config(tmp_path / "none.toml")

@@ -80,11 +80,10 @@ def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):
     from unmask.models import load
     from unmask.stats.metrics import roc_auc
     from unmask.train.loop import judge
-    from unmask.verdict import probability
 
     validation = open_source(dataset, "Validation", 224)
     logits = judge(load(finished.folder / "model.keras"), validation)
-    assert finished.kept.validation_auc == roc_auc(validation.labels, probability(logits, 1.0))
+    assert finished.kept.validation_auc == roc_auc(validation.labels, logits)
 
 
 def test_of_a_picture_as_a_whole_its_overview_is_kept(dataset, tmp_path):
@@ -111,7 +110,8 @@ def test_a_run_that_was_stopped_while_features_were_kept_goes_on_there(finished,
                 raise KeyboardInterrupt
 
     assert not train(settings(dataset), tmp_path / "run", watcher=Stops()).finished
-    assert json.loads((tmp_path / "run/features-Train.json").read_text()) == {"steps": 2, "rows": 10}
+    noted = json.loads((tmp_path / "run/features-Train.json").read_text())
+    assert (noted["steps"], noted["rows"], len(noted["weights"])) == (2, 10, 64)
     resume(tmp_path / "run")
     for name in ("features-Train.npy", "features-Validation.npy", "labels-Train.npy", "masks-Train.npy"):
         np.testing.assert_array_equal(np.load(tmp_path / "run" / name), np.load(finished.folder / name))
@@ -132,6 +132,49 @@ def test_a_disk_without_room_is_told_before_the_backbone_is_asked(dataset, tmp_p
 
 class PowerCutError(Exception):
     pass
+
+
+class Watcher:
+    """Of the steps of each epoch; at one of them, (epoch, step), the power fails."""
+
+    def __init__(self, stop=None):
+        self.stop, self.steps_of = stop, {}
+
+    def on_features(self, done, pictures):
+        pass
+
+    def on_step(self, state, steps):
+        self.steps_of[state.epoch] = steps
+        if (state.epoch, state.step) == self.stop:
+            raise PowerCutError
+
+    def on_epoch(self, row):
+        pass
+
+
+def test_a_head_does_not_go_on_with_another_backbone_than_it_learned_on(finished, dataset, tmp_path):
+    from unmask.models import load
+    from unmask.train.loop import resume, train
+
+    first, run = tmp_path / "first", tmp_path / "run"
+    first.mkdir()
+    model = load(finished.folder / "model.keras")
+    model.save(first / "model.keras")
+    config = settings(dataset, start=str(first), tune="norms", feature_copies=1, blend=0.0, localise=0.0)
+    with pytest.raises(PowerCutError):  # between the two stages, where nothing more is learned from what is kept
+        train(config, run, watcher=Watcher((1, 1)))
+    model.get_layer("block1_wide").bias.assign_add(np.full(3072, 0.1))
+    model.save(first / "model.keras")  # as if that run had gone on
+    before = (run / "last.npz").read_bytes()
+    with pytest.raises(UnmaskError) as refused:
+        resume(run)
+    assert refused.value.code == "backbone-differs"
+    assert (run / "last.npz").read_bytes() == before
+    for name in ("Train", "Validation"):  # as versions wrote them that did not note the weights
+        noted = json.loads((run / f"features-{name}.json").read_text())
+        del noted["weights"]
+        (run / f"features-{name}.json").write_text(json.dumps(noted))
+    assert resume(run).finished
 
 
 @pytest.fixture(scope="module")
@@ -155,28 +198,13 @@ def test_the_head_learns_from_what_is_kept_and_then_the_norms_or_the_last_blocks
     from unmask.models import load
     from unmask.train.loop import resume, train
 
-    class Watcher:
-        def __init__(self, stop):
-            self.stop = stop
-
-        def on_features(self, done, pictures):
-            pass
-
-        def on_step(self, state, steps):
-            steps_of[state.epoch] = steps
-            if (state.epoch, state.step) == self.stop:
-                raise PowerCutError
-
-        def on_epoch(self, row):
-            pass
-
-    steps_of = {}
     config, whole = two_stages
+    before, after = Watcher(stop), Watcher()
     with pytest.raises(PowerCutError):
-        train(config, tmp_path / "run", watcher=Watcher(stop))
-    resume(tmp_path / "run", watcher=Watcher(None))
+        train(config, tmp_path / "run", watcher=before)
+    resume(tmp_path / "run", watcher=after)
     # Two copies of twelve pictures; then each once, or for the last blocks from what is kept, too.
-    assert steps_of == {0: 5, 1: 3 if config.tune == "norms" else 5}
+    assert before.steps_of | after.steps_of == {0: 5, 1: 3 if config.tune == "norms" else 5}
     resumed = load(tmp_path / "run/model.keras")
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         # Sums come in another order now and then, and where a gradient is nothing but rounding Adam makes steps of that.

@@ -372,6 +372,17 @@ def test_a_missing_class_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("step", "missing"), [(1, "no real and no fake"), (2, "no real")])
+def test_a_class_of_which_all_pictures_are_left_out_is_refused(prepared, tmp_path, step, missing):
+    from unmask.train.loop import train
+
+    (tmp_path / "out.csv").write_text("path\n" + "".join(f"Train/{index}.jpg\n" for index in range(0, 48, step)))
+    with pytest.raises(UnmaskError, match=f"Train has {missing} pictures") as caught:
+        train(make_config(data=str(prepared), **SETTINGS, leave_out=str(tmp_path / "out.csv")), tmp_path / "run")
+    assert caught.value.code == "class-missing"
+    assert not (tmp_path / "run").exists()
+
+
 def test_batches_of_one_class_are_refused_before_anything_is_written(prepared, tmp_path):
     from unmask.train.loop import train
 
@@ -409,11 +420,12 @@ def test_a_run_that_never_took_a_step_can_be_started_again(prepared, small, fini
         train_here(prepared, tmp_path, small, watcher=Watcher(1, kill))
 
 
-def test_a_damaged_checkpoint_is_refused(prepared, finished_run, tmp_path):
+@pytest.mark.parametrize("rest", [5000, 0])
+def test_a_damaged_checkpoint_is_refused(prepared, finished_run, tmp_path, rest):
     from unmask.train.loop import resume
 
     (tmp_path / "run.toml").write_bytes((finished_run / "run.toml").read_bytes())
-    (tmp_path / "last.npz").write_bytes((finished_run / "last.npz").read_bytes()[:5000])
+    (tmp_path / "last.npz").write_bytes((finished_run / "last.npz").read_bytes()[:rest])
     with pytest.raises(UnmaskError) as caught:
         resume(tmp_path)
     assert caught.value.code == "bad-checkpoint"
@@ -425,6 +437,30 @@ def test_a_run_can_begin_with_the_model_of_another(prepared, finished_run, tmp_p
     ours = [value for value in ours if value.dtype == np.float32]  # without the seeds of Dropout
     for mine, theirs in zip(ours, weights_of(finished_run), strict=False):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_backbones_file_of_a_run_that_starts_from_another_may_be_gone(prepared, finished_run):
+    from unmask.train.run_data import check, open_data
+
+    config = make_config(data=str(prepared), model="mobilenetv2", backbone_weights="gone.h5", start=str(finished_run))
+    check(config, open_data(config))
+
+
+def test_a_run_whose_model_is_damaged_or_gone_is_no_start(prepared, finished_run, tmp_path):
+    from unmask.train.config import write_config
+    from unmask.train.loop import resume
+
+    first, run = tmp_path / "first", tmp_path / "run"
+    first.mkdir()
+    (first / "model.keras").write_bytes((finished_run / "model.keras").read_bytes()[:5000])
+    settings = {**SETTINGS, "start": str(first)}
+    with pytest.raises(UnmaskError, match=r"model\.keras cannot be read") as caught:
+        train_here(prepared, run, settings)
+    assert caught.value.code == "bad-model"
+    (first / "model.keras").unlink()
+    write_config(run / "run.toml", make_config(data=str(prepared), **settings))
+    with pytest.raises(UnmaskError, match=r"model\.keras cannot be read"):
+        resume(run)
 
 
 @pytest.mark.parametrize(
@@ -455,6 +491,19 @@ def test_a_run_on_windows_keeps_and_judges_a_model_for_whole_pictures(prepared, 
     assert kept.input_shape == (None, 32, 32, 3)
     validation = open_source(prepared, "Validation")
     assert outcome.kept.validation_auc == pytest.approx(roc_auc_score(validation.labels, judge(kept, validation)))
+
+
+def test_the_rate_of_an_epoch_is_that_of_its_last_step(prepared, small, tmp_path):
+    # One step up to 0.001, then half a cosine over two more: the second is half way down, and a third would be at 0.
+    outcome = train_here(prepared, tmp_path / "run", {**small, "epochs": 1, "schedule": "cosine"})
+    assert outcome.history[-1].learning_rate == pytest.approx(5e-4)
+
+
+def test_of_large_logits_the_best_epoch_is_the_one_that_ranks_best():
+    from unmask.train.run_state import RunState
+
+    row = RunState(seen=1).judged(np.array([0, 1, 0, 1]), np.array([50.0, 60.0, 70.0, 80.0]), 1e-3)
+    assert row.validation_auc == 0.75
 
 
 def test_windows_larger_than_the_pictures_are_refused_before_anything_is_written(prepared, small, tmp_path):

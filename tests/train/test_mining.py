@@ -16,7 +16,12 @@ from tests.prepared_faces import write_prepared
 from unmask.data.manifest import read_manifest, write_manifest
 from unmask.errors import UnmaskError
 from unmask.train.contact_sheet import write_contact_sheet
+from unmask.train.hard_examples import judged_examples
 from unmask.train.label_errors import probably_mislabelled, self_confidence
+
+
+def logits_of(fake: Any) -> Any:
+    return np.log(np.asarray(fake) / (1 - np.asarray(fake)))
 
 
 def test_self_confidence_is_what_the_given_label_gets() -> None:
@@ -26,30 +31,45 @@ def test_self_confidence_is_what_the_given_label_gets() -> None:
 def test_a_picture_that_looks_more_like_the_other_class_than_its_pictures_do_is_probably_mislabelled() -> None:
     labels = np.array([0] * 10 + [1] * 10)
     fake = np.array([0.1] * 9 + [0.95] + [0.9] * 9 + [0.02])
-    assert np.flatnonzero(probably_mislabelled(labels, fake)).tolist() == [9, 19]
+    assert np.flatnonzero(probably_mislabelled(labels, logits_of(fake))).tolist() == [9, 19]
 
 
 def test_an_unsure_picture_is_hard_and_not_mislabelled() -> None:
     labels = np.array([0] * 10 + [1] * 10)
     fake = np.array([0.1] * 9 + [0.6] + [0.9] * 9 + [0.4])
-    assert not probably_mislabelled(labels, fake).any()
+    assert not probably_mislabelled(labels, logits_of(fake)).any()
 
 
 def test_a_model_that_knows_nothing_finds_no_wrong_labels() -> None:
-    assert not probably_mislabelled(np.arange(20) % 2, np.full(20, 0.5)).any()
+    assert not probably_mislabelled(np.arange(20) % 2, np.zeros(20)).any()
 
 
 def test_a_model_that_is_right_by_chance_calls_no_label_wrong() -> None:
     rng = np.random.default_rng(0)
-    assert not probably_mislabelled(np.arange(400) % 2, rng.uniform(0.3, 0.7, 400)).any()
+    assert not probably_mislabelled(np.arange(400) % 2, logits_of(rng.uniform(0.3, 0.7, 400))).any()
 
 
 @pytest.mark.parametrize(
-    ("labels", "fake"), [([0, 1], [0.5]), ([0, 2], [0.5, 0.5]), ([1, 1], [0.5, 0.5]), ([0, 1], [0.5, np.nan])]
+    ("labels", "logits", "code"),
+    [
+        ([0, 1], [0.5], "length-mismatch"),
+        ([0, 2], [0.5, 0.5], "bad-labels"),
+        ([1, 1], [0.5, 0.5], "one-class"),
+        ([0, 1], [0.5, np.nan], "not-a-number"),
+    ],
 )
-def test_scores_that_cannot_be_judged_are_refused(labels: list[int], fake: list[float]) -> None:
-    with pytest.raises(UnmaskError, match="No labels can be judged"):
-        probably_mislabelled(labels, fake)
+def test_scores_that_cannot_be_judged_are_refused(labels: list[int], logits: list[float], code: str) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        probably_mislabelled(labels, logits)
+    assert caught.value.code == code
+
+
+def test_the_worst_come_first_where_all_scores_are_one(prepared: Path) -> None:
+    rows = [row for row in read_manifest(prepared / "manifest.csv") if row.split == "Train"][:4]
+    logits = np.array([50.0, 60.0, 45.0, 70.0])
+    found = judged_examples(rows, np.array([0, 0, 0, 1]), logits, logits)
+    assert [example.path for example in found] == [rows[place].path for place in (1, 0, 2, 3)]
+    assert {example.score for example in found} == {1.0}
 
 
 def test_a_contact_sheet_is_a_picture_even_of_nothing(tmp_path: Path) -> None:

@@ -71,8 +71,12 @@ def export(
         raise click.UsageError("A run knows its scaling and its labels; leave --input-scaling and --label-order out.")
     if files and not (input_scaling and label_order):
         raise click.UsageError("A Keras file needs --input-scaling and --label-order (the report's: 0..1, real-fake).")
+    from unmask.bundle import LONGEST_NAME, check_place, read_bundle
+
+    if name is not None and len(name) > LONGEST_NAME:
+        raise click.UsageError(f"--name is longer than {LONGEST_NAME} characters.")
+    check_place(out)
     if bundles and data is not None:
-        from unmask.bundle import read_bundle
         from unmask.export.assemble import Label, export_bundle
 
         terms = terms or read_bundle(bundles[0]).info.training_data.terms

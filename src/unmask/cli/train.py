@@ -114,7 +114,10 @@ def train(
         elif resume is not None and hard is not None:
             chosen = continued(resume, hard, **settings)
             outcome = loop.train(
-                chosen, out or resume.with_name(f"{resume.name}-hard"), watcher=watcher, on_note=say_note
+                chosen,
+                out or resume.resolve().with_name(f"{resume.resolve().name}-hard"),
+                watcher=watcher,
+                on_note=say_note,
             )
         else:
             assert out is not None

@@ -15,7 +15,7 @@ import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.export.keras2 import modernised
-from unmask.models import load
+from unmask.models import load, unreadable
 from unmask.models.head import find_head, made_by
 
 # What the model was fed, as factor and offset on 0..255.
@@ -70,14 +70,9 @@ def _load(path: Path) -> Any:
         )
     try:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            model = load(modernised(path, Path(folder)), safe_mode=True)
-    except Exception as error:
-        raise UnmaskError(
-            f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",
-            hint=getattr(error, "hint", None)
-            or "It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
-            code="bad-model",
-        ) from error
+            model = load(modernised(path, Path(folder)))
+    except Exception as error:  # which names the copy, if it is of `load`
+        raise unreadable(path, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             # As tensors they would become inputs of the graph.
@@ -105,6 +100,8 @@ def _last_layer(model: Any, path: Path) -> tuple[Any, Any, Any]:
         layer, sources = made_by(sources[0])
     if not isinstance(layer, keras.layers.Dense):
         raise _unfit(path, f"it ends in {type(layer).__name__}, not in a dense layer")
+    if len(sources[0].shape) != 2:
+        raise _unfit(path, "its last layer answers for places and not for the picture")
     curves = [curve for curve in (layer.activation, *curves) if curve is not activations.linear]
     if len(curves) > 1:
         raise _unfit(path, "it ends in two activations")

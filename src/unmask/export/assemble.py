@@ -123,7 +123,8 @@ def export_bundle(
     """Makes a bundle of another one: the same graph, byte for byte, calibrated on other pictures.
 
     Temperature, thresholds and the limit of the distance are chosen anew on their Validation split: for somebody whose pictures
-    come from other cameras, or who knows other kinds of fakes, than those that the detector was first calibrated on.
+    come from other cameras, or who knows other kinds of fakes, than those that the detector was first calibrated on. Its
+    thresholds for clips were of the old calibration and are left out; those for pictures then hold for clips, too.
 
     Args:
         folder: The bundle.
@@ -158,7 +159,7 @@ def export_bundle(
         families=families,
     )
     info = _info(label, calibration, old.architecture, old.input_size, training)
-    info = info.model_copy(update={"fake_share": assumed_share(old)})
+    info = info.model_copy(update={"fake_share": assumed_share(old), "crop_margin": old.crop_margin})
     settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
     return _write(out, info, bundle.model, outputs, validation, None, settings)
 

@@ -83,7 +83,7 @@ def calibrate(
     Raises:
         UnmaskError: Real pictures are ranked above fake ones: the labels are the other way round.
     """
-    auc = roc_auc(labels, probability(logits, 1.0))
+    auc = roc_auc(labels, logits)
     if auc < WRONG_WAY_ROUND:
         raise UnmaskError(
             f"The model ranks real pictures above fake ones (AUC {auc:.3f} on Validation).",

@@ -41,7 +41,7 @@ def ensemble(models: Sequence[Any]) -> Any:
         raise UnmaskError(
             "These models cannot be put together: their pictures or their last maps differ in size: "
             f"{sorted(pictures)}, {sorted(maps)}.",
-            hint="Put runs of one --model and of one --size together.",
+            hint="Put runs of one --size together, and of one --model or of models whose maps are alike.",
             code="models-differ",
         )
     seen = _one_tower(models, image)

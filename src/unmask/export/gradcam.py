@@ -28,10 +28,6 @@ def grad_cam(heads: Sequence[Head]) -> Any:
     Returns:
         Symbolic tensor (N, h, w), not negative, not normalised.
     """
-    side = max(
-        head.spatial_map.shape[1] for head in heads
-    )  # a head of one place sees the picture as a whole, and has no map
-    heads = [head for head in heads if head.spatial_map.shape[1] == side]
     parts = [ops.sum(head.spatial_map * _channel_weights(head), axis=-1) for head in heads]
     return ops.relu(sum(parts[1:], parts[0]) / len(parts))
 

@@ -34,11 +34,14 @@ def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
 
     Returns:
         A `keras.Model` with the outputs logit (N,), cam (N, h, w) and, with statistics, distance (N,). The map explains
-        the logit of *fake*, after ReLU, not normalised: Grad-CAM, or occlusion where the head is of another form.
+        the logit of *fake*, after ReLU, not normalised: Grad-CAM, or occlusion where the head is of another form, or no head
+        has a map of more than one place.
     """
     heads = find_heads(model)
+    # A head of one place sees the picture as a whole: it has no say in where.
+    mapped = [head for head in heads or () if head.spatial_map.shape[1] > 1]
     logit = keras.ops.reshape(model.outputs[0], (-1,))
-    outputs = [logit, occlusion_map(model) if heads is None else grad_cam(heads)]
+    outputs = [logit, grad_cam(mapped) if mapped else occlusion_map(model)]
     if heads is not None and statistics is not None:
         outputs.append(distance_output(pooled_features(heads), statistics))
     return keras.Model(model.inputs[0], outputs, name="explained")

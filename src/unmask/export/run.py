@@ -12,13 +12,8 @@ from unmask.export.assemble import Label, export_model
 from unmask.export.ensemble import ensemble
 from unmask.export.kernels import KernelBits
 from unmask.models import load
-from unmask.train.config import TrainConfig, changed_settings, read_run
+from unmask.train.config import TrainConfig, changed_settings, read_run, told_settings
 from unmask.train.loop import MODEL
-
-# These say nothing of the result, or stand elsewhere on the card.
-_NOT_TOLD = {"data", "model", "workers", "checkpoint_every"}
-# Paths of this machine, of which only the name means something on another one.
-_PATHS = ("backbone_weights", "hard", "leave_out", "start")
 
 
 def export_run(
@@ -130,8 +125,7 @@ def _kept_model(run: Path) -> Any:
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
     """All settings of a run, for the card; of the run that it started from, those that are not the defaults."""
-    settings = config.model_dump(exclude=_NOT_TOLD, exclude_none=True)
-    settings |= {name: Path(settings[name]).name for name in _PATHS if name in settings}
+    settings = told_settings(config)
     if config.start is not None:
         del settings["backbone_weights"]  # its weights came from the run, not from a backbone's file
         before = Path(config.start)

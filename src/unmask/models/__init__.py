@@ -64,26 +64,44 @@ def build(
         inputs = keras.Input((input_size, input_size, 3), dtype="uint8", name="image")
         try:
             spatial_map = module.features(inputs, start, **({} if blocks is None else {"blocks": blocks}))
-        except (ValueError, OSError) as error:
+        except Exception as error:
+            cannot_download = type(error) is Exception  # Keras' own
+            if not (cannot_download or isinstance(error, ValueError | OSError)):
+                raise
             raise UnmaskError(
-                f"The weights {start} do not fit {architecture}: {str(error).splitlines()[0]}",
+                f"The weights {start} {'cannot be had' if cannot_download else f'do not fit {architecture}'}: "
+                f"{str(error).splitlines()[0]}",
                 hint="Give the weights of the same backbone without its classifier, or none.",
                 code="backbone-weights",
             ) from error
         return keras.Model(inputs, module.head(spatial_map), name=architecture)
 
 
-def load(path: Path, **given: Any) -> Any:
+def load(path: Path) -> Any:
     """A model that Keras saved, the layers of `build` among those that it may have.
 
-    Args:
-        path: A file that Keras reads.
-        given: To `keras.models.load_model`.
+    Raises:
+        UnmaskError: The file is not there or damaged, or it runs code of its own.
     """
     import keras
 
     importlib.import_module("unmask.models.clip_vit_b16")  # makes its layers known to Keras
-    return keras.models.load_model(path, compile=False, **given)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Keras meets in a damaged file
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> UnmaskError:
+    """What to say of a file from which Keras could not read a model."""
+    return UnmaskError(
+        f"{path} cannot be read as a Keras model: {(str(error).strip() or repr(error)).splitlines()[0]}",
+        hint=getattr(error, "hint", None)
+        or "It must be a whole model saved by Keras (.h5 or .keras), without layers that hold code.",
+        code="bad-model",
+    )
 
 
 def backbone_layers(model: Any, last: str = TOWER) -> list[Any]:

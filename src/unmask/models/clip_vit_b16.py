@@ -194,7 +194,10 @@ def standardised(tokens: Any, name: str) -> Any:
 
 def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
     try:
-        with open(path, "rb") as file, np.load(file) as archive:  # else a broken file stays open
+        with open(path, "rb") as file:  # else a broken one stays open
+            archive = np.load(file)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is no .npz archive")
             for name, found in loads.items():
                 if name == "embeddings":
                     kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)

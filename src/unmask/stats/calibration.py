@@ -208,5 +208,5 @@ def safe_above(scores: ArrayLike, groups: NDArray[np.str_] | None, limit: float)
 def share_under(values: NDArray[np.float64], share: float) -> float:
     """The largest of some numbers that at most a share of them stay under: (N,), 0..1."""
     # The small term undoes binary rounding: 0.29 * 100 is 28.999...
-    allowed = math.floor(share * values.size + 1e-9)
+    allowed = min(math.floor(share * values.size + 1e-9), values.size - 1)
     return float(np.partition(values, allowed)[allowed])

@@ -107,14 +107,14 @@ class Judged:
         return self.scores > 0.5
 
 
-def roc_auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
+def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the probability that a random fake scores above a random real, ties counted half.
 
     Hanley and McNeil, "The Meaning and Use of the Area under a ROC Curve", Radiology 1982.
 
     Args:
         labels: (N,), 0 or 1, both present.
-        probabilities: (N,), P(fake), 0..1.
+        scores: (N,), any finite numbers. Rather logits than probabilities, which are all 1 above a logit of 37.
 
     Returns:
         0..1; 0.5 is chance, 1 a perfect ranking.
@@ -126,5 +126,5 @@ def roc_auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    pair = checked_pair(labels, probabilities, both_classes=True, probabilities=True)
+    pair = checked_pair(labels, scores, both_classes=True)
     return float(weighted.roc_auc(*pair)(np.ones((1, pair[0].size)))[0])

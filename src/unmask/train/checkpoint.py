@@ -52,7 +52,7 @@ def read_state(path: Path) -> RunState:
             hint="Name the folder of a run that was started with: unmask train --out RUN",
             code="no-checkpoint",
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise _damaged(path, error) from error
 
 
@@ -70,7 +70,7 @@ def load_checkpoint(path: Path, model: Any) -> None:
                 value.shape != tuple(variable.shape) for value, variable in zip(values, variables, strict=True)
             ):
                 raise ValueError("it belongs to another model")
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise _damaged(path, error) from error
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

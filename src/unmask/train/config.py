@@ -204,7 +204,7 @@ def read_config(path: Path, **overrides: Any) -> TrainConfig:
         UnmaskError: The file is missing or is not TOML, or as `make_config`.
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
     except OSError as error:
         raise UnmaskError(
             f"The configuration {path} cannot be read: {error.strerror or error}.",
@@ -266,16 +266,21 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={name: str(Path(place).resolve()) for name, place in places.items() if place})
 
 
-def changed_settings(config: TrainConfig) -> dict[str, object]:
-    """Settings that differ from the defaults and say something of the result; of paths, which another machine lacks, the name."""
-    plain = {"data", "model", "size", "seed", "epochs", "workers", "checkpoint_every"}
-    changed = {
+def told_settings(config: TrainConfig) -> dict[str, Any]:
+    """What a model card tells beside model and data: what says something of the result; of paths, which another machine lacks,
+    the name."""
+    told = config.model_dump(exclude={"data", "model", "workers", "checkpoint_every"}, exclude_none=True)
+    paths = {"backbone_weights", "hard", "leave_out", "start"}
+    return {name: Path(value).name if name in paths else value for name, value in told.items()}
+
+
+def changed_settings(config: TrainConfig) -> dict[str, Any]:
+    """Of these, those that differ from the defaults; without size, seed and epochs."""
+    return {
         name: value
-        for name, value in config.model_dump(exclude=plain).items()
-        if value != TrainConfig.model_fields[name].default
+        for name, value in told_settings(config).items()
+        if name not in ("size", "seed", "epochs") and value != TrainConfig.model_fields[name].default
     }
-    paths = {"backbone_weights", "hard", "leave_out", "start"} & changed.keys()
-    return {name: Path(str(value)).name if name in paths else value for name, value in changed.items()}
 
 
 def write_config(path: Path, config: TrainConfig) -> None:

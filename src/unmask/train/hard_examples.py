@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from unmask.data.manifest import Row
 from unmask.data.source import Source
 from unmask.output.wording import score_text
-from unmask.stats.metrics import roc_auc
 from unmask.system.atomic import atomic_write
 from unmask.train.contact_sheet import write_contact_sheet
 from unmask.train.label_errors import MIN_AUC, probably_mislabelled, self_confidence
+from unmask.verdict import probability
 
 # A picture is hard if a model that did not learn from it gives its own label less than this, so if it is judged wrongly.
 # A higher limit, for those that are only unsure, would depend on how sure of themselves models of that kind and length
@@ -80,35 +80,37 @@ class Mined:
 
 
 def judged_examples(
-    entries: Sequence[Row], labels: NDArray[np.int64], scores: NDArray[np.float64], known: NDArray[np.float64]
+    entries: Sequence[Row], labels: NDArray[np.int64], logits: NDArray[np.float64], known: NDArray[np.float64]
 ) -> list[Example]:
     """All pictures of a split, the least confident first.
 
     Args:
         entries: Of the manifest, N of them.
         labels: (N,), 0 real, 1 fake.
-        scores: (N,), P(fake) by models that had not learned from the picture, 0..1.
-        known: (N,), P(fake) by the run's own model.
+        logits: (N,), by models that had not learned from the picture.
+        known: (N,), logits by the run's own model.
     """
+    scores, known_scores = probability(logits, 1.0), probability(known, 1.0)
     own = self_confidence(labels, scores)
-    wrong = probably_mislabelled(labels, scores) & probably_mislabelled(labels, known)
+    wrong = probably_mislabelled(labels, logits) & probably_mislabelled(labels, known)
     return [
         Example(
             path=entries[index].path,
             label=int(labels[index]),
             score=float(scores[index]),
             self_confidence=float(own[index]),
-            known_score=float(known[index]),
+            known_score=float(known_scores[index]),
             mislabelled=bool(wrong[index]),
             source=entries[index].source,
             method=entries[index].method,
             group=entries[index].group,
         )
-        for index in np.argsort(own, kind="stable")
+        # By the logit: of large ones, the confidence is exactly 0 or 1.
+        for index in np.argsort(np.where(labels == 1, logits, -logits), kind="stable")
     ]
 
 
-def write_examples(folder: Path, source: Source, examples: Sequence[Example], top: int) -> Mined:
+def write_examples(folder: Path, source: Source, examples: Sequence[Example], top: int, auc: float) -> Mined:
     """Writes the lists and the sheets.
 
     Args:
@@ -116,6 +118,7 @@ def write_examples(folder: Path, source: Source, examples: Sequence[Example], to
         source: Where the pictures are.
         examples: All of them, the least confident first.
         top: How many hard ones to list, at most.
+        auc: Area under the ROC curve, of their logits.
     """
     mislabelled = tuple(example for example in examples if example.mislabelled)
     wrong = [example for example in examples if not example.mislabelled and example.self_confidence < HARD_BELOW]
@@ -138,8 +141,6 @@ def write_examples(folder: Path, source: Source, examples: Sequence[Example], to
             ],
             f"{title}: {len(chosen)}" + (f", the first {SHEET}" if len(chosen) > SHEET else ""),
         )
-    labels = np.array([example.label for example in examples], np.int64)
-    auc = roc_auc(labels, [example.score for example in examples])
     return Mined(folder, hard, mislabelled, len(wrong), len(examples), auc)
 
 

@@ -8,6 +8,7 @@ and copy, or 9 kB of an overview, and may be deleted after the run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Generator
@@ -96,11 +97,14 @@ def keep_features(
         Of Train, copy after copy, and of Validation.
 
     Raises:
-        UnmaskError: The disk has no room for them.
+        UnmaskError: The disk has no room for them, or the still part is not the one that was asked before.
     """
     import keras
 
     still = keras.Model(model.input, model.get_layer(last).output)
+    weights = hashlib.sha256()
+    for weight in still.get_weights():
+        weights.update(np.asarray(weight, np.float32).tobytes())
     plain = replace(batches, transform=None)
     steps = [batches.steps(copy) for copy in range(copies)]
 
@@ -123,13 +127,14 @@ def keep_features(
         return lambda done: tell(before + done, whole)
 
     return (
-        _keep(still, "Train", changed, count, folder, tell_after(0), batches),
-        _keep(still, "Validation", untouched, len(validation), folder, tell_after(count), batches),
+        _keep(still, weights.hexdigest(), "Train", changed, count, folder, tell_after(0), batches),
+        _keep(still, weights.hexdigest(), "Validation", untouched, len(validation), folder, tell_after(count), batches),
     )
 
 
 def _keep(
     still: Any,
+    weights: str,
     name: str,
     make: Callable[[int], Generator[Batch, None, None]],
     count: int,
@@ -139,7 +144,16 @@ def _keep(
 ) -> Kept:
     """Of one split; every epoch's last batch may be smaller, so rows are counted and not computed from steps."""
     done = folder / DONE.format(name)
-    state = json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0}
+    state: dict[str, Any] = (
+        json.loads(done.read_text()) if done.is_file() else {"steps": 0, "rows": 0, "weights": weights}
+    )
+    if state.get("weights", weights) != weights:  # which those of before it was noted do not have
+        raise UnmaskError(
+            f"The backbone is not the one that said what is kept in {folder}: its file, or the run that this one started from, "
+            "has changed.",
+            hint="Put the old file back, or start a new run.",
+            code="backbone-differs",
+        )
     tokens, channels = still.output_shape[1:]
     side = round((tokens - 1) ** 0.5) or 1  # an overview is one token, and has no places
     mode: Any = "r+" if state["steps"] else "w+"
@@ -170,7 +184,7 @@ def _keep(
             labels[rows] = batch.labels
             if batch.masks is not None:
                 masks[rows] = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in batch.masks]
-            state = {"steps": state["steps"] + 1, "rows": rows.stop}
+            state |= {"steps": state["steps"] + 1, "rows": rows.stop}
             tell(rows.stop)
             if state["steps"] % EVERY == 0:
                 note()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unmask.errors import UnmaskError
+from unmask.stats.inputs import checked_pair
 from unmask.stats.metrics import roc_auc
+from unmask.verdict import probability
 
 # A model that ranks fakes above real pictures less often than this says nothing about labels: its mistakes would be
 # called wrong labels.
@@ -18,7 +19,7 @@ def self_confidence(labels: NDArray[np.int64], probabilities: NDArray[np.float64
     return np.where(labels == 1, probabilities, 1 - probabilities)
 
 
-def probably_mislabelled(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.bool_]:
+def probably_mislabelled(labels: ArrayLike, logits: ArrayLike) -> NDArray[np.bool_]:
     """Pictures that a model confidently puts into the other class.
 
     A class's threshold is the mean of the probability that its own pictures get for it. A picture counts for a class whose
@@ -28,30 +29,20 @@ def probably_mislabelled(labels: ArrayLike, probabilities: ArrayLike) -> NDArray
 
     Args:
         labels: (N,), 0 real, 1 fake.
-        probabilities: (N,), P(fake), 0..1, from models that did not learn from the picture in question.
+        logits: (N,), from models that did not learn from the picture in question; positive means fake.
 
     Returns:
         (N,), true where the label is probably wrong.
 
     Raises:
-        UnmaskError: Lengths that differ, other labels, probabilities outside 0..1, or one class only.
+        UnmaskError: Lengths that differ, other labels, logits that are no numbers, or one class only.
     """
-    given = np.asarray(labels, np.int64)
-    fake = np.asarray(probabilities, np.float64)
-    if given.shape != fake.shape or given.ndim != 1:
-        raise _bad(f"{given.size} labels and {fake.size} probabilities do not belong together")
-    if not np.isin(given, (0, 1)).all() or len(np.unique(given)) < 2:
-        raise _bad("labels must be 0 and 1, and both must occur")
-    if not ((fake >= 0) & (fake <= 1)).all():
-        raise _bad("probabilities must be from 0 to 1")
-    if roc_auc(given, fake) < MIN_AUC:
+    given, numbers = checked_pair(labels, logits, both_classes=True)
+    if roc_auc(given, numbers) < MIN_AUC:
         return np.zeros(given.size, np.bool_)
+    fake = probability(numbers, 1.0)
     reaches_real = 1 - fake >= float((1 - fake[given == 0]).mean())
     reaches_fake = fake >= float(fake[given == 1].mean())
     as_fake = (given == 0) & reaches_fake & ~(reaches_real & (fake <= 0.5))
     as_real = (given == 1) & reaches_real & ~(reaches_fake & (fake >= 0.5))
     return np.asarray(as_fake | as_real, np.bool_)
-
-
-def _bad(what: str) -> UnmaskError:
-    return UnmaskError(f"No labels can be judged: {what}.", hint="Pass the scores of one set.", code="bad-scores")

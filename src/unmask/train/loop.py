@@ -39,7 +39,7 @@ from unmask.train.kept_features import Kept, keep_features
 from unmask.train.precision import choose_precision
 from unmask.train.run_data import MODEL, RunData, Tell, check, open_data
 from unmask.train.run_state import Outcome, RunState
-from unmask.train.stages import averaged_weights, keeps_features, last_still, prepare_model, stages_of
+from unmask.train.stages import averaged_weights, keeps_features, last_rate, last_still, prepare_model, stages_of
 from unmask.train.transform import transform_of
 
 __all__ = ["MODEL", "Watcher", "judge", "resume", "train"]
@@ -113,7 +113,7 @@ def resume(
         As `train`.
 
     Raises:
-        UnmaskError: As `train`, or the folder holds no run, or its data is not what it began with.
+        UnmaskError: As `train`, or the folder holds no run, or its data or backbone is not what it began with.
     """
     config = read_run(folder)
     if data is not None:
@@ -202,7 +202,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         if config.start is not None and not in_checkpoint:
             _start_from(model, Path(config.start))
         features: Kept | None = None
-        if any(keeps_features(stage, config) and state.epoch < stage.end for stage in stages):
+        if keeps:
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
                 features, seen = keep_features(
@@ -251,8 +251,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                     logits = judge(judging, data.validation) if whole else seen.judge(judging, last_still(config))
                     if not np.isfinite(logits).all():
                         raise no_number(f"after the last step of epoch {epoch + 1}", config)
-                    rate = float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))
-                    row = state.judged(data.validation.labels, logits, rate)
+                    row = state.judged(data.validation.labels, logits, last_rate(learner.optimizer))
                     if row.validation_auc > state.best or config.keep == "last":
                         _keep(kept, folder)
                     state.end_epoch(row)

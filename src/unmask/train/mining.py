@@ -20,13 +20,13 @@ from unmask.data.prepared import Prepared, load_prepared
 from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
 from unmask.models import load
+from unmask.stats.metrics import roc_auc
 from unmask.system.atomic import atomic_write, is_left_over, sweep
 from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run
 from unmask.train.hard_examples import Mined, judged_examples, write_examples, write_rows
 from unmask.train.loop import MODEL, Watcher, judge, resume, train
-from unmask.verdict import probability
 
 # Says that a folder was made here, and what its parts belong to.
 JOB = "mining.json"
@@ -100,9 +100,8 @@ def mine(
             say(f"part {number + 1} of {folds}: training without it")
             logits[fold == number] = _held_out(shorter, source, fold == number, folder / f"part-{number + 1}", watcher)
         say("scoring with the run's own model")
-        known = probability(_judge(run, source), 1.0)
-        found = judged_examples(prepared.entries("Train"), source.labels, probability(logits, 1.0), known)
-        return write_examples(folder, source, found, top)
+        found = judged_examples(prepared.entries("Train"), source.labels, logits, _judge(run, source))
+        return write_examples(folder, source, found, top, roc_auc(source.labels, logits))
 
 
 def assign_folds(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:

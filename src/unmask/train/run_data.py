@@ -46,6 +46,12 @@ def open_data(config: TrainConfig, on_note: Tell | None = None) -> RunData:
     validation = open_source(config.data, "Validation", config.size)
     if config.leave_out is not None:
         source = source.taken(np.setdiff1d(np.arange(len(source)), source.listed(Path(config.leave_out))))
+        if missing := [name for label, name in enumerate(("real", "fake")) if label not in source.labels]:
+            raise UnmaskError(
+                f"Without the pictures of {config.leave_out}, Train has no {' and no '.join(missing)} pictures.",
+                hint="Leave fewer pictures out.",
+                code="class-missing",
+            )
     choose = balanced(source, config.balance) if config.balance else None
     if config.hard is not None:
         choose = with_rehearsal(source.listed(Path(config.hard)), len(source))
@@ -71,7 +77,7 @@ def check(config: TrainConfig, data: RunData) -> None:
             hint="Leave crop out, or prepare larger pictures: unmask prepare ... --size N",
             code="crop-too-large",
         )
-    check_architecture(config.model, config.crop or size, config.backbone_weights)
+    check_architecture(config.model, config.crop or size, "none" if config.start else config.backbone_weights)
     if config.start is not None and not (Path(config.start) / MODEL).is_file():
         raise UnmaskError(
             f"There is no {MODEL} in {config.start} to start from.",

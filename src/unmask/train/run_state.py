@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from unmask.stats.metrics import roc_auc
 from unmask.train.history import Epoch
-from unmask.verdict import probability
 
 
 @dataclass
@@ -75,7 +74,7 @@ class RunState:
             accuracy=self.right / self.seen,
             validation_loss=float((np.logaddexp(0.0, logits) - labels * logits).mean()),
             validation_accuracy=float(((logits > 0) == labels).mean()),
-            validation_auc=roc_auc(labels, probability(logits, 1.0)),
+            validation_auc=roc_auc(labels, logits),
             learning_rate=learning_rate,
             seconds=self.seconds,
             images_per_second=self.seen / max(self.seconds, 1e-9),

@@ -17,7 +17,7 @@ from unmask.data.source import Indexes, Source
 from unmask.errors import UnmaskError
 
 
-def balanced(source: Source, amount: float = 0.5) -> Choose:
+def balanced(source: Source, amount: float) -> Choose:
     """An epoch as long as the set, in which a source of n pictures counts by n to the power of 1 - `amount`.
 
     Args:

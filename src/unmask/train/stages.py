@@ -93,6 +93,16 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
     return learner
 
 
+def last_rate(optimizer: Any) -> float:
+    """The learning rate of the step that was taken last; Keras' own `learning_rate` is that of the next one."""
+    import keras
+
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        rate = rate(optimizer.iterations - 1)
+    return float(keras.ops.convert_to_numpy(rate))
+
+
 @contextmanager
 def averaged_weights(model: Any, config: TrainConfig, batches: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
     """The model with the moving average of its weights, where the run keeps one; put back afterwards, Keras' seeds too.
