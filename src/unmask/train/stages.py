@@ -97,9 +97,9 @@ def last_rate(optimizer: Any) -> float:
     """The learning rate of the step that was taken last; Keras' own `learning_rate` is that of the next one."""
     import keras
 
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        rate = rate(optimizer.iterations - 1)
+    rate = optimizer.get_config()["learning_rate"]
+    if isinstance(rate, dict):
+        rate = keras.optimizers.schedules.deserialize(rate)(optimizer.iterations - 1)
     return float(keras.ops.convert_to_numpy(rate))
 
 
