@@ -25,6 +25,7 @@ from machine import ROOT, hardware, table, today, wilson, write
 from unmask import Detector, read_clip, read_image
 from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Moment, Verdict
 from unmask.image.resize import resize
+from unmask.output.wording import score_text
 from unmask.stats.metrics import roc_auc
 from unmask.verdict import decide, probability
 from unmask.video.timeline import RULE, Rule, clip_thresholds, judge
@@ -200,7 +201,9 @@ def videos(detector: Detector, folder: Path, factors: list[int]) -> str:
 def answered(detector: Detector, source: Path | bytes) -> str:
     """The answer for one clip, in a few words."""
     found = detector.check_clip(source, heatmap=False)
-    return f"{found.verdict or found.status}, {found.score:.2f}" if found.score is not None else str(found.status)
+    return (
+        f"{found.verdict or found.status}, {score_text(found.score)}" if found.score is not None else str(found.status)
+    )
 
 
 if __name__ == "__main__":
