@@ -72,9 +72,15 @@ def test_a_place_in_raw_utf_8_is_asked_for_as_it_was_sent(web):
 
 def test_the_other_numbers_of_a_host_are_tried(web, monkeypatch):
     lookup = socket.getaddrinfo
-    places = [(*found[:4], (number, *found[4][1:])) for number in ("127.0.0.9", "127.0.0.1") for found in lookup("127.0.0.1", 1)]
+    places = [
+        (*found[:4], (number, *found[4][1:]))
+        for number in ("127.0.0.9", "127.0.0.1")
+        for found in lookup("127.0.0.1", 1)
+    ]
     monkeypatch.setattr(fetch, "_is_public", lambda _: True)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: lookup(host, *rest, **more) if host[:3] == "127" else places)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: lookup(host, *rest, **more) if host[:3] == "127" else places
+    )
     assert fetch.fetch("http://example.org/page").endswith(b"/page")
 
 

@@ -396,6 +396,7 @@ def tiff_of_strips(strip: bytes, compression: int, rows: int, count: int) -> byt
     )  # fmt: skip
 
 
+RAW_PROFILE = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"x " * 499_000, 9))
 HOSTILE = {
     "tables that no scan uses": lambda: hole_behind_tables(240),
     "extents of the whole file": lambda: avif_of_extents(9_000, 10_000_000),
@@ -404,7 +405,6 @@ HOSTILE = {
     "deflated strips of 20 MB": lambda: tiff_of_strips(zlib.compress(bytes(64 * 3)), 8, 1, 1_000),
     "JPEG strips of 20 MB": lambda: tiff_of_strips(photo_of(64, 8), 7, 8, 500),
 }
-RAW_PROFILE = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"x " * 499_000, 9))
 
 
 def photo_of(width: int, height: int) -> bytes:

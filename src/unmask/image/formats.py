@@ -210,7 +210,7 @@ def _bmp(file: _File) -> Decoded:
     return _by_pillow(file, file.data, Colour(profile))
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[_File], Decoded]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "WEBP": _webp,

@@ -33,7 +33,7 @@ def lacks_pixels(parts: Tiff) -> bool:
     size = down * -(-across * parts.number(tiff.SAMPLES, 1) // planes * parts.number(tiff.BITS, 1) // 8)
     most = 2 * size + 1_000  # bytes that a strip of this size may become; what a count tells beyond is none of its own
     tables = parts.text(tiff.JPEG_TABLES) if compression == tiff.JPEG_COMPRESSION else b""
-    room = 2 * len(parts.data)
+    room = 2 * len(parts.data) + 1_000_000  # the tables that go with each strip may weigh more than it
     for start, behind in coded:
         strip = parts.data[start : min(behind, start + most)]
         room -= len(strip) + len(tables)
