@@ -403,7 +403,9 @@ HOSTILE = {
     "extents that take no room": lambda: avif_of_extents(65_535, 0, items=200, told=0),
     "raw profiles": lambda: photo("PNG")[:33] + RAW_PROFILE * 200 + photo("PNG")[33:],
     "deflated strips of 20 MB": lambda: tiff_of_strips(zlib.compress(bytes(64 * 3)), 8, 1, 1_000),
-    "JPEG strips of 20 MB": lambda: tiff_of_strips(photo_of(64, 8), 7, 8, 500),
+    "JPEG strips of 20 MB": lambda: tiff_of_strips(
+        photo_of(64, 8)[:-2] + b"\xff\xfe\0\2" * 100_000 + b"\xff\xd9", 7, 8, 60
+    ),
 }
 
 
