@@ -58,6 +58,18 @@ def test_patterns_are_expanded_also_across_folders(in_folder):
     assert paths(["**/*.jpg"]) == ["a.jpg", "b.jpg", os.path.join("d", "e.jpg")]
 
 
+def test_a_file_that_a_pattern_matches_several_times_is_looked_at_once(in_folder):
+    make(in_folder, "a.jpg", "d/e/b.jpg")
+    assert paths(["**/**/*.jpg"]) == ["a.jpg", os.path.join("d", "e", "b.jpg")]
+
+
+def test_a_folder_that_a_pattern_matches_is_left_out_with_what_is_in_it(in_folder):
+    make(in_folder, "d/a.jpg", "d/e/b.jpg")
+    folder, first, second = os.path.join("d", "e"), os.path.join("d", "a.jpg"), os.path.join("d", "e", "b.jpg")
+    assert list(expand(["d/*"])) == [Candidate(first), Candidate(folder, left_out=True)]
+    assert list(expand(["d/**"])) == [Candidate(first), Candidate(second)]
+
+
 def test_a_pattern_that_matches_nothing_is_reported_as_missing(in_folder):
     assert paths(["*.webp"]) == ["*.webp"]
 
@@ -129,3 +141,10 @@ def test_a_picture_is_no_list(face_file):
     with pytest.raises(UnmaskError, match="a picture") as caught:
         listed(face_file.read_bytes())
     assert "file" in caught.value.hint
+
+
+def test_a_list_in_a_code_page_of_windows_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))
+    with pytest.raises(UnmaskError, match="UTF-8") as caught:
+        listed(b"a.jpg\r\nM\x81ller.jpg\r\n")
+    assert "chcp 65001" in caught.value.hint

@@ -5,6 +5,9 @@ from click.testing import CliRunner
 
 from unmask.cli.main import main
 from unmask.demo import draw_face
+from unmask.demo.samples import sample_jpeg
+from unmask.errors import UnmaskError
+from unmask.image.align import alignment
 from unmask.image.encode import encode_jpeg
 from unmask.image.read import read_image
 
@@ -42,6 +45,27 @@ def test_pictures_that_do_not_show_the_same_are_refused(diff):
     result = diff(noise)
     assert result.exit_code == 2
     assert "do not seem to show the same" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return read_image(sample_jpeg("portrait")).pixels
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_mirrored_copy_is_not_the_same(portrait, axis):
+    with pytest.raises(UnmaskError, match="do not seem to show the same"):
+        alignment(portrait, np.flip(portrait, axis).copy())
+
+
+@pytest.mark.parametrize(
+    "other", [lambda part: 255 - part, lambda part: np.random.default_rng(0).integers(0, 256, part.shape)]
+)
+def test_a_picture_of_which_a_quarter_was_changed_is_the_same(portrait, other):
+    height, width = (side // 4 for side in portrait.shape[:2])
+    suspect = portrait.copy()
+    suspect[height : 3 * height, width : 3 * width] = other(suspect[height : 3 * height, width : 3 * width])
+    np.testing.assert_allclose(alignment(portrait, suspect), [[1, 0, 0], [0, 1, 0]], atol=2)
 
 
 def test_nothing_is_overwritten(diff, tmp_path):

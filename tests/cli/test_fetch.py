@@ -2,6 +2,7 @@ import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from click.testing import CliRunner
@@ -13,15 +14,17 @@ from unmask.errors import UnmaskError
 
 @pytest.fixture
 def web(monkeypatch, face_file):
-    """A host whose numbers count as public; /face.png is a picture, /to?ADDRESS leads on."""
+    """A host whose numbers count as public; /face.png is a picture, /page is none, /to?ADDRESS leads on."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             leads_on = self.path.startswith("/to?")
             self.send_response(302 if leads_on else 200)
             if leads_on:
-                self.send_header("Location", self.path[4:])
+                self.send_header("Location", unquote_to_bytes(self.path[4:]).decode("latin-1"))
             self.end_headers()
+            if self.path.startswith("/page"):
+                self.wfile.write(f"<!doctype html><html>{self.path}".encode())
             if self.path == "/face.png":
                 self.wfile.write(face_file.read_bytes())
 
@@ -55,6 +58,39 @@ def test_a_fetched_picture_is_answered_under_its_address_and_one_that_fails_is_l
     assert f'"path": "{names[0]}"' in result.stdout
     assert f'"path": "{names[1]}"' in result.stdout
     assert "nothing is fetched from 10.0.0.1" in result.stdout
+
+
+def test_what_is_no_picture_is_refused_under_its_address(web, toy_bundle):
+    result = check("--fetch", "--json", "--bundle", str(toy_bundle), f"{web}/page")
+    assert f'"{web}/page is not a picture' in result.stdout
+    assert "unmask-" not in result.stdout.replace("unmask-clip", "")
+
+
+def test_a_place_in_raw_utf_8_is_asked_for_as_it_was_sent(web):
+    assert fetch.fetch(f"{web}/to?/page%C3%A4%23part").endswith(b"/page%C3%A4")
+
+
+def test_the_other_numbers_of_a_host_are_tried(web, monkeypatch):
+    lookup = socket.getaddrinfo
+    places = [
+        (*found[:4], (number, *found[4][1:]))
+        for number in ("127.0.0.9", "127.0.0.1")
+        for found in lookup("127.0.0.1", 1)
+    ]
+    monkeypatch.setattr(fetch, "_is_public", lambda _: True)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: lookup(host, *rest, **more) if host[:3] == "127" else places
+    )
+    assert fetch.fetch("http://example.org/page").endswith(b"/page")
+
+
+def test_a_host_that_does_not_answer_in_time_is_said_to(monkeypatch):
+    def wait(_):
+        raise TimeoutError
+
+    monkeypatch.setattr(fetch, "_get", wait)
+    with pytest.raises(UnmaskError, match="it took too long"):
+        fetch.fetch("http://example.org/a.jpg")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,18 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from tests.bad_files import encode, tiff
+from tests.bad_files import encode, png_chunk, tiff
 
 from unmask.errors import UnmaskError
 from unmask.finding import Box
+from unmask.image.heif import boxes
 from unmask.image.jpeg import SOS, segments
 from unmask.image.read import Image, read_image, read_whole_image
 from unmask.image.tiff import take_apart
@@ -340,4 +342,81 @@ def test_the_strips_of_a_tiff_are_looked_at_once_however_often_they_are_named() 
     )  # fmt: skip
     began = time.process_time()
     np.testing.assert_array_equal(read_image(data).pixels, rows)
+    assert time.process_time() - began < 5
+
+
+def hole_behind_tables(count: int) -> bytes:
+    """A JPEG whose scan must be walked, and so many Huffman tables of more codes than there can be, which no scan uses."""
+    data = overwritten(photo(), 0.5, 0.6)
+    segment = bytes([3, 255, *bytes(15)]) + bytes(255)
+    return data[:2] + (b"\xff\xc4" + struct.pack(">H", 2 + 60 * len(segment)) + segment * 60) * (count // 60) + data[2:]
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def avif_of_extents(extents: int, length: int, items: int = 1, told: int = 0x44) -> bytes:
+    """An AVIF with further items of so many extents, each of them nearly the whole file."""
+    data = photo("AVIF", speed=10)
+    at = data.index(b"meta") + 8
+    boxes_in = {found.kind: data[found.start : found.end] for found in boxes(data, at, len(data))}
+    coded = data[data.index(b"mdat") + 4 :]
+    kept = boxes_in[b"iprp"]
+    properties = {found.kind: kept[found.start : found.end] for found in boxes(kept, 0, len(kept))}
+    own = properties[b"ipma"][8:]
+    more = range(2, 2 + items)
+    shared = struct.pack(">II", 0, 1 + items) + own + b"".join(struct.pack(">H", item) + own[2:] for item in more)
+    kinds = b"".join(box(b"infe", b"\2\0\0\0" + struct.pack(">HH", item, 0) + b"av01Color\0") for item in (1, *more))
+
+    def meta(begin: int) -> bytes:
+        place = struct.pack(">II", 32, length) if told else b""
+        first = struct.pack(">HHHII", 1, 0, 1, begin, len(coded)) if told else struct.pack(">HHH", 1, 0, 1)
+        others = b"".join(struct.pack(">HHH", item, 0, extents) + place * extents for item in more)
+        places = box(b"iloc", struct.pack(">IBBH", 0, told, 0, 1 + items) + first + others)
+        body = b"".join(box(kind, boxes_in[kind]) for kind in (b"hdlr", b"pitm"))
+        body += places + box(b"iinf", struct.pack(">IH", 0, 1 + items) + kinds)
+        return box(b"meta", bytes(4) + body + box(b"iprp", box(b"ipco", properties[b"ipco"]) + box(b"ipma", shared)))
+
+    start = data[: data.index(b"meta") - 4]
+    rest = np.random.default_rng(0).bytes(length)
+    return start + meta(len(start) + len(meta(0)) + 8) + box(b"mdat", coded) + box(b"free", rest)
+
+
+def tiff_of_strips(strip: bytes, compression: int, rows: int, count: int) -> bytes:
+    """A TIFF of so many strips, each told to be the same and 20 MB long."""
+    short, long, start = 3, 4, 8 + 2 + 12 * 9 + 4
+    long_strip = strip.ljust(20_000_000, b"\0")
+    places = start + 6 + len(long_strip)
+    return tiff(
+        (256, long, 1, 64), (257, long, 1, rows * count), (258, short, 3, start), (259, short, 1, compression),
+        (262, short, 1, 2), (273, long, count, places), (277, short, 1, 3), (278, long, 1, rows),
+        (279, long, count, places + 4 * count),
+        data=b"\x08\0" * 3 + long_strip + struct.pack("<I", start + 6) * count + struct.pack("<I", len(long_strip)) * count,
+    )  # fmt: skip
+
+
+RAW_PROFILE = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"x " * 499_000, 9))
+HOSTILE = {
+    "tables that no scan uses": lambda: hole_behind_tables(240),
+    "extents of the whole file": lambda: avif_of_extents(9_000, 10_000_000),
+    "extents that take no room": lambda: avif_of_extents(65_535, 0, items=200, told=0),
+    "raw profiles": lambda: photo("PNG")[:33] + RAW_PROFILE * 200 + photo("PNG")[33:],
+    "deflated strips of 20 MB": lambda: tiff_of_strips(zlib.compress(bytes(64 * 3)), 8, 1, 1_000),
+    "JPEG strips of 20 MB": lambda: tiff_of_strips(
+        photo_of(64, 8)[:-2] + b"\xff\xfe\0\2" * 100_000 + b"\xff\xd9", 7, 8, 60
+    ),
+}
+
+
+def photo_of(width: int, height: int) -> bytes:
+    return encode(PillowImage.fromarray(drawn()[:height, :width]), "JPEG", keep_rgb=True)
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_small_file_that_names_much_is_answered_soon(make: Callable[[], bytes]) -> None:
+    data = make()
+    began = time.process_time()
+    with suppress(UnmaskError):
+        read_image(data)
     assert time.process_time() - began < 5

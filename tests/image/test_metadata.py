@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
@@ -148,15 +149,20 @@ XMP = (
 )
 
 
-@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 def test_xmp_never_turns_a_picture(format_name: str) -> None:
     if format_name == "PNG":
         whole = encode(upright(), "PNG")
         data = whole[:33] + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + whole[33:]
+    elif format_name == "TIFF":
+        data = encode(upright(), "TIFF", tiffinfo={700: XMP})
     else:
         data = encode(upright(), format_name, xmp=XMP)
     assert b"Orientation" in data
     assert read_image(data).pixels.shape == (128, 96, 3)
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        assert read_image(picture).pixels.shape == (128, 96, 3)
+        assert XMP in [bytes(text, "utf-8") if isinstance(text, str) else text for text in picture.info.values()]
 
 
 JPEG_TROUBLE = {

@@ -16,11 +16,11 @@ from tests.marked_pictures import SETTINGS, app1, exif, wide
 from unmask import __version__
 from unmask.checking import examine_image
 from unmask.demo import draw_face
-from unmask.finding import ImageFacts, Verdict
+from unmask.finding import ClipFinding, Failure, ImageFacts, Status, Verdict
 from unmask.origin import Mark, Provenance
 from unmask.output.csv_table import CsvWriter
 from unmask.output.documents import document
-from unmask.output.evidence import MARK_MEANS, SAYS, as_text, file_facts, mark_cell, mark_sentences, trace
+from unmask.output.evidence import MARK_MEANS, SAYS, as_text, clip_as_text, file_facts, mark_cell, mark_sentences, trace
 from unmask.output.html_page import HtmlWriter
 from unmask.output.terminal import Cards, Lines
 
@@ -136,6 +136,12 @@ def test_every_output_tells_file_time_detector_and_program(tmp_path, toy_detecto
 def finding_with(examined, *marks, state=None):
     provenance = Provenance(state, "") if state else None
     return replace(examined.finding, image=ImageFacts("JPEG", 1, 1, 1, "0" * 64, marks=marks), provenance=provenance)
+
+
+def test_the_name_of_a_clip_without_an_answer_stays_as_it_is(toy_detector):
+    failure = Failure("damaged", "iPhone.mp4 is damaged", "Copy it again.")
+    finding = ClipFinding("iPhone.mp4", Status.UNREADABLE, None, None, (), (), None, (), failure, "d", "p", 0.0)
+    assert "No answer: iPhone.mp4 is damaged." in clip_as_text(finding, toy_detector, toy_detector.thresholds)
 
 
 def test_what_was_edited_is_not_said_to_be_made(examined):

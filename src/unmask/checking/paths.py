@@ -17,7 +17,7 @@ DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 
 
 class Candidate(NamedTuple):
-    """A file to look at, or something that was left out: hidden, a desktop's own, a link elsewhere, an output."""
+    """A file to look at, or something that was left out: hidden, a desktop's own, a link or folder, an output."""
 
     path: str
     left_out: bool = False
@@ -40,7 +40,8 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
     Yields:
         Every file once, in order, also where several names lead to it; a link to a file is a file of its own. In
         folders, hidden files, those that a desktop leaves behind and links to other folders (they may lead in circles)
-        are marked `left_out`. A folder that cannot be listed is given back as it is, so that it is reported.
+        are marked `left_out`; so are folders that a pattern without ** matches. A folder that cannot be listed is given
+        back as it is, so that it is reported.
     """
     own = {os.path.realpath(place) for place in outputs}
     every = list(names)
@@ -66,7 +67,7 @@ def listed(data: bytes) -> list[Listed]:
             may hold a line break if names end with zero bytes (`find -print0`).
 
     Raises:
-        UnmaskError: This is a picture and no list.
+        UnmaskError: This is a picture and no list, or on Windows not in UTF-8. Code `wrong-source`.
     """
     if data and sniff(data).format is not None:
         raise UnmaskError(
@@ -80,7 +81,12 @@ def listed(data: bytes) -> list[Listed]:
         return _named(data.decode("utf-16-le", errors="replace").splitlines())
     data = data.removeprefix(b"\xef\xbb\xbf")
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return _named([os.fsdecode(line) for line in lines])
+    try:
+        return _named([os.fsdecode(line) for line in lines])
+    except UnicodeDecodeError:  # on Windows only, whose command prompt writes in a code page of its own
+        raise UnmaskError(
+            "the list of paths is not in UTF-8", hint="Run `chcp 65001` first, and list again.", code="wrong-source"
+        ) from None
 
 
 def _named(lines: list[str]) -> list[Listed]:
@@ -93,12 +99,14 @@ def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
     elif os.path.lexists(name) or not glob.has_magic(name):
         yield Candidate(name, _is_among(name, own))
     else:
-        matches = sorted(glob.glob(name, recursive=True))
+        matches = sorted(set(glob.glob(name, recursive=True)))  # with two ** a file comes several times
         if not matches:
             yield Candidate(name)
         for match in matches:
             if not os.path.isdir(match):
                 yield Candidate(match, _is_among(match, own))
+            elif "**" not in name:
+                yield Candidate(match, left_out=True)
 
 
 def _walk(folder: str, own: set[str]) -> Iterator[Candidate]:

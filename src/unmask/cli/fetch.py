@@ -67,6 +67,8 @@ class Fetched(AbstractContextManager["Fetched"]):
         """An answer under the address that was asked for, and with the reason where it could not be fetched."""
         address, error = self._of.get(examined.finding.path, (examined.finding.path, None))
         failure = Failure(error.code, error.message, error.hint) if error else examined.finding.failure
+        if failure:
+            failure = replace(failure, message=failure.message.replace(examined.finding.path, address))
         return replace(examined, finding=replace(examined.finding, path=address, failure=failure))
 
     def __exit__(self, *_: object) -> None:
@@ -83,10 +85,11 @@ def fetch(address: str) -> bytes:
         try:
             status, place, data = _get(_checked(address))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _refusal(f"{address} could not be fetched: {error or 'it took too long'}") from None
+            raise _refusal(f"{address} could not be fetched: {str(error) or 'it took too long'}") from None
         if status not in (301, 302, 303, 307, 308) or not place:
             break
-        address = urljoin(address, place)
+        # Headers are read as Latin-1; a place in raw UTF-8 is asked for in the very bytes that were sent.
+        address = urljoin(address, quote(place, safe=f"{SAFE}#[]", encoding="latin-1"))
     else:
         raise _refusal(f"{address} leads on and on to other addresses")
     if status != 200:
@@ -135,7 +138,13 @@ def _connect(host: str, port: int) -> socket.socket:
     numbers = [str(place[4][0]) for place in found]
     if not all(map(_is_public, numbers)):
         raise _refusal(f"nothing is fetched from {host}: it is no public address")
-    return socket.create_connection((numbers[0], port), timeout=SECONDS)
+    failure = OSError("it has no address")
+    for number in numbers:
+        try:
+            return socket.create_connection((number, port), timeout=SECONDS / len(numbers))
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def _is_public(number: str) -> bool:

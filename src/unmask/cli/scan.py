@@ -151,5 +151,8 @@ def _report(summary: dict[str, Any], out: Path, *, err: bool) -> None:
     for failure in summary["failures"][:5]:
         say(f"  {failure['count']:,} {failure['code']}, such as {failure['such_as']}", err=err)
     if summary["left_out"]:
-        say(f"  left out: {summary['left_out']:,} hidden files, links to folders, tables without pictures", err=err)
+        say(
+            f"  left out: {summary['left_out']:,} hidden files, folders behind links or patterns, tables without pictures",
+            err=err,
+        )
     say(f"The table: {out / 'parts'}. The summary: {out / 'summary.html'}", err=err)

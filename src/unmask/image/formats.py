@@ -210,11 +210,7 @@ def _bmp(file: _File) -> Decoded:
     return _by_pillow(file, file.data, Colour(profile))
 
 
-def _gif(file: _File) -> Decoded:
-    return _by_pillow(file, file.data, Colour())
-
-
-_DECODERS = {
+_DECODERS: dict[str, Callable[[_File], Decoded]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "WEBP": _webp,
@@ -222,7 +218,7 @@ _DECODERS = {
     "AVIF": _heif,
     "HEIC": _heif,
     "BMP": _bmp,
-    "GIF": _gif,
+    "GIF": lambda file: _by_pillow(file, file.data, Colour()),
 }
 
 
@@ -236,8 +232,12 @@ def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]], 
         flat: So many zero bytes a flat picture of this size may become.
     """
     holes = bytes(max(CODED_ZERO_RUN, flat)), b"\xff" * max(ERASED_RUN, flat)
-    if any(data.find(hole, start, end) >= 0 for hole in holes for start, end in coded):
-        decoded.missing = ((0, decoded.pixels.shape[0]),)
+    for hole in holes:
+        reached = 0
+        for start, end in sorted(coded):  # they may overlap: ten thousand can name the same megabyte
+            if data.find(hole, max(start, reached - len(hole) + 1), end) >= 0:
+                decoded.missing = ((0, decoded.pixels.shape[0]),)
+            reached = max(reached, end)
     return decoded
 
 

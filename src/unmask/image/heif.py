@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from unmask.image.limits import MAX_TEXT_BYTES
+from unmask.image.limits import LIMITS, MAX_TEXT_BYTES
 
 _CODED = (b"av01", b"hvc1", b"hev1", b"lhv1", b"grid", b"iovl", b"iden")
 _METADATA = (b"Exif", b"mime")
@@ -27,6 +27,7 @@ class Heif:
 
     Attributes:
         pixels_only: The file with its EXIF and XMP items made unknown to the decoder.
+        pieces: Extents of all items, counted up to more than there may be; some take no byte in the file, but memory to decode.
         coded: Where compressed pixels lie: first byte and the one behind the last of each extent.
         exif: The EXIF block, or nothing.
         xmp: The first item that has a media type, which is XMP as a rule, or nothing.
@@ -36,6 +37,7 @@ class Heif:
     """
 
     pixels_only: bytes
+    pieces: int = 0
     coded: list[tuple[int, int]] = field(default_factory=list)
     exif: bytes = b""
     xmp: bytes = b""
@@ -75,9 +77,9 @@ def take_apart(data: bytes) -> Heif:
     try:
         meta = next(box for box in boxes(data, 0, len(data)) if box.kind == b"meta")
         parts = {box.kind: box for box in reversed(list(boxes(data, meta.start + 4, meta.end)))}
+        places = _extents(heif, data, parts[b"iloc"], parts.get(b"idat"))
         items = _items(data, parts[b"iinf"])
         heif.pixels_only = _without_metadata(data, items)
-        places = _extents(data, parts[b"iloc"], parts.get(b"idat"))
         for item, (kind, _) in items.items():
             if kind in _CODED:
                 heif.coded += places.get(item, [])
@@ -128,7 +130,7 @@ def _without_metadata(data: bytes, items: dict[int, tuple[bytes, int]]) -> bytes
     return bytes(copy)
 
 
-def _extents(data: bytes, iloc: _Box, idat: _Box | None) -> dict[int, list[tuple[int, int]]]:
+def _extents(heif: Heif, data: bytes, iloc: _Box, idat: _Box | None) -> dict[int, list[tuple[int, int]]]:
     """Where the bytes of each item lie (ISO/IEC 14496-12, 8.11.3)."""
     version, sizes, at = data[iloc.start], struct.unpack_from(">H", data, iloc.start + 4)[0], iloc.start + 6
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
@@ -147,7 +149,11 @@ def _extents(data: bytes, iloc: _Box, idat: _Box | None) -> dict[int, list[tuple
         number(2)
         base = number(base_size) + (idat.start if inside_meta and idat else 0)
         places[item] = []
-        for _ in range(number(2)):
+        count = number(2)
+        heif.pieces += count
+        if heif.pieces > LIMITS.max_parts:
+            raise IndexError
+        for _ in range(count):
             number(index_size if version > 0 else 0)
             start = base + number(offset_size)
             length = number(length_size)

@@ -12,7 +12,9 @@ could tell them, and it may have walls.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from unmask.image.jpeg import (
@@ -86,32 +88,40 @@ class _Table:
     first: int
 
     @classmethod
-    def of(cls, counts: bytes, symbols: bytes) -> _Table:
+    def of(cls, told: bytes) -> _Table:
+        """A table from how many codes there are of each length and then their symbols; more codes than fit are passed over."""
+        symbols = told[16:]
         codes: list[int] = []
         at = 0
-        for length, count in enumerate(counts, start=1):
+        for length, count in enumerate(told[:16], start=1):
             for symbol in symbols[at : at + count]:
-                codes += [length << 8 | symbol] * (1 << 16 - length)
+                if len(codes) < 1 << 16:
+                    codes += [length << 8 | symbol] * (1 << 16 - length)
             at += count
         codes = codes[: 1 << 16]
         return cls(codes + [0] * ((1 << 16) - len(codes)), symbols[0] if symbols else 0)
 
 
 def _walk_scans(jpeg: Jpeg, frame: Frame) -> list[Rows]:
-    tables: dict[int, _Table] = {}
+    told: dict[int, bytes] = {}
+    # Built for a scan that names them: a file may define a million tables, or the same ones before every scan.
+    build = lru_cache(maxsize=8)(_Table.of)
     restart_interval = 0
     missing: list[Rows] = []
     for piece in jpeg.pieces:
         payload = jpeg.data[piece.start : piece.end]
         if piece.marker == DHT:
-            while len(payload) >= 17:
-                size = 17 + sum(payload[1:17])
-                tables[payload[0]] = _Table.of(payload[1:17], payload[17:size])
-                payload = payload[size:]
+            at = 0
+            while at + 17 <= len(payload):
+                end = at + 17 + sum(payload[at + 1 : at + 17])
+                told[payload[at]] = payload[at + 1 : end]
+                at = end
         elif piece.marker == DRI:
             restart_interval = int.from_bytes(payload[:2], "big")
         elif piece.marker == SOS:
-            missing += _Scan.of(jpeg, frame, piece, tables).missing(restart_interval)
+            missing += _Scan.of(jpeg, frame, piece, lambda number: build(told.get(number, b""))).missing(
+                restart_interval
+            )
     return missing
 
 
@@ -136,17 +146,16 @@ class _Scan:
     height: int
 
     @classmethod
-    def of(cls, jpeg: Jpeg, frame: Frame, piece: Segment, tables: dict[int, _Table]) -> _Scan:
+    def of(cls, jpeg: Jpeg, frame: Frame, piece: Segment, table: Callable[[int], _Table]) -> _Scan:
         header = jpeg.data[piece.start : piece.end]
         factors = {identifier: (across, down) for identifier, across, down in frame.components}
         most_across = max(across for across, _ in factors.values()) or 1
         most_down = max(down for _, down in factors.values()) or 1
         wanted = [(header[at], header[at + 1]) for at in range(1, 1 + 2 * header[0], 2)]
-        nothing = _Table([0] * (1 << 16), 0)
         blocks = []
         for identifier, numbers in wanted:
             across, down = factors.get(identifier, (1, 1))
-            pair = (tables.get(numbers >> 4, nothing), tables.get(0x10 | numbers & 15, nothing))
+            pair = (table(numbers >> 4), table(0x10 | numbers & 15))
             blocks += [pair] * (1 if len(wanted) == 1 else across * down)
         if len(wanted) == 1:  # a scan of one component has its own blocks as MCUs (T.81, A.2.2)
             across, down = factors.get(wanted[0][0], (1, 1))

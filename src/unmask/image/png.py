@@ -99,7 +99,7 @@ def take_apart(data: bytes) -> Png:
         elif name == b"CgBI":
             png.by_apple = True
         elif name in _TEXTS:
-            _take_text(png, name, body)
+            _take_text(png, name, body, seen)
         seen.add(name)
     png.pixels_only = b"".join([*pieces, _chunk(b"IEND", b"")])
     return png
@@ -119,15 +119,40 @@ def _take_transparency(png: Png, pieces: list[bytes], body: bytes) -> list[bytes
     return []
 
 
-def _take_text(png: Png, name: bytes, body: bytes) -> None:
+def _take_text(png: Png, name: bytes, body: bytes, seen: set[bytes]) -> None:
     keyword, _, rest = body.partition(b"\0")
     if keyword == b"Software" and name == b"tEXt":
         png.software = rest.decode("latin-1").encode()
-    if keyword not in _RAW_EXIF or png.exif:
-        return
-    text = rest if name == b"tEXt" else _unpack(rest[1:], MAX_TEXT_BYTES) if name == b"zTXt" else b""
+    elif keyword in _RAW_EXIF and keyword not in seen and not png.exif:
+        seen.add(keyword)  # one of each is tried: a file may hold ten thousand that unpack to a megabyte
+        png.exif = raw_profile(read_text(name, body)[1] or b"")
+
+
+def read_text(name: bytes, body: bytes) -> tuple[str, bytes | None]:
+    """A text chunk's keyword and words, of a long one the beginning; None for words that cannot be unpacked.
+
+    Args:
+        name: Of the chunk: tEXt, zTXt or iTXt.
+        body: Its data.
+    """
+    keyword, _, words = body.partition(b"\0")
+    packed = name == b"zTXt"
+    if name == b"iTXt":
+        packed = words[:1] == b"\1"
+        words = words[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif packed:
+        words = words[1:]
+    with suppress(zlib.error):
+        unpacked = zlib.decompressobj().decompress(words, MAX_TEXT_BYTES) if packed else words[:MAX_TEXT_BYTES]
+        return keyword.decode("latin-1"), unpacked
+    return keyword.decode("latin-1"), None
+
+
+def raw_profile(words: bytes) -> bytes:
+    """What ImageMagick keeps as text because PNG had no chunk for it: behind a name and a length, in hexadecimal digits."""
     with suppress(ValueError):
-        png.exif = bytes.fromhex(b"".join((text or b"").split()[2:]).decode())  # behind a name and a length
+        return bytes.fromhex(b"".join(words.split()[2:]).decode())
+    return b""
 
 
 def _unpack(packed: bytes, most: int) -> bytes | None:

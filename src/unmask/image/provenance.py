@@ -12,6 +12,7 @@ import json
 from functools import cache
 from typing import Any
 
+from unmask.image.exif import one_line
 from unmask.origin import Provenance, State
 
 # A manifest store is a JUMBF superbox whose description box has a type that begins with "c2pa" (C2PA 2.1, section 11.1).
@@ -97,7 +98,4 @@ def _maker(manifest: dict[str, Any]) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """A stranger's words as one printable line of at most 80 letters."""
-    if not isinstance(value, str):
-        return None
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())[:80] or None
+    return one_line(value) if isinstance(value, str) else None

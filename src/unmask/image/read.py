@@ -33,6 +33,7 @@ from unmask.image.transfer import Colour
 from unmask.origin import Provenance
 
 _QUIET = threading.Lock()
+_XMP = ("xmp", "XML:com.adobe.xmp")
 
 Pixels = NDArray[np.uint8]
 Source = str | Path | bytes | Pixels | PillowImage.Image | BinaryIO
@@ -246,9 +247,8 @@ def _from_array(array: NDArray[Any], limits: Limits) -> Image:
 def _from_pillow(picture: PillowImage.Image, limits: Limits) -> Image:
     check_size(picture.size, "The picture", limits)
     try:
-        picture.load()
+        orientation = _load(picture)
         pixels, notes = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
     except UnmaskError:
         raise
     except Exception as failure:  # its file is read only now, perhaps
@@ -257,6 +257,23 @@ def _from_pillow(picture: PillowImage.Image, limits: Limits) -> Image:
         ) from failure
     image = _from_array(_upright(pixels, orientation), limits)
     return replace(image, notes=notes)
+
+
+def _load(picture: PillowImage.Image) -> int:
+    """Decodes a picture of Pillow's; how to turn it by its EXIF.
+
+    Pillow also goes by XMP, and turns a TIFF by itself while it is decoded: XMP is hidden from it, as it turns no file here.
+    """
+    hidden: dict[Any, Any] = {key: picture.info.pop(key) for key in _XMP if key in picture.info}
+    try:
+        picture.load()
+        plain = PillowImage.Image()
+        plain.info = {key: value for key, value in picture.info.items() if key not in _XMP}
+    finally:
+        picture.info |= hidden
+    told_by = plain if any(key in picture.info for key in _XMP) else picture
+    orientation: int = told_by.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation
 
 
 def _file_notes(facts: ImageFacts, limits: Limits) -> list[Note]:

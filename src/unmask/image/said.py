@@ -6,7 +6,6 @@ HEIC (ISO/IEC 14496-12); where Content Credentials lie in each: C2PA 2.1, A.3.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,11 +59,16 @@ class Said:
     manifest: bytes = b""
     _room: int = MAX_ALL_TEXT_BYTES
 
+    def room_for(self, length: int) -> int:
+        """How much of a text there is room for; that much of it is taken, whether the text is used or not."""
+        fits = max(0, min(length, MAX_TEXT_BYTES, self._room))
+        self._room -= fits
+        return fits
+
     def add(self, holder: str, name: str, raw: bytes | str) -> None:
         """Takes down a text."""
-        if raw and self._room > 0 and len(self.texts) < _MOST_TEXTS:
-            raw = raw[: min(MAX_TEXT_BYTES, self._room)]
-            self._room -= len(raw)
+        raw = raw[: self.room_for(len(raw))]
+        if raw and len(self.texts) < _MOST_TEXTS:
             self.texts.append(Text(holder, name, decoded(raw) if isinstance(raw, bytes) else raw))
 
     def add_exif(self, block: bytes) -> None:
@@ -75,9 +79,8 @@ class Said:
 
     def add_xmp(self, packet: bytes) -> None:
         """Takes down the properties of an XMP packet."""
-        if packet and self._room > 0 and len(self.texts) < _MOST_TEXTS:
-            packet = packet[: min(MAX_TEXT_BYTES, self._room)]
-            self._room -= len(packet)
+        packet = packet[: self.room_for(len(packet))]
+        if packet and len(self.texts) < _MOST_TEXTS:
             self.texts += [Text("XMP", name, words) for name, words in read_xmp(packet)]
 
     def add_iptc(self, texts: list[tuple[str, bytes]]) -> None:
@@ -154,37 +157,19 @@ def _png(said: Said, data: bytes) -> None:
         elif name == b"caBX":
             said.manifest = said.manifest or data[start:end]
         elif name in _PNG_TEXTS and said._room > 0:
-            keyword, words = _png_text(name, data[start : min(end, start + MAX_TEXT_BYTES)])
-            if keyword == "XML:com.adobe.xmp":
+            keyword, words = png.read_text(name, data[start : min(end, start + MAX_TEXT_BYTES)])
+            if words is None:
+                said.room_for(MAX_TEXT_BYTES)  # may have been unpacked to that before the fault
+            elif keyword == "XML:com.adobe.xmp":
                 said.add_xmp(words)
             elif keyword.startswith("Raw profile type "):
-                _raw_profile(said, keyword.rpartition(" ")[2], words)
+                raw = png.raw_profile(words[: said.room_for(len(words))])
+                _raw_profile(said, keyword.rpartition(" ")[2], raw)
             else:
                 said.add("PNG text", keyword[:79], words)
 
 
-def _png_text(name: bytes, body: bytes) -> tuple[str, bytes]:
-    keyword, _, words = body.partition(b"\0")
-    packed = name == b"zTXt"
-    if name == b"iTXt":
-        packed = words[:1] == b"\1"
-        words = words[2:].partition(b"\0")[2].partition(b"\0")[2]
-    elif packed:
-        words = words[1:]
-    if packed:
-        try:
-            words = zlib.decompressobj().decompress(words, MAX_TEXT_BYTES)  # of a longer one, its beginning
-        except zlib.error:
-            words = b""
-    return keyword.decode("latin-1"), words
-
-
-def _raw_profile(said: Said, kind: str, words: bytes) -> None:
-    """As ImageMagick keeps what PNG had no chunk for: a name, a length, and hexadecimal digits."""
-    try:
-        raw = bytes.fromhex(b"".join(words.split()[2:]).decode())
-    except ValueError:
-        return
+def _raw_profile(said: Said, kind: str, raw: bytes) -> None:
     if kind in ("exif", "APP1") and raw[:4] != b"http":
         said.add_exif(raw)
     elif kind in ("xmp", "APP1"):

@@ -1,7 +1,8 @@
 """How a picture's file is put together: its declared size, its pieces and its end, without decoding a pixel.
 
 Part of the decoder: it runs before Pillow sees a byte, so that a bomb is refused from its structure.
-Formats: JPEG (ITU-T T.81, annex B), PNG (ISO/IEC 15948, chapter 5), GIF89a, TIFF 6.0, WebP (RFC 9649).
+Formats: JPEG (ITU-T T.81, annex B), PNG (ISO/IEC 15948, chapter 5), GIF89a, TIFF 6.0, WebP (RFC 9649), AVIF and HEIC
+(ISO/IEC 14496-12).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import struct
 from itertools import islice
 
-from unmask.image import jpeg, png, tiff
+from unmask.image import heif, jpeg, png, tiff
 
 _ODDITIES = (struct.error, IndexError, OverflowError)
 """What reading numbers and places out of a broken file raises."""
@@ -54,6 +55,8 @@ def count_parts(format_name: str, data: bytes, most: int) -> int:
             return _walk_gif(data, most)[0]
         if format_name == "TIFF":
             return tiff.take_apart(data).pieces
+        if format_name in ("AVIF", "HEIC"):
+            return heif.take_apart(data).pieces
     except _ODDITIES:
         pass  # cut off or damaged: the decoder will say so
     return 0

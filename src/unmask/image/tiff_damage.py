@@ -30,20 +30,32 @@ def lacks_pixels(parts: Tiff) -> bool:
     planes = parts.number(tiff.SAMPLES, 1) if parts.number(tiff.PLANES, 1) == 2 else 1
     # No more than the picture has: a file may name the same megabyte ten thousand times.
     coded = parts.coded[: planes * -(-width // across) * -(-rows // down)]
-    if compression == tiff.JPEG_COMPRESSION:
-        tables = parts.text(tiff.JPEG_TABLES)
-        pictures = (parts.data[start:behind] for start, behind in coded)
-        return any(_jpeg_lacks_pixels(tables, picture, across * down) for picture in pictures)
     size = down * -(-across * parts.number(tiff.SAMPLES, 1) // planes * parts.number(tiff.BITS, 1) // 8)
-    return not all(_inflates(parts.data[start:behind], size) for start, behind in coded)
+    most = 2 * size + 1_000  # bytes that a strip of this size may become; what a count tells beyond is none of its own
+    tables = parts.text(tiff.JPEG_TABLES) if compression == tiff.JPEG_COMPRESSION else b""
+    room = 2 * len(parts.data) + 1_000_000  # the tables that go with each strip may weigh more than it
+    for start, behind in coded:
+        strip = parts.data[start : min(behind, start + most)]
+        room -= len(strip) + len(tables)
+        if room < 0:  # strips that overlap, as no program writes them
+            return False
+        if compression in _DEFLATE:
+            lacks = not _inflates(strip, size)
+        else:
+            lacks = _jpeg_lacks_pixels(tables, strip, across * down, start + most < behind)
+        if lacks:
+            return True
+    return False
 
 
-def _jpeg_lacks_pixels(tables: bytes, strip: bytes, pixels: int) -> bool:
+def _jpeg_lacks_pixels(tables: bytes, strip: bytes, pixels: int, shortened: bool) -> bool:
     """A strip is a JPEG picture whose tables may lie in an entry of their own (TIFF Technical Note 2)."""
     picture = jpeg.take_apart(tables[:-2] + strip[2:] if tables else strip)
     frame = picture.frame
     if frame is None or not picture.scans or frame.unsupported or frame.width * frame.height > pixels:
         return False  # nothing that libtiff reads
+    if shortened and not picture.ended:
+        return False
     try:
         warned = jpeg.decode(picture)[1]
     except Exception:  # of several types; libtiff has read it, so it is a kind that the other decoder does not know

@@ -161,7 +161,7 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
             times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
             lines.append(f"Person {number}: {person.verdict}, P(fake) {score_text(person.score)}, decided at {times}")
     elif finding.failure is not None:
-        lines += [f"No answer: {reason(finding.failure)}", f"Hint: {hint(finding.failure, 'clip')}"]
+        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure, 'clip')}"]
     lines += [f"Keep in mind: {message}" for message in clip_remarks(finding)]
     if finding.clip is not None:
         lines.append(f"File: {clip_text(finding.clip, len(finding.looked_at))}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
     from unmask.verdict import Thresholds
 
-LEFT_OUT = "hidden files, links to folders or files that this run writes"
+LEFT_OUT = "hidden files, folders behind links or patterns, or files that this run writes"
 
 
 class Cards:
@@ -51,30 +51,14 @@ class Cards:
     def add(self, examined: Examined | ExaminedClip) -> None:
         """Show one answer."""
         finding, detector = examined.finding, self._detector
+        known, beside_real = trace(finding, detector), knows(detector.info, detector.policy)
         if isinstance(finding, ClipFinding):
-            thresholds = clip_thresholds(detector.info, detector.policy)
-            known = trace(finding, detector)
-            self._console.print(
-                clip_card(
-                    finding,
-                    thresholds,
-                    details=f"{finding.seconds:.1f} s",
-                    known=known,
-                    beside_real=knows(detector.info, detector.policy),
-                )
-            )
+            thresholds, details = clip_thresholds(detector.info, detector.policy), f"{finding.seconds:.1f} s"
+            shown = clip_card(finding, thresholds, details=details, known=known, beside_real=beside_real)
         else:
-            details = f"{finding.seconds * 1000:.0f} ms"
-            known = [*file_facts(finding), *trace(finding, detector)]
-            self._console.print(
-                card(
-                    finding,
-                    detector.thresholds,
-                    details=details,
-                    known=known,
-                    beside_real=knows(detector.info, detector.policy),
-                )
-            )
+            known, details = [*file_facts(finding), *known], f"{finding.seconds * 1000:.0f} ms"
+            shown = card(finding, detector.thresholds, details=details, known=known, beside_real=beside_real)
+        self._console.print(shown)
 
 
 class Lines:

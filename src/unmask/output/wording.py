@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unmask.finding import Verdict
+from unmask.image.file import printable_name
 
 if TYPE_CHECKING:
     from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
@@ -130,7 +131,7 @@ def printable(text: str) -> str:
         >>> printable("a\\x1b[2Jb.png")
         'a�[2Jb.png'
     """
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return printable_name(text)
 
 
 def size_text(count: int) -> str:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from unmask.image.file import printable_name
 from unmask.serve.problem import Problem
 
 if TYPE_CHECKING:
@@ -130,5 +131,4 @@ def _files(request: Request) -> list[Upload]:
 def shown_name(name: str | None) -> str | None:
     """A file's name without folders and without letters that could break a line or hide what follows."""
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in last)
-    return clean[:MAX_NAME] or None
+    return printable_name(last)[:MAX_NAME] or None
