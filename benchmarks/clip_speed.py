@@ -159,7 +159,10 @@ def watched(bundle: Path | None, clip: Path) -> list[str]:
     command = [sys.executable, __file__, "--check", clip, *(["--detector", bundle] if bundle else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         while program.poll() is None:
-            decoder = max([decoder, *(resident(child) for child in children_of(program.pid))])
+            others = [
+                child for child in children_of(program.pid) if words(child) != words(program.pid)
+            ]  # not just forked
+            decoder = max([decoder, *map(resident, others)])
             time.sleep(0.02)
         seconds = time.perf_counter() - begin
         frames, ready, work = program.communicate()[0].strip().split(";")
@@ -172,6 +175,14 @@ def children_of(process: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     except OSError:
         return []
+
+
+def words(process: int) -> bytes:
+    """The command that a process runs."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def check(bundle: Path | None, clip: Path) -> None:
