@@ -33,13 +33,13 @@ def landmarks(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(FaceFinder.load().find(pixels)[0].landmarks, np.float32)
 
 
-def inner_face(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """A soft mask over the inner face: float32 (H, W), 0..1."""
+def inner_face(pixels: np.ndarray, points: np.ndarray, softness: float) -> np.ndarray:
+    """A mask over the inner face, as soft as this share of the distance between the eyes: float32 (H, W), 0..1."""
     middle, across = points[:2].mean(axis=0), points[1] - points[0]
     outline = middle + INNER[:, :1] * across + INNER[:, 1:] * (points[3:].mean(axis=0) - middle)
     mask = np.zeros(pixels.shape[:2], np.float32)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(outline).astype(np.int32)), 1.0)
-    return cv2.GaussianBlur(mask, (0, 0), 0.08 * float(np.linalg.norm(across)))
+    return cv2.GaussianBlur(mask, (0, 0), softness * float(np.linalg.norm(across)))
 
 
 def swapped(donor: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def swapped(donor: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     points = landmarks(pixels)
     matrix, _ = cv2.estimateAffinePartial2D(landmarks(donor), points)
     moved = cv2.warpAffine(donor, matrix, pixels.shape[1::-1], flags=cv2.INTER_AREA)
-    mask = inner_face(pixels, points)
+    mask = inner_face(pixels, points, 0.25)
     lab, place = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float64) for image in (moved, pixels))
     inside = mask > 0.5
     lab = (lab - lab[inside].mean(0)) * (place[inside].std(0) / lab[inside].std(0)) + place[inside].mean(0)
@@ -58,7 +58,7 @@ def swapped(donor: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 def retouched(pixels: np.ndarray) -> np.ndarray:
     """Smooth skin inside the face, and eyes a good third larger, as filters of telephones make them."""
     points = landmarks(pixels)
-    mask = inner_face(pixels, points)
+    mask = inner_face(pixels, points, 0.08)
     smooth = cv2.blendLinear(cv2.bilateralFilter(pixels, 0, 40, 6), pixels, mask, 1 - mask)
     y, x = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]].astype(np.float32)
     from_x, from_y = x.copy(), y.copy()
