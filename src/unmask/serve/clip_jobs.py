@@ -194,7 +194,8 @@ class ClipJobs:
             job = self._jobs.get(name)
             if job is None or job.client != client_of(address):
                 raise Problem("no-such-clip", "No clip that this address sent has this id, or it is forgotten by now.")
-            for other in self._jobs.values():  # one form brings several clips, and their page asks for one of them at a time
+            # One form brings several clips, and without script one of them is asked for at a time.
+            for other in self._jobs.values():
                 if (other.client, other.request_id) == (job.client, job.request_id):
                     other.asked = self._clock()
         return job

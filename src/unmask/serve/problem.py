@@ -72,7 +72,9 @@ KINDS = {
         "Open it as localhost or 127.0.0.1; whoever runs it can name a proxy with --trusted-proxy.",
     ),
     "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After.", _SOON),
-    "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After.", _SOON),
+    "too-many-tokens": Kind(
+        429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After.", _SOON
+    ),
     "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After.", _SOON),
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
     "no-videos": Kind(

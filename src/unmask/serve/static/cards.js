@@ -44,7 +44,7 @@ export function download(text, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/** Copies a text, if there is one, and says so on the button. Over plain http, on an intranet, browsers offer only the old way. */
+/** Copies a text and says so on the button. Over plain http, on an intranet, browsers offer only the old way. */
 export async function copy(text, button, say) {
   let copied = true;
   try {
