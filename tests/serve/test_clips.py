@@ -320,13 +320,16 @@ def test_answers_are_forgotten_after_their_time_and_clips_that_nobody_asks_for_b
     def judge(job: Any, upload: Upload) -> Any:
         answered.wait(PATIENCE)
 
-    settings = Settings(clip_minutes=10, clip_unasked_seconds=60, clips_under_way=2)
+    settings = Settings(clip_minutes=10, clip_unasked_seconds=60, clips_under_way=3)
     jobs = ClipJobs(judge, settings, Metrics(detector, Pool(1, 0, 1.0)), clock=clock)
-    asked, alone = (jobs.add(Upload(None, b"x"), "192.0.2.1", "id", ClipWanted()).id for _ in range(2))
+    asked, beside, alone = (
+        jobs.add(Upload(None, b"x"), "192.0.2.1", request, ClipWanted()).id for request in ("a", "a", "b")
+    )
     for clock.now in (30.0, 59.0, 80.0):
         jobs.find(asked, "192.0.2.1")
     with pytest.raises(Problem):
         jobs.find(alone, "192.0.2.1")
+    jobs.find(beside, "192.0.2.1")  # came in one form with the first, whose page was looked at
     answered.set()
     until(lambda: jobs.find(asked, "192.0.2.1").state == "done")
     clock.now = 599.0

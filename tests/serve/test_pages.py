@@ -181,6 +181,7 @@ def test_a_busy_server_says_so_on_the_page(client: FlaskClient, face: bytes) -> 
     reply = client.post("/card", data={"picture": (io.BytesIO(face), "a.jpg")})
     assert reply.status_code == 429
     assert "The server is busy" in reply.text
+    assert "Try again in a moment." in reply.text
     assert reply.headers["Retry-After"] == "1"
     assert "<!doctype" not in reply.text
 

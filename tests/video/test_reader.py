@@ -110,7 +110,7 @@ REFUSED = {
     "cut in half, the index at its end": (lambda: (data := clips.video())[: len(data) // 2], "cannot-open"),
     "nothing behind the first bytes": (lambda: b"\0\0\0\x20ftypmp42" + bytes(1000), "cannot-open"),
     "a rare codec": (lambda: clips.video("avi", "zmbv", pixel_format="bgr0"), "unsupported-codec"),
-    "nothing at all": (lambda: b"", "not-a-clip"),
+    "nothing at all": (lambda: b"", "empty-file"),
     "text": (lambda: b"no clip at all", "not-a-clip"),
     "a GIF that does not move": (lambda: clips.animation("GIF", frames=1), "not-a-clip"),
     "a playlist with a file": (lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", "not-a-clip"),

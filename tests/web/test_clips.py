@@ -195,6 +195,53 @@ def test_a_clip_is_cancelled_and_the_server_stops(
     assert card_named(page, "two.webm").locator(".verdict").count() == 1
 
 
+@pytest.mark.parametrize("button", ["Cancel", "Clear"])
+def test_where_nothing_waits_for_the_token_any_more_none_is_asked_for(
+    visit: Open, films: dict[str, Picture], guarded_server: Server, button: str
+) -> None:
+    page = visit(at=guarded_server).page
+    drop(page, films["moving"], films["one"])
+    note = page.locator("#token-note")
+    page.get_by_text("Waiting for the access token").nth(1).wait_for()
+    card_named(page, "one.webm").get_by_role("button", name="Cancel").click()
+    assert "Give the token" in note.inner_text()  # the picture still waits
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("() => !document.getElementById('token-note').textContent")
+    drop(page, films["one"])
+    page.get_by_text("Waiting for the access token").wait_for()
+    page.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_function("() => !document.getElementById('token-note').textContent")
+    page.get_by_label("Access token").fill("secret")
+    drop(page, films["one"])
+    answers(page, 1).locator(".verdict").wait_for()
+
+
+def test_the_print_of_a_clip_takes_the_page_s_whole_width(visit: Open, films: dict[str, Picture]) -> None:
+    page = visit().page
+    card = clip_card(page, films["one"])
+    page.emulate_media(media="print")
+    for part in (".head", ".people", ".body"):
+        assert card.locator(part).bounding_box()["width"] > 0.9 * card.bounding_box()["width"]
+
+
+def test_clips_beyond_a_rate_limit_wait_for_as_long_as_it_takes(visit: Open, films: dict[str, Picture]) -> None:
+    page = visit().page
+    tries: list[bool] = []
+
+    def refuse(route: Any) -> None:
+        if route.request.method != "POST" or len(tries) == 20:
+            route.fallback()
+            return
+        tries.append(b"one.webm" in route.request.post_data_buffer)
+        headers = {"Content-Type": "application/problem+json", "Retry-After": "0.05"}
+        route.fulfill(status=429, headers=headers, body='{"code": "too-often", "title": "So", "detail": "It is."}')
+
+    page.route("**/api/v1/clips", refuse)
+    drop(page, films["one"], films["moving"], films["two"])
+    answers(page, 3).locator(".verdict").nth(2).wait_for()
+    assert all(tries)
+
+
 @pytest.mark.parametrize("leave", ["goto", "clear"])
 def test_a_page_that_is_left_or_cleared_frees_the_clip(
     visit: Open, films: dict[str, Picture], server: Server, standing: Callable[[], None], leave: str

@@ -2,19 +2,23 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.serve.conftest import serving
 from tests.toy_bundle import toy_graph, toy_info
 from tests.web.conftest import LOOKS, Open, Picture
 from unmask.bundle import Metric, write_bundle
+from unmask.checking import Examined, examine_image
 from unmask.detector import Detector
 from unmask.serve import Server
 from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.schema import CheckReply
+from unmask.verdict import by_suspicion
 
 pytestmark = pytest.mark.browser
 
@@ -128,6 +132,30 @@ def test_a_face_is_enlarged_with_its_own_heatmap(visit: Open) -> None:
     assert [heat.get_attribute("data-face") for heat in heats.all()] == [first[1]]
 
 
+def test_of_a_face_with_an_empty_heatmap_that_is_said(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_an_empty_one(*args: Any, **more: Any) -> Examined:
+        examined = examine_image(*args, **more)
+        faces = list(examined.finding.faces)
+        at = by_suspicion(faces)[0][0] - 1
+        faces[at] = replace(faces[at], heatmap=np.zeros((7, 7), np.float32))
+        return replace(examined, finding=replace(examined.finding, faces=tuple(faces)))
+
+    monkeypatch.setattr("unmask.serve.answering.examine_image", with_an_empty_one)
+    page = visit().page
+    page.click("button[value=two-faces]")
+    card = answers(page, 1)
+    first, other = (link.get_attribute("data-face") for link in card.locator(".faces a").all())
+    whole = card.get_by_role("button", name="Whole picture")
+    for number, empty in ((None, True), (other, False), (None, True), (first, True)):
+        if number:
+            card.locator(f".faces a[data-face='{number}']").click()
+        elif whole.is_visible():
+            whole.click()
+        assert card.locator(".heat-of").inner_text() == (number or first)
+        assert card.get_by_text("Nothing in this face raised the score").is_visible() == empty
+        assert card.locator(".heat image:visible").count() == (not empty)
+
+
 def test_many_answers_are_an_overview_to_filter_and_to_jump_from(visit: Open, pictures: dict[str, Picture]) -> None:
     page = visit().page
     drop(page, pictures["broken"], pictures["drawn"], pictures["blended"])
@@ -159,23 +187,30 @@ def test_of_many_answers_those_out_of_view_are_not_laid_out(visit: Open, picture
     )
 
 
-@pytest.mark.parametrize("way", ["drop", "paste"])
-def test_an_address_is_not_fetched_and_that_is_said(visit: Open, way: str) -> None:
+@pytest.mark.parametrize(
+    ("way", "address", "hint"),
+    [
+        ("drop", "https://example.org/a.jpg", "Save the picture"),
+        ("paste", "https://example.org/a.jpg", "Save the picture"),
+        ("drop", "file:///home/a.jpg", "Choose it with the button"),
+    ],
+)
+def test_an_address_is_not_fetched_and_that_is_said(visit: Open, way: str, address: str, hint: str) -> None:
     page = visit().page
     page.evaluate(
-        """way => {
+        """([way, address]) => {
           const data = new DataTransfer();
-          data.setData(way === "drop" ? "text/uri-list" : "text/plain", "https://example.org/a.jpg");
+          data.setData(way === "drop" ? "text/uri-list" : "text/plain", address);
           const more = { bubbles: true, cancelable: true };
           document.querySelector("h1").dispatchEvent(
             way === "drop"
               ? new DragEvent("drop", { dataTransfer: data, ...more })
               : new ClipboardEvent("paste", { clipboardData: data, ...more }));
         }""",
-        way,
+        [way, address],
     )
     assert "This page fetches nothing" in answers(page, 1).inner_text()
-    assert "Save the picture" in answers(page, 1).inner_text()
+    assert hint in answers(page, 1).inner_text()
 
 
 def test_all_of_it_works_by_keyboard_alone(visit: Open, pictures: dict[str, Picture]) -> None:
@@ -212,14 +247,25 @@ def test_a_screen_reader_is_told_each_answer(visit: Open, pictures: dict[str, Pi
 
 def test_the_answers_are_copied_as_text(visit: Open, pictures: dict[str, Picture]) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"]).page
-    drop(page, pictures["drawn"], pictures["broken"])
-    answers(page, 2)
+    drop(page, pictures["drawn"], pictures["broken"], Picture("huge.jpg", size=25_100_001))
+    answers(page, 3)
     page.click("#copy-all")
     page.get_by_text("Copied").first.wait_for()
     text = page.evaluate("navigator.clipboard.readText()")
     assert "Picture: drawn.jpg\nVerdict: " in text
     assert "Picture: broken.jpg\nNo answer: " in text
     assert "A verdict is a hint, not proof." in text
+    assert "huge.jpg: This file is too large" in text
+
+
+def test_nothing_is_copied_where_there_is_no_answer_yet(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    page.route("**/card", lambda _: None)
+    drop(page, pictures["drawn"])
+    page.click("#copy-all")
+    assert page.locator("#copy-all").inner_text() == "There is no answer yet"
+    page.click("#clear")
+    page.unroute_all()
 
 
 def test_all_answers_are_saved_as_one_json_document(visit: Open, pictures: dict[str, Picture], tmp_path: Path) -> None:
@@ -256,6 +302,25 @@ def test_the_print_shows_the_answers_and_leaves_out_the_form(visit: Open, pictur
     assert page.pdf()[:4] == b"%PDF"
 
 
+def test_from_a_dark_screen_the_print_is_as_light_as_ever_and_asks_for_no_click(visit: Open) -> None:
+    page = visit(scheme="dark").page
+    page.click("button[value=two-faces]")
+    answers(page, 1)
+    page.emulate_media(media="print")
+    style = "getComputedStyle(document.documentElement).getPropertyValue"
+    assert page.evaluate(f"{style}('--accent')") == "#1f4e79"
+    assert page.get_by_text("The heatmap is that of face").is_visible()
+    assert not page.get_by_text("Choose a face").is_visible()
+
+
+def test_with_colours_of_the_system_the_button_and_the_scale_are_seen(visit: Open) -> None:
+    page = visit(forced_colors="active").page
+    page.click("button[value=portrait]")
+    answers(page, 1)
+    assert page.locator(".choose label").evaluate("label => getComputedStyle(label).borderTopStyle") == "solid"
+    assert "gradient" in page.locator(".scale").evaluate("scale => getComputedStyle(scale).backgroundImage")
+
+
 def test_a_chosen_base_rate_says_what_it_assumes_in_print_too(
     visit: Open, pictures: dict[str, Picture], tmp_path: Path
 ) -> None:
@@ -272,6 +337,12 @@ def test_a_chosen_base_rate_says_what_it_assumes_in_print_too(
         assert sentence.is_visible()
         assert assumed.is_visible()
         assert not page.locator("#one-in").is_visible()
+        page.emulate_media(media="screen")
+        page.goto(f"{measured.address}/api/v1/docs")
+        page.go_back()
+        drop(page, pictures["drawn"])
+        answers(page, 1)
+        assert page.locator("#one-in").input_value() == ""  # nor is there a sentence
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(visit: Open) -> None:
@@ -302,15 +373,18 @@ def test_a_busy_server_is_asked_again(visit: Open, pictures: dict[str, Picture],
     answers(page, 1).locator(".verdict").wait_for()
 
 
-def refuse(page: Any, code: str, tries: list[str]) -> None:
-    """Has every check refused, as the server does before the page sees a request."""
+def refuse(page: Any, code: str, tries: list[str], wait: str = "1", most: int = 1000) -> None:
+    """Has checks refused, at most so many, as the server does before the page sees a request."""
     problem = Problem(code, "So it is.", retry_after=1)
 
     def answer(route: Any) -> None:
-        tries.append(code)
+        if len(tries) == most:
+            route.fallback()
+            return
+        tries.append(re.findall(rb'filename="(.+?)"', route.request.post_data_buffer)[0].decode())
         route.fulfill(
             status=problem.kind.status,
-            headers={"Content-Type": MEDIA_TYPE, "Retry-After": "1"},
+            headers={"Content-Type": MEDIA_TYPE, "Retry-After": wait},
             body=problem.to_json("x"),
         )
 
@@ -327,8 +401,31 @@ def test_a_check_that_took_too_long_is_not_repeated_unasked(visit: Open, picture
     page.unroute("**/card")
     page.get_by_role("button", name="Try again").click()
     page.locator("article.answer").wait_for()
-    assert tries == ["too-slow"]
+    assert tries == ["drawn.jpg"]
     opened.complaints_are_meant = True  # of the 503
+
+
+def test_pictures_beyond_a_rate_limit_wait_for_as_long_as_it_takes(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    tries: list[str] = []
+    refuse(page, "too-often", tries, wait="0.05", most=30)
+    drop(page, *[Picture(f"{number}.jpg", pictures["drawn"].data) for number in range(5)])
+    answers(page, 5).locator(".verdict").nth(4).wait_for()
+    assert set(tries) <= {"0.jpg", "1.jpg"}  # those behind were not even sent
+
+
+def test_a_refusal_tells_people_what_people_can_do(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    refuse(page, "unauthorized", [])
+    drop(page, pictures["drawn"])
+    assert "Give the access token above." in answers(page, 1).inner_text()
+
+
+def test_a_picture_that_a_proxy_refuses_as_too_large_says_so(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    page.route("**/card", lambda route: route.fulfill(status=413, body="<html>No.</html>"))
+    drop(page, pictures["drawn"])
+    assert "too large for what stands before the server. Save the" in " ".join(answers(page, 1).inner_text().split())
 
 
 @pytest.mark.parametrize("code", ["busy", "too-many-tokens"])

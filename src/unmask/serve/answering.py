@@ -141,5 +141,6 @@ def _answer(examined: Examined, upload: Upload, wanted: Wanted) -> Answer:
     pixels = examined.pixels
     if not wanted.preview or pixels is None:
         return Answer(finding, heatmaps)
-    closeups = tuple(closeup_url(pixels, face.crop) for face in finding.faces)
-    return Answer(finding, heatmaps, preview_url(pixels), closeups, thumbnail_url(pixels))
+    preview, side = preview_url(pixels)
+    closeups = tuple(closeup_url(pixels, face.crop, side) for face in finding.faces)
+    return Answer(finding, heatmaps, preview, closeups, thumbnail_url(pixels))

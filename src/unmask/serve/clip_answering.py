@@ -136,7 +136,8 @@ def clip_document(answer: ClipAnswer, detector: Detector, *, pictures: bool = Tr
 def _pictures(examined: ExaminedClip) -> dict[tuple[int, int], KeyPictures]:
     return {
         (frame.person, examined.finding.people[frame.person].moments.index(frame.moment)): KeyPictures(
-            preview_url(frame.small, KEY_FRAME_BYTES), preview_url(shrink(frame.face, KEY_FACE_SIDE), KEY_FACE_BYTES)
+            preview_url(frame.small, KEY_FRAME_BYTES)[0],
+            preview_url(shrink(frame.face, KEY_FACE_SIDE), KEY_FACE_BYTES)[0],
         )
         for frame in examined.key_frames
     }

@@ -57,7 +57,7 @@ class ClipJob:
         name: The clip's, for showing only; None for a raw body.
         wanted: What is looked at, and what comes along with the answer.
         born: When it came.
-        asked: When it was last asked for.
+        asked: When it, or another one of the same request, was last asked for.
         upload: The clip, until it is looked at.
         state: "failed" if something went wrong in the server.
         progress: Share of the frames to look at that were, 0..1.
@@ -194,7 +194,10 @@ class ClipJobs:
             job = self._jobs.get(name)
             if job is None or job.client != client_of(address):
                 raise Problem("no-such-clip", "No clip that this address sent has this id, or it is forgotten by now.")
-            job.asked = self._clock()
+            # One form brings several clips, and without script one of them is asked for at a time.
+            for other in self._jobs.values():
+                if (other.client, other.request_id) == (job.client, job.request_id):
+                    other.asked = self._clock()
         return job
 
     def end(self, name: str, address: str) -> None:

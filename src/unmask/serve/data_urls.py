@@ -48,8 +48,8 @@ def heatmap_url(heatmap: NDArray[np.float32]) -> str:
     return _data_url("image/png", stream.getvalue())
 
 
-def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> str:
-    """A picture, made smaller where it is large, as a JPEG data URL.
+def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> tuple[str, int]:
+    """A picture, made smaller where it is large, as a JPEG data URL, and its longer side there.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
@@ -60,17 +60,18 @@ def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> s
     while len(data) > most_bytes:
         side //= 2
         data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
-    return _data_url("image/jpeg", data)
+    return _data_url("image/jpeg", data), side
 
 
-def closeup_url(pixels: NDArray[np.uint8], crop: Box) -> str | None:
-    """A face as the detector saw it, as a JPEG data URL; None where `preview_url` shows it as well.
+def closeup_url(pixels: NDArray[np.uint8], crop: Box, preview_side: int) -> str | None:
+    """A face as the detector saw it, as a JPEG data URL; None where the preview shows it as well.
 
     Args:
         pixels: uint8 (H, W, 3), RGB: the whole picture.
         crop: Of the face.
+        preview_side: Longer side of the preview.
     """
-    scale = PREVIEW_SIDE / max(pixels.shape[:2])
+    scale = preview_side / max(pixels.shape[:2])
     if scale >= 1 or crop.width * scale >= CLOSEUP_SIDE:
         return None
     return _data_url("image/jpeg", encode_jpeg(shrink(cut(pixels, crop), CLOSEUP_SIDE), PREVIEW_QUALITY))

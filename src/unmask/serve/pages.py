@@ -18,7 +18,7 @@ from unmask.serve.answering import Wanted
 from unmask.serve.clip_answering import ClipWanted
 from unmask.serve.clip_view import ClipView, clip_view
 from unmask.serve.clips import take_in
-from unmask.serve.problem import Problem
+from unmask.serve.problem import KINDS, Problem
 from unmask.serve.services import charge, let_in, services
 from unmask.serve.settings import FORM_PATH, MEGABYTE
 from unmask.serve.uploads import Upload, uploads
@@ -188,6 +188,7 @@ def _surroundings() -> dict[str, Any]:
     return {
         "outcomes": [[name.replace("_", "-"), word, marks.get(name, NO_MARK)] for name, word in OUTCOMES.items()],
         "samples": SAMPLES,
+        "hints": {code: kind.hint_for_people for code, kind in KINDS.items() if kind.hint_for_people},
         "detector": here.detector,
         "info": here.detector.info,
         "policy": here.detector.info.policies[here.detector.policy],

@@ -19,13 +19,16 @@ class Kind:
         status: HTTP status.
         title: The same for every refusal of this kind.
         hint: What to do, unless there is something better to say.
+        hint_for_people: The same on the page, where `hint` is for who writes programs.
     """
 
     status: int
     title: str
     hint: str
+    hint_for_people: str = ""
 
 
+_SOON = "Try again in a moment."
 KINDS = {
     "no-picture": Kind(
         400,
@@ -40,7 +43,10 @@ KINDS = {
     "bad-request": Kind(400, "The request cannot be understood", "Compare it with /api/v1/docs."),
     "bad-parameter": Kind(400, "A parameter has no such value", "Compare it with /api/v1/docs."),
     "unauthorized": Kind(
-        401, "A token is needed", "Send the header `Authorization: Bearer TOKEN`; ask whoever runs this server for it."
+        401,
+        "A token is needed",
+        "Send the header `Authorization: Bearer TOKEN`; ask whoever runs this server for it.",
+        "Give the access token above.",
     ),
     "cross-site": Kind(403, "The request comes from another site", "Open this server's own page, or use a program."),
     "not-found": Kind(404, "There is nothing here", "The API is described at /api/v1/docs."),
@@ -65,9 +71,11 @@ KINDS = {
         "The server is not known by this name",
         "Open it as localhost or 127.0.0.1; whoever runs it can name a proxy with --trusted-proxy.",
     ),
-    "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After."),
-    "too-many-tokens": Kind(429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After."),
-    "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After."),
+    "too-often": Kind(429, "Too many pictures from this address", "Wait for the seconds of Retry-After.", _SOON),
+    "too-many-tokens": Kind(
+        429, "Too many wrong tokens from this address", "Wait for the seconds of Retry-After.", _SOON
+    ),
+    "busy": Kind(429, "The server is busy", "Try again after the seconds of Retry-After.", _SOON),
     "internal": Kind(500, "Something went wrong in the server", "Tell whoever runs this server, with the request id."),
     "no-videos": Kind(
         501,
@@ -76,7 +84,7 @@ KINDS = {
     ),
     "too-slow": Kind(503, "The check took too long", "Try again later, or send fewer and smaller pictures."),
     "not-ready": Kind(503, "The server should not be sent requests now", "Try again after the seconds of Retry-After."),
-    "ending": Kind(503, "The server is ending", "Try again in a moment."),
+    "ending": Kind(503, "The server is ending", _SOON),
 }
 
 
@@ -109,6 +117,11 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
+
+    @property
+    def hint_for_people(self) -> str:
+        """What to do, for who sees a page."""
+        return self.kind.hint_for_people or self.hint
 
     def to_dict(self, request_id: str, root: str) -> dict[str, Any]:
         """The problem document; `root` is the path that the server stands under."""

@@ -251,11 +251,11 @@ def read_clip(
         raise UnmaskError(
             f"a part from {start:g} s to {end:g} s holds nothing", hint="Let it end after its start.", code="bad-part"
         )
-    name = printable_name(source) if isinstance(source, str | os.PathLike) else "The clip"
+    name = printable_name(source) if isinstance(source, str | os.PathLike) else "The file"
     with _opened(source, limits.max_bytes) as file:
         kind = kind_of_file(file)
         if kind is None:
-            raise refusal("not-a-clip", name)
+            raise refusal("not-a-clip" if file.read(1) else "empty-file", name)
         if kind.format is None and importlib.util.find_spec("av") is None:
             raise no_extra(name)
         request = {
@@ -282,7 +282,7 @@ def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:
                 raise too_large(error) from None
             raise
     if len(source) > max_bytes:
-        raise too_large(too_many_bytes("The clip", len(source), max_bytes))
+        raise too_large(too_many_bytes("The file", len(source), max_bytes))
     memory = hasattr(os, "memfd_create")
     file = os.fdopen(os.memfd_create("clip"), "w+b") if memory else tempfile.TemporaryFile()  # noqa: SIM115
     file.write(source)

@@ -17,6 +17,7 @@ _AGAIN = "Copy or download it again, or save it anew with a video program."
 _PART = "Cut out the part that matters, or save it smaller."
 # By the decoder's codes: what happened, with the file's name and a detail, and what to do.
 _REFUSALS = {
+    "empty-file": ("{name} is empty", "Copy or download it again."),
     "not-a-clip": (
         "{name} is not a clip that can be read",
         "Give a video: MP4, MOV, WebM, MKV, AVI, or a GIF that moves.",

@@ -29,7 +29,7 @@ const shared = {
   },
   shown(card) {
     if (card.matches(".answer")) {
-      bind(card);
+      bind(card, say);
       overview.add(card);
     }
     const name = card.querySelector("h3")?.textContent ?? "";
@@ -75,8 +75,9 @@ function take(files) {
 /** Nothing is fetched from anywhere: who drops or pastes a picture's address is told what to do instead. */
 function refuseAddress(text) {
   const address = text.trim().split(/\s/)[0];
-  if (!/^https?:\/\/./i.test(address)) return;
-  const card = queue.fail(address, "This page fetches nothing from other places.", "Save the picture and drop it here.");
+  if (!/^(https?|file):\/\/./i.test(address)) return;
+  const hint = /^file/i.test(address) ? "Choose it with the button instead." : "Save the picture and drop it here.";
+  const card = queue.fail(address, "This page fetches nothing from other places.", hint);
   card.scrollIntoView({ block: "nearest" });
 }
 
@@ -168,7 +169,7 @@ window.addEventListener("beforeprint", () => {
 });
 
 cards.querySelectorAll(".answer").forEach((card) => {
-  bind(card);
+  bind(card, say);
   overview.add(card);
 });
 cards.querySelectorAll(".clip").forEach((card) => bindClip(card, null)); // sent without script: the clip is not at hand

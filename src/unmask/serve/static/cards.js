@@ -3,24 +3,23 @@
 import { bindFaces } from "./faces.js";
 
 /** Makes an answer's card work. */
-export function bind(card) {
+export function bind(card, say) {
   const slider = card.querySelector(".opacity");
   slider?.addEventListener("input", () => {
     card.querySelectorAll(".heat").forEach((heat) => heat.setAttribute("opacity", String(slider.value / 100)));
     card.querySelector(".opacity-text").textContent = `${slider.value} %`;
   });
-  const say = (text) => {
-    document.getElementById("status").textContent = text;
-  };
   bindFaces(card, say);
   card.querySelector(".copy")?.addEventListener("click", (event) => {
     copy(card.querySelector("pre").textContent, event.currentTarget, say);
   });
 }
 
-/** All answers as text. */
+/** All answers as text, and why others are none. */
 export function texts(root) {
-  return [...root.querySelectorAll(".as-text pre")].map((text) => text.textContent).join("\n");
+  const failure = (card) => `${card.querySelector("h3").textContent}: ${card.querySelector(".what").textContent}\n`;
+  const parts = [...root.querySelectorAll(".as-text pre, .problem")];
+  return parts.map((part) => (part.matches("pre") ? part.textContent : failure(part))).join("\n");
 }
 
 /** All answers as one JSON document: that of the command line for the same pictures, with heatmaps and provenance. */
@@ -49,7 +48,7 @@ export function download(text, name) {
 export async function copy(text, button, say) {
   let copied = true;
   try {
-    await navigator.clipboard.writeText(text);
+    if (text) await navigator.clipboard.writeText(text);
   } catch {
     const area = document.createElement("textarea");
     area.value = text;
@@ -62,7 +61,7 @@ export async function copy(text, button, say) {
   }
   const before = button.dataset.label ?? button.textContent;
   button.dataset.label = before;
-  button.textContent = copied ? "Copied" : "Copying is blocked";
+  button.textContent = !text ? "There is no answer yet" : copied ? "Copied" : "Copying is blocked";
   say(button.textContent);
   setTimeout(() => {
     button.textContent = before;

@@ -2,7 +2,8 @@
 // person's own disk: nothing comes back but the answer.
 
 import { bindClip } from "./clip_card.js";
-import { PASSING, TRIES, addButton, focusOn, fromTemplate, problem, state, tooLarge } from "./queue.js";
+import { GONE, TRIES, headersFor, isPassing, post, refusal } from "./queue.js";
+import { addButton, focusOn, fromTemplate, problem, state, tooLarge } from "./queue.js";
 import { bearer } from "./token.js";
 
 const ASK_MS = 600;
@@ -11,7 +12,6 @@ const MOST_FAILED = 5;
 // Some systems know no type for these, or one that does not begin with "video".
 const VIDEO_NAMES = /\.(mkv|mts|m2ts|ts|mxf|avi|flv|wmv|asf|3gp|3g2|ogv|mpe?g|mp4|m4v|mov|webm)$/i;
 const MAY_MOVE = ["image/gif", "image/png", "image/webp"];
-const GONE = "Check the network and that the server is still running.";
 const SHORTEN = "Cut out the part that matters, or save it smaller.";
 
 /** Whether a file is sent as a clip at once. Pictures that move are sent as pictures first, where they fit: the server tells. */
@@ -77,7 +77,7 @@ export class Clips {
       const card = await this.#answer(job);
       if (!job.stop.signal.aborted) this.#place(job, card);
     } catch (error) {
-      if (!job.stop.signal.aborted) this.#failed(job, error);
+      if (!job.stop.signal.aborted) await this.#failed(job, error);
     }
     if (this.#job === job) this.#job = null;
     this.#next();
@@ -118,59 +118,25 @@ export class Clips {
     return document.adoptNode(page.querySelector("article.card"));
   }
 
-  /** Sends a clip; what the server says of it. Only an XMLHttpRequest tells how much is sent. */
+  /** Sends a clip; what the server says of it. */
   async #send(job) {
-    const headers = await this.#headers(job);
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      const body = new FormData();
-      body.append("heatmap", "png");
-      body.append("key_frames", "jpeg");
-      body.append("clip", job.file, job.name);
-      request.open("POST", this.#options.address);
-      request.timeout = 1000 * this.#options.seconds;
-      Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
-      request.upload.onprogress = (event) => {
-        const share = event.lengthComputable ? event.loaded / event.total : 0;
-        state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Sent", share < 1 ? share : null);
-      };
-      request.onload = () => {
-        const reply = parsed(request.responseText);
-        if (request.status === 413 && !reply.code) {
-          Object.assign(reply, { message: "The clip is too large for what stands before the server.", hint: SHORTEN });
-        }
-        if (request.status === 202) resolve(reply);
-        else reject(Object.assign(reply, { wait: Number(request.getResponseHeader("Retry-After")) }));
-      };
-      request.onerror = () => reject(new Error("The server could not be reached, or the file could not be read."));
-      request.ontimeout = () => reject(new Error("The server did not answer in time."));
-      job.stop.signal.addEventListener("abort", () => {
-        request.abort();
-        reject(new Error("stopped"));
-      });
-      request.send(body);
-      state(job, "Sending", 0);
-    });
+    const request = await post(job, this.#options, "clip", { heatmap: "png", key_frames: "jpeg" }, "Sent");
+    if (request.status === 202) return JSON.parse(request.responseText);
+    const wait = Number(request.getResponseHeader("Retry-After"));
+    throw Object.assign(refusal(request.status, request.responseText, SHORTEN), { wait });
   }
 
   /** Asks until there is a reply that is no passing refusal. */
   async #ask(job, address) {
     for (let tries = 1; ; tries += 1) {
-      const reply = await fetch(address, { headers: await this.#headers(job), signal: job.stop.signal });
+      const reply = await fetch(address, { headers: await headersFor(job, this.#options.token), signal: job.stop.signal });
       if (reply.ok) return reply;
       if (reply.status === 401 && this.#options.token.refuse(job.token)) continue;
       const wait = Number(reply.headers.get("Retry-After"));
-      if (!wait || tries === TRIES) throw parsed(await reply.text());
+      if (!wait || tries === TRIES) throw refusal(reply.status, await reply.text(), SHORTEN);
       state(job, `The server is busy; trying again in ${wait} s`, null);
       await pause(1000 * wait, job.stop.signal);
     }
-  }
-
-  async #headers(job) {
-    if (this.#options.token.wrong) state(job, "Waiting for the access token", null);
-    job.token = await this.#options.token.ready();
-    job.stop.signal.throwIfAborted();
-    return bearer(job.token);
   }
 
   /** Nobody waits for the answer any more. */
@@ -190,28 +156,27 @@ export class Clips {
     const hadFocus = job.card.contains(document.activeElement);
     job.card.replaceWith(card);
     if (card.matches(".clip")) {
-      const url = URL.createObjectURL(job.file);
-      this.#urls.push(url);
+      const url = card.querySelector(".player") && URL.createObjectURL(job.file);
+      if (url) this.#urls.push(url);
       bindClip(card, url);
     }
     this.#options.shown(card);
     if (hadFocus) focusOn(card);
   }
 
-  #failed(job, error) {
+  async #failed(job, error) {
     this.#delete(job);
     if (error.code === "unauthorized" && this.#options.token.refuse(job.token)) {
       this.#waiting.unshift(job);
       return;
     }
-    job.tries += 1;
-    if (PASSING.includes(error.code) && error.wait && job.tries < TRIES) {
-      state(job, `The server is busy; trying again in ${error.wait} s`, null);
-      setTimeout(() => job.card.isConnected && this.#enqueue(job), 1000 * error.wait);
+    if (isPassing(job, error.code, error.wait)) {
+      this.#waiting.unshift(job);
+      await pause(1000 * error.wait, job.stop.signal).catch(() => {}); // the clips behind it would be refused as well
       return;
     }
     const what = error.code ? `${error.title}. ${error.detail}` : error.message;
-    const card = problem(job.name, what, error.hint ?? GONE);
+    const card = problem(job.name, what, error.hint ?? GONE, error.code);
     addButton(card, "Try again", () => {
       job.tries = 0;
       job.card = this.#pending(job);
@@ -232,15 +197,6 @@ function tell(job, stage, percent, left) {
   else {
     const seconds = Math.ceil(left / 1000);
     state(job, `Looking at its frames, ${percent} %, about ${seconds} s left`, percent / 100);
-  }
-}
-
-/** A problem document; an error where the server, or something before it, sent none. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return new Error("The server gave no answer.");
   }
 }
 

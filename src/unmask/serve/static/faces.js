@@ -19,7 +19,10 @@ export function bindFaces(card, say) {
     const crop = number && picture.querySelector(`a[data-face="${number}"]`).dataset.crop;
     picture.setAttribute("viewBox", crop ? around(crop.split(" ").map(Number), all.split(" ").map(Number)) : all);
     const heat = card.querySelector(".heat-of");
-    if (heat) heat.textContent = number ?? picture.querySelector(".heat .decides")?.dataset.face ?? "";
+    if (!heat) return;
+    const link = card.querySelector(number ? `.faces a[data-face="${number}"]` : ".faces a"); // the first one decided
+    heat.textContent = link.dataset.face;
+    card.querySelector(".heat-empty").hidden = !("empty" in link.dataset);
   };
   const whole = () => {
     const number = picture.querySelector("a.chosen")?.dataset.face;

@@ -4,12 +4,15 @@ import { bearer } from "./token.js";
 
 const AT_ONCE = 2;
 export const TRIES = 8;
+export const GONE = "Check the network and that the server is still running.";
 // Refusals that the next try may well not meet. One that took too long once would most likely do so again.
-export const PASSING = ["busy", "too-often", "too-many-tokens", "ending"];
+const PASSING = ["busy", "too-often", "too-many-tokens", "ending"];
+const SMALLER = "Save the picture smaller, as JPEG for instance.";
 
 export class Queue {
   #waiting = [];
   #running = new Set();
+  #pause = 0;
   #options;
 
   /** @param options address, maxBytes, seconds, token, nextNumber(), show(card), shown(card), clip(file, card), say(text) */
@@ -20,7 +23,7 @@ export class Queue {
   add(file) {
     const name = file.name || "picture";
     if (file.size > this.#options.maxBytes) {
-      this.fail(name, tooLarge(file, this.#options.maxBytes), "Save the picture smaller, as JPEG for instance.");
+      this.fail(name, tooLarge(file, this.#options.maxBytes), SMALLER);
       return;
     }
     const job = { file, name, number: this.#options.nextNumber(), card: fromTemplate("pending-template"), tries: 0 };
@@ -39,8 +42,9 @@ export class Queue {
 
   clear() {
     this.#waiting = [];
-    this.#running.forEach((job) => job.request?.abort());
+    this.#running.forEach((job) => job.stop.abort());
     this.#running.clear();
+    this.#rest(0);
   }
 
   #enqueue(job) {
@@ -50,66 +54,52 @@ export class Queue {
   }
 
   #next() {
-    while (this.#waiting.length && this.#running.size < AT_ONCE) {
+    while (!this.#pause && this.#waiting.length && this.#running.size < AT_ONCE) {
       const job = this.#waiting.shift();
       this.#running.add(job);
       this.#send(job);
     }
   }
 
-  async #send(job) {
-    state(job, this.#options.token.wrong ? "Waiting for the access token" : "Waiting", null);
-    job.token = await this.#options.token.ready();
-    if (!this.#running.has(job)) return; // all was cleared meanwhile
-    const request = new XMLHttpRequest();
-    job.request = request;
-    job.tries += 1;
-    const body = new FormData();
-    body.append("number", String(job.number));
-    body.append("picture", job.file, job.name);
-    request.open("POST", this.#options.address);
-    request.timeout = 1000 * this.#options.seconds;
-    Object.entries(bearer(job.token)).forEach(([name, value]) => request.setRequestHeader(name, value));
-    request.upload.onprogress = (event) => {
-      const share = event.lengthComputable ? event.loaded / event.total : 0;
-      state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Looking at it", share < 1 ? share : null);
+  /** Sends nothing for so many seconds: what is refused for now alone would have all the rest refused, too. */
+  #rest(seconds) {
+    clearTimeout(this.#pause);
+    const go = () => {
+      this.#pause = 0;
+      this.#next();
     };
-    request.onload = () => this.#answered(job, request);
-    request.onerror = () => {
-      const hint = "Check the network and that the server is still running.";
-      this.#done(job, problem(job.name, "The server could not be reached, or the file could not be read.", hint), true);
-    };
-    request.ontimeout = () => {
-      const hint = "Try again later, or over a faster connection.";
-      this.#done(job, problem(job.name, "The server did not answer in time.", hint), true);
-    };
-    request.onabort = () => this.#running.delete(job);
-    request.send(body);
-    state(job, "Sending", 0);
+    this.#pause = setTimeout(go, 1000 * seconds);
   }
 
-  #answered(job, request) {
-    const card = received(request);
-    if (!card) {
-      this.#done(job, problem(job.name, "The server gave no answer.", "Try again in a moment."), true);
+  async #send(job) {
+    job.stop = new AbortController();
+    let request, card;
+    try {
+      request = await post(job, this.#options, "picture", { number: job.number }, "Looking at it");
+      card = received(request);
+    } catch (error) {
+      if (!job.stop.signal.aborted) this.#done(job, problem(job.name, error.message, error.hint), true);
       return;
     }
-    if (card.dataset.code === "unauthorized" && this.#options.token.refuse(job.token)) {
+    this.#answered(job, card, Number(request.getResponseHeader("Retry-After")));
+  }
+
+  #answered(job, card, wait) {
+    const code = card.dataset.code;
+    if (code === "unauthorized" && this.#options.token.refuse(job.token)) {
       this.#send(job);
       return;
     }
-    const wait = Number(request.getResponseHeader("Retry-After"));
-    if (card.dataset.code === "is-clip") {
+    if (code === "is-clip") {
       this.#running.delete(job);
       if (job.card.isConnected) this.#options.clip(job.file, job.card);
       this.#next();
       return;
     }
-    if (PASSING.includes(card.dataset.code) && wait && job.tries < TRIES) {
-      state(job, `The server is busy; trying again in ${wait} s`, null);
+    if (isPassing(job, code, wait)) {
       this.#running.delete(job);
-      setTimeout(() => job.card.isConnected && this.#enqueue(job), 1000 * wait);
-      this.#next();
+      this.#waiting.unshift(job);
+      this.#rest(wait);
       return;
     }
     if (card.matches(".problem")) {
@@ -148,23 +138,78 @@ export class Queue {
   }
 }
 
-/** The card of a reply, null if there is none. What refuses a request before the page sees it does so in JSON. */
+/** The card of a reply. What refuses a request before the page sees it does so in JSON. Throws where there is neither. */
 function received(request) {
   if (request.getResponseHeader("Content-Type") === "application/problem+json") {
     const { code, title, detail, hint } = JSON.parse(request.responseText);
-    const card = problem(title, detail, hint);
-    card.dataset.code = code;
-    return card;
+    return problem(title, detail, hint, code);
   }
-  return new DOMParser().parseFromString(request.responseText, "text/html").querySelector("article.card");
+  const card = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("article.card");
+  if (!card) throw refusal(request.status, request.responseText, SMALLER);
+  return card;
 }
 
-/** The card of a refusal or a failure. */
-export function problem(name, what, hint) {
+/** Sends a job's file; the request, once it is answered. Only an XMLHttpRequest tells how much is sent. */
+export async function post(job, { address, seconds, token }, name, fields, sent) {
+  const headers = await headersFor(job, token);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const fail = (what, hint) => reject(Object.assign(new Error(what), { hint }));
+    const body = new FormData();
+    Object.entries(fields).forEach(([name, value]) => body.append(name, value));
+    body.append(name, job.file, job.name);
+    request.open("POST", address);
+    request.timeout = 1000 * seconds;
+    Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
+    request.upload.onprogress = (event) => {
+      const share = event.lengthComputable ? event.loaded / event.total : 0;
+      state(job, share < 1 ? `Sending, ${Math.round(100 * share)} %` : sent, share < 1 ? share : null);
+    };
+    request.onload = () => resolve(request);
+    request.onerror = () => fail("The server could not be reached, or the file could not be read.", GONE);
+    request.ontimeout = () => fail("The server did not answer in time.", "Try again later, or over a faster connection.");
+    job.stop.signal.addEventListener("abort", () => {
+      request.abort();
+      fail("stopped");
+    });
+    request.send(body);
+    state(job, "Sending", 0);
+  });
+}
+
+/** The headers of a job's next request, once there is a token for them. */
+export async function headersFor(job, token) {
+  if (token.wrong) state(job, "Waiting for the access token", null);
+  job.token = await token.ready(job.stop.signal);
+  return bearer(job.token);
+}
+
+/** Whether a refused job is tried again in so many seconds, and says so on its card. */
+export function isPassing(job, code, wait) {
+  if (code !== "too-often") job.tries += 1; // that ends by itself, whatever else waits
+  const again = PASSING.includes(code) && wait > 0 && job.tries < TRIES;
+  if (again) state(job, `The server is busy; trying again in ${wait} s`, null);
+  return again;
+}
+
+/** Why a request was refused: the server's problem document, or an error where something before it refused it. */
+export function refusal(status, text, smaller) {
+  try {
+    const reply = JSON.parse(text);
+    if (reply.code) return reply;
+  } catch {} // of no JSON
+  const isTooLarge = status === 413;
+  const what = isTooLarge ? "The file is too large for what stands before the server." : "The server gave no answer.";
+  return Object.assign(new Error(what), { hint: isTooLarge ? smaller : GONE });
+}
+
+/** The card of a refusal or a failure; some hints of the API are for programmers, and the page has others for people. */
+export function problem(name, what, hint, code = "") {
   const card = fromTemplate("problem-template");
+  card.dataset.code = code;
   card.querySelector("h3").textContent = name;
   card.querySelector(".what").textContent = what;
-  card.querySelector(".hint").textContent = hint;
+  card.querySelector(".hint").textContent = JSON.parse(document.getElementById("problem-template").dataset.hints)[code] ?? hint;
   return card;
 }
 

@@ -8,7 +8,7 @@ export class Token {
   #field;
   #note;
   #refused = "";
-  #waiting = [];
+  #waiting = new Set();
 
   /** @param field where it is given, null where the server asks for none; note where to say what is wrong with it */
   constructor(field, note) {
@@ -25,13 +25,21 @@ export class Token {
     return token === this.#refused ? "The server refused this token; what was chosen waits for the right one." : "";
   }
 
-  /** The token, once there is one to send; empty where none is asked for. */
-  async ready() {
+  /** The token, once there is one to send; empty where none is asked for. Throws when the signal ends the waiting. */
+  async ready(signal) {
     while (this.wrong) {
       this.#ask();
-      await new Promise((resolve) => this.#waiting.push(resolve));
+      await new Promise((resolve, reject) => {
+        this.#waiting.add(resolve);
+        signal.addEventListener("abort", () => {
+          this.#waiting.delete(resolve);
+          if (!this.#waiting.size) this.#say(""); // nothing waits any more
+          reject(signal.reason);
+        });
+      });
     }
-    if (this.#waiting.length) this.given();
+    if (this.#waiting.size) this.given();
+    signal.throwIfAborted();
     return this.#value;
   }
 
@@ -45,7 +53,8 @@ export class Token {
   given() {
     this.#refused = "";
     if (this.#field) this.#say("");
-    this.#waiting.splice(0).forEach((go) => go());
+    this.#waiting.forEach((go) => go());
+    this.#waiting.clear();
   }
 
   get #value() {
