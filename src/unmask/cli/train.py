@@ -50,7 +50,8 @@ _GROUPS = {
 @click.option(
     "--preset",
     type=click.Choice(["report", "quick", "best"]),
-    help="Settings for a purpose, which other options change: the report's; a first result soon; as the shipped detector's head that gives the map.",
+    help="Settings for a purpose, which other options change: the report's; a first result soon; those of the shipped "
+    "detector's head that gives the heatmap.",
 )
 @click.option("--model", type=click.Choice(MODELS), help="Architecture. [default: cnn]")
 @click.option(
