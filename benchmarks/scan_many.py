@@ -52,7 +52,7 @@ def main() -> None:
         hashes, damaged = make(folder / "pictures", options.faces, options.pictures)
         size = sum(path.stat().st_size for path in (folder / "pictures").rglob("*.*"))
         toy = write_toy_bundle(folder / "toy")
-        seconds, samples = scan(folder / "pictures", folder / "out", "--bundle", str(toy))
+        _, samples = scan(folder / "pictures", folder / "out", "--bundle", str(toy))
         columns = ["path", "sha256", "status", "failure"]
         rows = [row for part in batches_of(folder / "out" / PARTS, columns) for row in part]
     found = Counter((Path(row["path"]).name, row["sha256"]) for row in rows)
@@ -74,7 +74,6 @@ def main() -> None:
         ["rows missing, twice or with another file's hash", f"{wrong:,}"],
         *([f"whole: {reason}", f"{n:,}"] for reason, n in good.most_common()),
         *([f"{kind}: {reason}", f"{n:,}"] for kind, why in reasons.items() for reason, n in why.items()),
-        ["time", f"{seconds / 60:.0f} minutes, {options.pictures / seconds:.0f} pictures a second"],
     ]
     text = f"""\
 # {options.pictures:,} pictures in one scan
