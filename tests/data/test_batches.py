@@ -17,7 +17,7 @@ def brighten(images, labels, indexes, generator):
 
 
 def all_of(batches, epoch, first=0):
-    return [(images.copy(), labels.copy()) for images, labels, _ in batches.of_epoch(epoch, first)]
+    return [(batch.images.copy(), batch.labels.copy()) for batch in batches.of_epoch(epoch, first)]
 
 
 def test_every_picture_comes_once_an_epoch(source):
@@ -50,14 +50,14 @@ def test_the_number_of_workers_changes_nothing(source):
 
 def test_the_last_batch_has_what_is_left(source):
     batches = Batches(source, 32, seed=1)
-    assert [len(labels) for _, labels, _ in batches.of_epoch(0)] == [32, 16]
+    assert [len(batch.labels) for batch in batches.of_epoch(0)] == [32, 16]
     assert batches.steps() == 2
 
 
 def test_labels_belong_to_their_pictures(source):
-    for images, labels, _ in Batches(source, 8, seed=1).of_epoch(0):
-        darker = images[:, 10:20, 10:20].mean(axis=(1, 2, 3)) < 96
-        np.testing.assert_array_equal(darker.astype(int), labels)
+    for batch in Batches(source, 8, seed=1).of_epoch(0):
+        darker = batch.images[:, 10:20, 10:20].mean(axis=(1, 2, 3)) < 96
+        np.testing.assert_array_equal(darker.astype(int), batch.labels)
 
 
 def test_batches_of_one_class_are_refused(tmp_path):

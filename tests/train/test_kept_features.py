@@ -1,6 +1,8 @@
 """A head that learns from what its backbone said once."""
 
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +95,88 @@ def test_of_a_picture_as_a_whole_its_overview_is_kept(dataset, tmp_path):
     assert run.finished
     assert np.load(run.folder / "features-Train.npy").shape == (24, 1, 4608)
     assert len(run.history) == 2
+
+
+def test_a_second_run_learns_from_what_the_first_has_kept(finished, dataset, tmp_path):
+    from unmask.train.loop import resume, train
+
+    first = {"features_of": str(finished.folder)}
+    same = train(settings(dataset, **first), tmp_path / "same")
+    assert not list(same.folder.glob("features-*"))
+    assert [row.loss for row in same.history] == pytest.approx([row.loss for row in finished.history], rel=1e-3)
+
+    class Cut(Watcher):
+        def on_features(self, done, pictures):
+            if done == 24:
+                raise KeyboardInterrupt
+
+    whole = settings(dataset, model="clip_vit_b16_whole", localise=0.0, **first)
+    assert not train(whole, tmp_path / "whole", watcher=Cut()).finished
+    steps = Watcher()
+    resume(tmp_path / "whole", watcher=steps)
+    assert steps.steps_of == {0: 5, 1: 5}
+    tokens = np.load(finished.folder / "features-Train.npy").astype(np.float32)
+    overview = np.load(tmp_path / "whole/features-Train.npy").astype(np.float32)
+    patches = tokens[:, 1:]
+    wanted = np.concatenate([tokens[:, 0], patches.mean(axis=1), np.sqrt(patches.var(axis=1) + 1e-5)], axis=1)
+    np.testing.assert_allclose(overview[:, 0], wanted, atol=2e-3, rtol=2e-3)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "whole/labels-Train.npy"), np.load(finished.folder / "labels-Train.npy")
+    )
+
+
+def test_a_second_run_can_leave_out_the_fakes_that_were_made_for_the_first(finished, dataset, tmp_path):
+    from unmask.train.loop import train
+
+    made = np.load(finished.folder / "masks-Train.npy").any(axis=(1, 2)).sum()
+    config = settings(dataset, model="clip_vit_b16_whole", blend=0.0, localise=0.0, features_of=str(finished.folder))
+    steps = Watcher()
+    assert train(config, tmp_path / "run", watcher=steps).finished
+    assert steps.steps_of[0] == -(-(24 - made) // 5) < 5
+
+
+def test_features_of_other_settings_or_of_another_backbone_are_refused(finished, dataset, tmp_path):
+    from unmask.train.loop import train
+
+    with pytest.raises(UnmaskError, match="blend") as refused:
+        train(settings(dataset, blend=0.5, features_of=str(finished.folder)), tmp_path / "run")
+    assert refused.value.code == "features-differ"
+    moved = str(Path(os.path.relpath(dataset)))  # another way to write the same place
+    assert train(settings(moved, features_of=str(finished.folder), epochs=1), tmp_path / "moved").finished
+    with pytest.raises(UnmaskError, match="no run"):
+        train(settings(dataset, features_of=str(tmp_path)), tmp_path / "run")
+    with pytest.raises(UnmaskError, match="needs feature_copies"):
+        settings(dataset, feature_copies=0, features_of=str(finished.folder))
+    with pytest.raises(UnmaskError, match="has not kept") as refused:  # its weights were drawn from another seed
+        train(settings(dataset, seed=2, backbone_weights="none", features_of=str(finished.folder)), tmp_path / "run")
+    assert refused.value.code == "features-differ"
+
+
+def test_features_of_other_pictures_are_refused(dataset, tmp_path):
+    from unmask.train.loop import train
+
+    leave_out = tmp_path / "leave.csv"
+    leave_out.write_text("path\nTrain/Real/0.png\n")
+    config = settings(dataset, leave_out=str(leave_out), epochs=1)
+    first = train(config, tmp_path / "first").folder
+    again = config.model_copy(update={"features_of": str(first)})
+    assert train(again, tmp_path / "again").finished
+    # A run that kept nothing itself leads to the one that did.
+    assert train(config.model_copy(update={"features_of": str(tmp_path / "again")}), tmp_path / "third").finished
+    leave_out.write_text("path\nTrain/Real/1.png\n")
+    with pytest.raises(UnmaskError) as refused:
+        train(again, tmp_path / "run")
+    assert refused.value.code == "features-differ"
+
+
+def test_a_head_on_patches_cannot_learn_from_overviews(dataset, tmp_path):
+    from unmask.train.loop import train
+
+    first = train(settings(dataset, model="clip_vit_b16_whole", localise=0.0, epochs=1), tmp_path / "whole").folder
+    with pytest.raises(UnmaskError) as refused:
+        train(settings(dataset, features_of=str(first)), tmp_path / "run")
+    assert refused.value.code == "features-differ"
+    assert not list((tmp_path / "run").glob("features-*"))
 
 
 def test_the_average_of_weights_is_measured_on_what_is_kept(dataset, tmp_path):

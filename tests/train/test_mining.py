@@ -317,3 +317,12 @@ def test_mining_sweeps_its_folder(mined: Path, tmp_path: Path) -> None:
         (out / name).write_text("half")
     mine(mined / "run", mined / "data", out, top=1)
     assert {path.name for path in out.glob(".*")} == {".unmask.lock"}
+
+
+@pytest.mark.train
+def test_a_part_learns_from_pictures_and_not_from_what_another_run_has_kept(tmp_path: Path) -> None:
+    from unmask.train.config import make_config
+    from unmask.train.mining import _shorter
+
+    settings = {"model": "clip_vit_b16_whole", "tune": "frozen", "feature_copies": 2, "features_of": "runs/first"}
+    assert _shorter(make_config(data="prepared", **settings), tmp_path, None).features_of is None

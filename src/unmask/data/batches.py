@@ -20,11 +20,13 @@ from unmask.errors import UnmaskError
 
 
 class Batch(NamedTuple):
-    """Pictures uint8 (n, S, S, 3), labels int64 (n,), and where it is known how much of each pixel is fake: uint8 (n, S, S)."""
+    """Pictures uint8 (n, S, S, 3), labels int64 (n,), where it is known how much of each pixel is fake: uint8 (n, S, S), and the
+    kinds of the fakes, int64 (n,), as `Source.kinds` says."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     masks: NDArray[np.uint8] | None = None
+    kinds: NDArray[np.int64] | None = None
 
 
 # Pictures (n, S, S, 3) and labels (n,), their places in the source (n,), a generator to draw from -> the same shapes.
@@ -79,9 +81,10 @@ class Batches:
         order = self.order(epoch) if order is None else order
         indexes = order[step * self.batch_size : (step + 1) * self.batch_size]
         images, labels = self.source.read(indexes), self.source.labels[indexes]
-        if self.transform is None:
-            return Batch(images, labels)
-        return self.transform(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
+        batch = Batch(images, labels)
+        if self.transform is not None:
+            batch = self.transform(images, labels, indexes, np.random.default_rng((self.seed, epoch, step)))
+        return batch._replace(kinds=self.source.kinds(indexes, batch.labels))
 
     def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from step `first` on, made ahead by threads, given in order."""

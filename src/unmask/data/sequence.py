@@ -83,8 +83,8 @@ class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Batch `index` of the present epoch: uint8 (n, S, S, 3) and float32 (n,), 1 for fake."""
-        images, labels, _ = self.batches.batch(self.epoch, index)
-        return images, labels.astype(np.float32)
+        batch = self.batches.batch(self.epoch, index)
+        return batch.images, batch.labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Keras calls this once or twice before the first epoch as well: each epoch is new, but which is not certain."""

@@ -24,6 +24,10 @@ from unmask.image.resize import resize
 # The report's, for pictures straight from folders.
 DEFAULT_SIZE = 128
 
+# What was done to make a fake, by its family: a part of a real picture changed, or all of it generated.
+CHANGED, GENERATED = 1, 2
+KIND_OF_FAMILY = {"swap": CHANGED, "reenactment": CHANGED, "gan": GENERATED, "diffusion": GENERATED}
+
 Indexes = NDArray[np.int64]
 
 
@@ -83,6 +87,17 @@ class Source:
             None if self.methods is None else self.methods[indexes],
             None if self.families is None else self.families[indexes],
         )
+
+    def kinds(self, indexes: Indexes, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`CHANGED` or `GENERATED` for fakes of which that is known, else 0.
+
+        Args:
+            indexes: int64 (n,).
+            labels: int64 (n,), of the same pictures as they are learned from: real ones may have become fakes by a change.
+        """
+        families = [""] * len(indexes) if self.families is None else self.families[indexes].tolist()
+        known = np.array([KIND_OF_FAMILY.get(family, 0) for family in families], np.int64)
+        return np.where(labels == 0, 0, np.where(self.labels[indexes] == 0, CHANGED, known))
 
     def listed(self, path: Path) -> Indexes:
         """Where the pictures of a list are in this split, in the list's order; those that are not in it are passed over.

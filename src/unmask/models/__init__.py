@@ -85,7 +85,7 @@ def load(path: Path) -> Any:
     """
     import keras
 
-    importlib.import_module("unmask.models.clip_vit_b16")  # makes its layers known to Keras
+    importlib.import_module("unmask.models.clip_vit_b16_whole")  # makes its layers known to Keras
     try:
         return keras.models.load_model(path, compile=False)
     except MemoryError:

@@ -1,8 +1,9 @@
 """`clip_vit_b16_whole`: the tower of `clip_vit_b16` under a plain head that sees a picture only as a whole.
 
-One hidden layer on the overview (class token, mean and spread of the patches, of both depths). It has no map, but ranks better
-than the head that asks every patch, and what it learns from takes 9 kB a picture in place of 600. `unmask export` puts the two
-together.
+One hidden layer on the overview (class token, mean and spread of the patches, of both depths) and a logit for each kind of fakes:
+faces that were changed, and faces that were generated (see `unmask.train.kinds`). A picture is fake if it is either. The head has
+no map, but ranks better than the one that asks every patch, and what it learns from takes 9 kB a picture in place of 600.
+`unmask export` puts the two together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from keras import layers
 
 from unmask.models import OVERVIEW
 from unmask.models.clip_vit_b16 import HIDDEN, Overview, standardised, tower
+from unmask.models.head import KINDS, Either
 
 
 def features(inputs: Any, weights: str = "none", blocks: int = 9) -> Any:
@@ -34,7 +36,7 @@ def features(inputs: Any, weights: str = "none", blocks: int = 9) -> Any:
 
 
 def head(spatial_map: Any) -> Any:
-    """Global average pooling (of the one place), dropout 0.5, Dense 1: the logit."""
+    """Global average pooling (of the one place), dropout 0.5, Dense 2: a logit for each kind of fakes; and that of either."""
     x = layers.GlobalAveragePooling2D(name="pool")(spatial_map)
     x = layers.Dropout(0.5, name="dropout")(x)
-    return layers.Dense(1, dtype="float32", name="logit")(x)
+    return Either(dtype="float32", name="logit")(layers.Dense(2, dtype="float32", name=KINDS)(x))

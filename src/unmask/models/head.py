@@ -10,10 +10,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
+
+# The layer with a logit for each kind of fakes, where a model has one.
+KINDS = "kinds"
 
 _INERT = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout, layers.Identity)
 _PLAIN = (layers.Flatten, layers.GlobalAveragePooling2D, layers.BatchNormalization)
+
+
+@keras.saving.register_keras_serializable("unmask")
+class Either(layers.Layer):  # type: ignore[misc]
+    """The logit that a picture is a fake of one kind or another, from the logits of each against the real pictures."""
+
+    def call(self, kinds: Any) -> Any:
+        """(N, 2) -> (N, 1)."""
+        return either(kinds)
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        """One number a picture."""
+        return (shape[0], 1)
+
+
+def either(kinds: Any) -> Any:
+    """log(exp a + exp b) of two logits (N, 2): odds add up where a picture can be one or the other, but not both."""
+    first, second = kinds[:, :1], kinds[:, 1:]
+    return ops.maximum(first, second) + ops.softplus(-ops.abs(first - second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Flatten or global average pooling, then dense layers and ReLUs, up to the logit.
+    """Flatten or global average pooling, then dense layers and ReLUs, up to the logit or the logits of kinds and `Either`.
 
     Attributes:
         spatial_map: Symbolic tensor A, (N, h, w, C).
@@ -109,4 +131,4 @@ def _is_known(layer: Any) -> bool:
         return layer.activation in (keras.activations.linear, keras.activations.relu)
     if isinstance(layer, layers.ReLU):
         return layer.max_value is None and not layer.negative_slope and not layer.threshold
-    return isinstance(layer, (*_PLAIN, *_INERT))
+    return isinstance(layer, (*_PLAIN, *_INERT, Either))

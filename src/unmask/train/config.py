@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tune": "frozen",
         "feature_copies": 2,
         "augment": "delivery",
-        "blend": 0.2,
+        "blend": 0.3,
         "localise": 0.1,
         "epochs": 4,
         "batch_size": 64,
@@ -69,9 +69,10 @@ class TrainConfig(BaseModel):
     # of a transformer, its layer normalisations (norms) or the last third of its blocks (last).
     tune: Literal["all", "frozen", "norms", "last", "fine-tune"] = "all"
     # Of a transformer, while the head or the last blocks learn: what stays still is asked once about so many changed copies of
-    # every picture (of several, the first is as it is), and what it says is kept; 0 asks it in each epoch. See
-    # unmask.train.kept_features.
+    # every picture (of several, the first is as it is), and that is kept; 0 asks in each epoch. See unmask.train.kept_features.
     feature_copies: Annotated[int, Field(ge=0)] = 0
+    # A run that has asked the same backbone about the same pictures: what was kept there is learned from.
+    features_of: str | None = None
     # fine-tune, norms and last: epochs of the head alone, and the learning rate after them.
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     fine_tune_learning_rate: Rate = 1e-4
@@ -87,8 +88,7 @@ class TrainConfig(BaseModel):
     hard: str | None = None
     leave_out: str | None = None
 
-    # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond, where the smallest
-    # source has most; see unmask.train.sampling.
+    # How far an epoch goes from all pictures once (0) towards as many from each source (1), or beyond; see unmask.train.sampling.
     balance: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
     augment: Literal["none", "light", "delivery"] = "none"
     # Share of each batch's real pictures that become fakes, blended or with a part pasted in; see unmask.data.fakes.
@@ -156,6 +156,8 @@ class TrainConfig(BaseModel):
                 "feature_copies needs epochs in which the head or the last blocks learn, the model "
                 f"{' or '.join(TRANSFORMERS)}, and no hard examples"
             )
+        if self.features_of and not self.feature_copies:
+            raise ValueError("features_of needs feature_copies")
         if self.localise and not self.blend:
             raise ValueError("localise needs fakes whose masks are known: set blend")
         return self
@@ -251,6 +253,7 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
         "frozen_epochs": 0,
         # Hard examples are asked for anew: what was kept is of all pictures.
         "feature_copies": 0,
+        "features_of": None,
         # Hard examples and rehearsal make the epoch; there is nothing left to balance.
         "balance": 0.0,
     }
@@ -260,17 +263,16 @@ def continued(run: Path, hard: Path, **overrides: Any) -> TrainConfig:
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The same settings, whose paths lead to the same places from any folder that the run may be resumed in."""
-    places = {name: getattr(config, name) for name in ("data", "start", "hard", "leave_out")}
+    places = {name: getattr(config, name) for name in ("data", "start", "hard", "leave_out", "features_of")}
     if config.backbone_weights not in ("none", "imagenet"):
         places["backbone_weights"] = config.backbone_weights
     return config.model_copy(update={name: str(Path(place).resolve()) for name, place in places.items() if place})
 
 
 def told_settings(config: TrainConfig) -> dict[str, Any]:
-    """What a model card tells beside model and data: what says something of the result; of paths, which another machine lacks,
-    the name."""
+    """What a model card tells beside model and data: what says something of the result; of paths only the name."""
     told = config.model_dump(exclude={"data", "model", "workers", "checkpoint_every"}, exclude_none=True)
-    paths = {"backbone_weights", "hard", "leave_out", "start"}
+    paths = {"backbone_weights", "features_of", "hard", "leave_out", "start"}
     return {name: Path(value).name if name in paths else value for name, value in told.items()}
 
 

@@ -3,7 +3,7 @@
 So a head can learn for twenty epochs in the time of one, and the last blocks in half the time. The pictures are changed as for
 any other run, but each only so many times as copies are wanted; of several copies, the first is of the pictures as they are,
 without fakes made of them, so that faint traces are seen, too. What was kept lies in the run's folder, 0.3 to 0.6 MB a picture
-and copy, or 9 kB of an overview, and may be deleted after the run.
+and copy, or 9 kB of an overview, and may be deleted after the run. Another run may learn from it, too, and need not ask again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,7 +23,11 @@ from numpy.typing import NDArray
 from unmask.data.batches import Batch, Batches
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
+from unmask.models import TOWER
 from unmask.system.atomic import atomic_write
+from unmask.train.checkpoint import LAST, read_state
+from unmask.train.config import TrainConfig, read_run
+from unmask.train.run_data import open_data
 
 # What is kept in a run's folder, by the name of the split.
 FEATURES, MASKS, LABELS, DONE = "features-{}.npy", "masks-{}.npy", "labels-{}.npy", "features-{}.json"
@@ -35,6 +39,14 @@ EVERY = 50
 Tell = Callable[[int, int], None]
 
 
+class _Said(NamedTuple):
+    """Of one split; the first three of `Kept`."""
+
+    features: NDArray[np.float16]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.uint8]
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the still part of a backbone said of some pictures.
@@ -44,23 +56,30 @@ class Kept:
         labels: int64 (N,).
         masks: uint8 (N, h, w): how much of each place is fake, where that is known.
         batches: Of the run: seed and size of a batch.
+        places: int64 (N,), of each picture in its source.
+        kinds: int64 (N,), of the fakes (see `Source.kinds`).
+        rows: int64 (n,), which of them are learned from.
     """
 
     features: NDArray[np.float16]
     labels: NDArray[np.int64]
     masks: NDArray[np.uint8]
     batches: Batches
+    places: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    rows: NDArray[np.int64]
 
     def steps(self, _: int = 0) -> int:
         """Batches in an epoch."""
-        return -(-len(self.labels) // self.batches.batch_size)
+        return -(-len(self.rows) // self.batches.batch_size)
 
     def of_epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from step `first` on, in an order of (seed, epoch)."""
-        order = np.random.default_rng((self.batches.seed, epoch)).permutation(len(self.labels))
+        order = np.random.default_rng((self.batches.seed, epoch)).permutation(self.rows)
         for step in range(first, self.steps()):
             rows = np.sort(order[step * self.batches.batch_size : (step + 1) * self.batches.batch_size])
-            yield Batch(self.features[rows].astype(np.float32), self.labels[rows], self.masks[rows])
+            pictures = self.features[rows].astype(np.float32)
+            yield Batch(pictures, self.labels[rows], self.masks[rows], self.kinds[rows])
 
     def judge(self, model: Any, last: str) -> NDArray[np.float64]:
         """Logits (N,) of a model whose layer of that name said it."""
@@ -80,7 +99,7 @@ def after(model: Any, last: str) -> Any:
 
 
 def keep_features(
-    model: Any, last: str, batches: Batches, validation: Source, folder: Path, copies: int, tell: Tell
+    model: Any, last: str, batches: Batches, validation: Source, folder: Path, config: TrainConfig, tell: Tell
 ) -> tuple[Kept, Kept]:
     """Asks a model's backbone about every picture, or goes on where that was interrupted.
 
@@ -90,21 +109,41 @@ def keep_features(
         batches: Of Train, with what is to be done to the pictures.
         validation: Is not changed.
         folder: Of the run.
-        copies: How often each picture of Train is changed, and asked about.
+        config: How often each picture of Train is changed and asked about (`feature_copies`), or which run did that already
+            (`features_of`), of the same still part or of the tower below it.
         tell: Called with how many pictures are done, and of how many.
 
     Returns:
         Of Train, copy after copy, and of Validation.
 
     Raises:
-        UnmaskError: The disk has no room for them, or the still part is not the one that was asked before.
+        UnmaskError: The disk has no room for them, the still part is not the one that was asked before, or the other run has
+            not kept all that is needed.
     """
     import keras
 
     still = keras.Model(model.input, model.get_layer(last).output)
-    weights = hashlib.sha256()
+    weights, copies = hashlib.sha256(), range(config.feature_copies)
     for weight in still.get_weights():
         weights.update(np.asarray(weight, np.float32).tobytes())
+    if config.features_of is not None:
+        other = Path(config.features_of)
+        asked = replace(batches, seed=_who_asked(other, batches.source, validation).seed)
+        kept, seen = _borrow(model, last, weights.hexdigest(), other, folder, tell)
+    else:
+        asked = batches
+        kept, seen = _ask(still, weights.hexdigest(), batches, validation, folder, len(copies), tell)
+    order = np.concatenate([asked.order(copy) for copy in copies])
+    made = (kept.labels == 1) & (batches.source.labels[order] == 0)
+    kinds = batches.source.kinds(order, kept.labels)
+    train = Kept(*kept, batches, order, kinds, np.flatnonzero(~made if config.blend == 0 else np.ones_like(made)))
+    rows = np.arange(len(validation))
+    return train, Kept(*seen, batches, rows, validation.kinds(rows, validation.labels), rows)
+
+
+def _ask(
+    still: Any, weights: str, batches: Batches, validation: Source, folder: Path, copies: int, tell: Tell
+) -> tuple[_Said, _Said]:
     plain = replace(batches, transform=None)
     steps = [batches.steps(copy) for copy in range(copies)]
 
@@ -127,8 +166,63 @@ def keep_features(
         return lambda done: tell(before + done, whole)
 
     return (
-        _keep(still, weights.hexdigest(), "Train", changed, count, folder, tell_after(0), batches),
-        _keep(still, weights.hexdigest(), "Validation", untouched, len(validation), folder, tell_after(count), batches),
+        _keep(still, weights, "Train", changed, count, folder, tell_after(0)),
+        _keep(still, weights, "Validation", untouched, len(validation), folder, tell_after(count)),
+    )
+
+
+def _borrow(model: Any, last: str, weights: str, other: Path, folder: Path, tell: Tell) -> tuple[_Said, _Said]:
+    """What another run has kept; of the tower's tokens, if need be, what comes after them up to the layer of a name."""
+    import keras
+
+    wanted, tower = (model.get_layer(name).output.shape[1:] for name in (last, TOWER))
+    if not (other / DONE.format("Train")).is_file() and (further := read_run(other).features_of):
+        return _borrow(model, last, weights, Path(further), folder, tell)
+
+    def borrowed(name: str) -> _Said:
+        try:
+            state = json.loads((other / DONE.format(name)).read_text())
+            said = _Said(*(np.load(other / file.format(name), mmap_mode="r") for file in (FEATURES, LABELS, MASKS)))
+        except OSError:
+            raise _not_kept(other) from None
+        count = len(said.labels)
+        if state.get("weights") != weights or state["rows"] != count:
+            raise _not_kept(other)
+        if said.features.shape[1:] == wanted:
+            return said
+        if said.features.shape[1:] != tower:
+            raise _not_kept(other)
+        between = keras.Model(model.get_layer(TOWER).output, model.get_layer(last).output)
+
+        def tokens(first: int) -> Generator[Batch, None, None]:
+            for start in range(first * BATCH, count, BATCH):
+                rows = slice(start, start + BATCH)
+                yield Batch(said.features[rows].astype(np.float32), said.labels[rows])
+
+        return _keep(between, weights, name, tokens, count, folder, lambda done: tell(done, count))
+
+    return borrowed("Train"), borrowed("Validation")
+
+
+def _who_asked(run: Path, learned: Source, validation: Source) -> TrainConfig:
+    """The settings of the run that asked the backbone, which must have been about these pictures."""
+    config = read_run(run)
+    if config.features_of is not None:
+        return _who_asked(Path(config.features_of), learned, validation)
+    data = open_data(config)
+    sources, known = (data.batches.source, data.validation), (run / LAST).is_file()
+    same = [part.paths for part in sources] == [learned.paths, validation.paths]
+    if not (known and same and read_state(run / LAST).data == data.digest):
+        raise _not_kept(run)
+    return config
+
+
+def _not_kept(other: Path) -> UnmaskError:
+    return UnmaskError(
+        f"{other} has not kept what this backbone says of all these pictures.",
+        hint=f"Let that run go on: unmask train --resume {other}; or leave features_of out. What a run of clip_vit_b16_whole has "
+        "kept does not do for one of clip_vit_b16.",
+        code="features-differ",
     )
 
 
@@ -140,8 +234,7 @@ def _keep(
     count: int,
     folder: Path,
     tell: Callable[[int], None],
-    batches: Batches,
-) -> Kept:
+) -> _Said:
     """Of one split; every epoch's last batch may be smaller, so rows are counted and not computed from steps."""
     done = folder / DONE.format(name)
     state: dict[str, Any] = (
@@ -190,4 +283,4 @@ def _keep(
                 note()
     finally:
         note()
-    return Kept(features, labels, masks, batches)
+    return _Said(features, labels, masks)

@@ -65,7 +65,7 @@ def accuracy(targets: Any, outputs: Any) -> Any:
     return ops.cast(ops.equal(outputs[:, 0] > 0, targets[:, 0] > 0.5), "float32")
 
 
-def targets_of(batch: Batch, places: int) -> NDArray[np.float32]:
+def targets_of(batch: Batch, places: int = 0) -> NDArray[np.float32]:
     """What a batch should give.
 
     Args:

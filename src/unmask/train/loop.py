@@ -180,7 +180,6 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         import keras
 
         from unmask.train.fused_norm import with_fused_norm
-        from unmask.train.localise import targets_of
 
         checkpoint = folder / LAST
         begun = checkpoint.exists()
@@ -205,9 +204,8 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
         if keeps:
             tell = watcher.on_features if watcher else lambda done, pictures: None
             try:
-                features, seen = keep_features(
-                    model, last_still(config), batches, data.validation, folder, config.feature_copies, tell
-                )
+                still = last_still(config)
+                features, seen = keep_features(model, still, batches, data.validation, folder, config, tell)
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
@@ -216,8 +214,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                 if number < state.stage:
                     continue
                 given = features if features is not None and keeps_features(stage, config) else batches
-                learner = prepare_model(model, stage, config, given.steps())
-                places = int(learner.output_shape[-1]) - 1
+                learner, targets = prepare_model(model, stage, config, given.steps())
                 if begun and number == state.stage:
                     load_checkpoint(checkpoint, learner)
                 state.stage = number
@@ -228,7 +225,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                     steps = given.steps(epoch)
                     started = time.perf_counter() - state.seconds
                     for batch in given.of_epoch(epoch, state.step):
-                        logs = learner.train_on_batch(batch.images, targets_of(batch, places), return_dict=True)
+                        logs = learner.train_on_batch(batch.images, targets(batch), return_dict=True)
                         if not math.isfinite(logs["loss"]):
                             raise no_number(f"at step {state.step + 1} of epoch {epoch + 1}", config)
                         state.end_step(len(batch.labels), float(logs["loss"]), float(logs["accuracy"]))

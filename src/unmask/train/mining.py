@@ -144,6 +144,7 @@ def _shorter(config: TrainConfig, data: Path, epochs: int | None) -> TrainConfig
         "data": str(data.resolve()),
         "start": None,
         "hard": None,
+        "features_of": None,
         "epochs": epochs or config.epochs,
     }
     # Fewer epochs than the run's may leave nothing for its second stage.

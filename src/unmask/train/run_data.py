@@ -12,10 +12,12 @@ from unmask.data.batches import Batches
 from unmask.data.source import Source, digest, open_source
 from unmask.errors import UnmaskError
 from unmask.models import check_architecture
-from unmask.train.config import TrainConfig
+from unmask.train.config import TrainConfig, read_run, with_whole_paths
 from unmask.train.sampling import balanced, with_rehearsal
 
 MODEL = "model.keras"
+# Settings on which it depends what a still backbone says of the pictures; of a seed, only which changes were drawn.
+_OF_FEATURES = ("data", "size", "feature_copies", "leave_out", "balance", "augment")
 
 Tell = Callable[[str], None]
 
@@ -67,7 +69,7 @@ def check(config: TrainConfig, data: RunData) -> None:
 
     Raises:
         UnmaskError: Batches of one class, windows larger than the pictures, an unknown architecture or one for larger
-            pictures, a file of weights or a run to start from that is not there.
+            pictures, a file of weights or a run to start from that is not there, or one to take features of that has others.
     """
     data.batches.check_classes()
     size = data.validation.size
@@ -77,6 +79,18 @@ def check(config: TrainConfig, data: RunData) -> None:
             hint="Leave crop out, or prepare larger pictures: unmask prepare ... --size N",
             code="crop-too-large",
         )
+    if config.features_of is not None:
+        told = with_whole_paths(config).model_dump() | {"size": size}
+        theirs = read_run(Path(config.features_of)).model_dump()
+        unlike = [name for name in _OF_FEATURES if told[name] != theirs[name]]
+        if told["blend"] not in (0.0, theirs["blend"]):
+            unlike.append("blend (that of the other run, or 0 to leave out the fakes that were made)")
+        if unlike:
+            raise UnmaskError(
+                f"The run {config.features_of} has asked its backbone otherwise: {', '.join(unlike)}.",
+                hint="Take its settings of that kind for this run, or leave features_of out.",
+                code="features-differ",
+            )
     check_architecture(config.model, config.crop or size, "none" if config.start else config.backbone_weights)
     if config.start is not None and not (Path(config.start) / MODEL).is_file():
         raise UnmaskError(

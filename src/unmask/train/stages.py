@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.data.batches import Batch
 from unmask.models import MIDDLE, OVERVIEW, TOWER, backbone_layers
 from unmask.train.config import TrainConfig
 from unmask.train.kept_features import after
@@ -56,7 +58,9 @@ def last_still(config: TrainConfig) -> str:
     return OVERVIEW if config.model == "clip_vit_b16_whole" else TOWER
 
 
-def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int) -> Any:
+def prepare_model(
+    model: Any, stage: Stage, config: TrainConfig, steps_per_epoch: int
+) -> tuple[Any, Callable[[Batch], NDArray[np.float32]]]:
     """Compiles a model for a stage: sets what learns, a fresh optimizer and the loss.
 
     Args:
@@ -66,20 +70,28 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
         steps_per_epoch: Batches an epoch.
 
     Returns:
-        What is to be trained: the model, or one around it that says more (`unmask.train.localise.with_places`), or only
-        what comes after the part whose features are kept (`unmask.train.kept_features`).
+        What is to be trained: the model, or one around it that says more (`unmask.train.localise.with_places`,
+        `unmask.train.kinds.with_kinds`), or only what comes after the part whose features are kept
+        (`unmask.train.kept_features`); and what a batch should give.
     """
     import keras
+
+    from unmask.train import kinds, localise
 
     _set_trainable(model, stage, config)
     loss: Any = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
     metric: Any = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
-    learner = model
+    learner: Any = model
+    targets: Callable[[Batch], NDArray[np.float32]] = localise.targets_of
     if config.localise:
-        from unmask.train.localise import accuracy, localising_loss, with_places
-
-        learner = with_places(model)
-        loss, metric = localising_loss(loss, config.localise), keras.metrics.MeanMetricWrapper(accuracy, "accuracy")
+        learner = localise.with_places(model)
+        loss = localise.localising_loss(loss, config.localise)
+        metric = keras.metrics.MeanMetricWrapper(localise.accuracy, "accuracy")
+        targets = partial(localise.targets_of, places=int(learner.output_shape[-1]) - 1)
+    elif kinds.has_kinds(model):
+        learner, targets = kinds.with_kinds(model), kinds.targets_of
+        loss = kinds.kinds_loss(config.label_smoothing)
+        metric = keras.metrics.MeanMetricWrapper(kinds.accuracy, "accuracy")
     if keeps_features(stage, config):
         learner = after(learner, last_still(config))
     learner.compile(
@@ -90,7 +102,7 @@ def prepare_model(model: Any, stage: Stage, config: TrainConfig, steps_per_epoch
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     learner.optimizer.build(learner.trainable_variables)
-    return learner
+    return learner, targets
 
 
 def last_rate(optimizer: Any) -> float:
