@@ -13,8 +13,9 @@ from tests.video.clips import animation
 
 from unmask.cli.data import audit as verb
 from unmask.cli.data import prepare as prepare_verb
-from unmask.data.audit import Audit, audit, write_fixed
+from unmask.data.audit import Audit, Cluster, _removals, audit, write_fixed
 from unmask.data.audit_page import audit_page
+from unmask.data.manifest import Row
 from unmask.data.prepare import prepare
 from unmask.data.prepared import load_prepared
 from unmask.errors import UnmaskError
@@ -168,6 +169,31 @@ def test_a_fix_that_would_leave_nothing_is_refused(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "data" / "Test", tmp_path / "data" / split)
     with pytest.raises(UnmaskError, match="Nothing would be left"):
         write_fixed(audited(tmp_path))
+    result = CliRunner().invoke(verb, [str(tmp_path / "out"), "--fix"])
+    assert isinstance(result.exception, UnmaskError)
+    assert "Look at the audit's page" in result.exception.hint
+    assert (tmp_path / "out" / "audit.html").is_file()
+
+
+def test_a_class_that_was_empty_before_does_not_keep_copies_from_being_taken_out(root: Path) -> None:
+    put(root, "Train/Real/x.jpg", 500)
+    put(root, "Train/Real/y.jpg", 500, 60)
+    for file in (root / "data/Validation/Fake").iterdir():
+        file.write_bytes(b"no picture")
+    write_fixed(audited(root))
+    assert "Train/Real/y.jpg" not in {row.path for row in load_prepared(root / "out").manifest}
+
+
+def test_the_only_good_copy_stays_where_the_others_are_taken_out() -> None:
+    train, other = (Row(f"Train/Real/{name}.jpg", "Train", 0, 0, name, group=name) for name in "ab")
+    both = [Row(f"Test/{label}.jpg", "Test", label, 0, "c", group=f"c{label}") for label in (0, 1)]
+    found = (Cluster((train, other, *both)),)
+    marks = dict.fromkeys((row.path for row in both), "both-real-and-fake")
+    assert _removals([train, other, *both], found, {}) == marks | {other.path: "copy"}
+    leaking = Row("Validation/Real/d.jpg", "Validation", 0, 0, "d", group="g")
+    test = Row("Test/Real/e.jpg", "Test", 0, 0, "e", group="g")
+    removals = _removals([train, leaking, test], (Cluster((train, leaking)),), {"g": 2})
+    assert removals == {leaking.path: "group-also-in-test"}
 
 
 def test_the_page_shows_examples_and_loads_nothing(root: Path) -> None:

@@ -12,7 +12,9 @@ from tests.data.pictures import picture, write_dataset
 from unmask.data import landmarks as module
 from unmask.data.blend import AVERAGE_LANDMARKS, blending_mask, self_blend
 from unmask.data.landmarks import landmarks
+from unmask.data.manifest import MANIFEST, write_manifest
 from unmask.data.prepare import prepare
+from unmask.data.prepared import load_prepared
 
 
 def generator(seed: int = 7) -> np.random.Generator:
@@ -78,7 +80,10 @@ def test_landmarks_are_found_once_and_kept(tmp_path: Path, face_file: Path, monk
     dataset = write_dataset(tmp_path / "data", 1, splits=("Train",))
     (dataset / "Train/Real/a_face.png").write_bytes(face_file.read_bytes())
     prepared = prepare(dataset, tmp_path / "out", size=128)
+    write_manifest(prepared.folder / MANIFEST, [*prepared.manifest[::-1]])
+    other_order = landmarks(load_prepared(prepared.folder), "Train")
     points = landmarks(prepared, "Train")
+    np.testing.assert_array_equal(other_order, points[::-1])
     assert points.shape == (3, 5, 2)
     left_eye, right_eye = points[0, 0], points[0, 1]
     assert 0 < left_eye[0] < right_eye[0] < 128

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ def test_a_journal_that_a_kill_left_goes_when_the_same_job_is_asked_for_again(tm
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux only")
 def test_a_worker_whose_parent_is_gone_does_not_stay() -> None:
-    program = "import os; from unmask.data.parallel import _start; _start(os.getpid())"
+    program = "import os; from unmask.data.parallel import _start; _start(os.getpid(), None, None)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
 
 
@@ -374,6 +375,20 @@ def test_a_worker_that_dies_is_an_error_with_a_way_on(tmp_path: Path) -> None:
         list(in_order([1, 2, 3], _die, (4,), 2))
     assert caught.value.code == "worker-died"
     assert "goes on where it stopped" in caught.value.hint
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_jobs_at_once_do_not_mix_up_their_work(workers: int) -> None:
+    from unmask.data.parallel import in_order
+
+    def job(mark: int) -> Iterator[tuple[int, int]]:
+        def work(task: int, room: Any) -> int:
+            room[:] = mark
+            return mark + task
+
+        return ((done, int(room[0])) for done, room in in_order(range(6), work, (4,), workers))
+
+    assert list(zip(job(100), job(200), strict=True)) == [((100 + n, 100), (200 + n, 200)) for n in range(6)]
 
 
 def _die(task: int, room: object) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,28 @@ def test_a_manifest_with_another_label_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(",".join(COLUMNS) + "\na,Train,2,,,,,,,,,\n")
     with pytest.raises(UnmaskError, match="label 2"):
         list(read_manifest(tmp_path / "m.csv"))
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace(",\n", "\n"), lambda text: re.sub(",+\n", "\n", text)])
+def test_a_manifest_without_its_last_empty_cells_is_the_same(tmp_path: Path, change: Callable[[str], str]) -> None:
+    rows = [Row("a", "Train", 0, 0, "1", 64, 64), Row("b", "Train", 1, reason="x"), Row("c", "Test", 1)]
+    write_manifest(tmp_path / "m.csv", rows)
+    (tmp_path / "m.csv").write_text(change((tmp_path / "m.csv").read_text()))
+    assert list(read_manifest(tmp_path / "m.csv")) == rows
+
+
+def test_a_manifest_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.csv", [Row("ä", "Train", 0)])
+    (tmp_path / "m.csv").write_text((tmp_path / "m.csv").read_text("utf-8"), "utf-8-sig")
+    assert list(read_manifest(tmp_path / "m.csv")) == [Row("ä", "Train", 0)]
+
+
+@pytest.mark.parametrize("line", ["a,Train\n", f"{'x' * 140_000},Train,0\n"])
+def test_a_manifest_that_cannot_be_read_is_refused_by_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "m.csv").write_text(f"{','.join(COLUMNS)}\n{line}")
+    with pytest.raises(UnmaskError, match="line 2, cannot be read") as caught:
+        list(read_manifest(tmp_path / "m.csv"))
+    assert caught.value.code == "bad-manifest"
 
 
 def test_a_manifest_with_rows_left_out_gives_the_matching_pictures(tmp_path: Path) -> None:

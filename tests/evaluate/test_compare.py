@@ -17,7 +17,7 @@ from unmask.evaluate import run
 from unmask.evaluate.compare import align, compare_aligned, compare_scores
 from unmask.evaluate.plots import risk_coverage_plot
 from unmask.evaluate.report import write_comparison
-from unmask.evaluate.run import compare
+from unmask.evaluate.run import Plan, compare, score_any
 from unmask.evaluate.scores import write_scores
 
 
@@ -139,6 +139,13 @@ def test_a_bundle_needs_pictures(toy_bundle: Path) -> None:
     with pytest.raises(UnmaskError) as caught:
         compare([toy_bundle, toy_bundle])
     assert caught.value.code == "no-dataset"
+
+
+@pytest.mark.parametrize("data", [None, Path("Dataset")])
+def test_a_mistyped_name_is_not_called_a_bundle(tmp_path: Path, data: Path | None) -> None:
+    with pytest.raises(UnmaskError, match=r"there is no .*scroes\.csv") as caught:
+        score_any(tmp_path / "scroes.csv", data, Plan())
+    assert caught.value.code == "no-scores"
 
 
 def test_logits_and_probabilities_are_not_ranked_together() -> None:

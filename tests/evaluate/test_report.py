@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +20,8 @@ from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.gallery import choose
-from unmask.evaluate.plots import reliability_plot, scores_plot
+from unmask.evaluate.pages import PLOTS
+from unmask.evaluate.plots import curves_plot, reliability_plot, risk_coverage_plot, scores_plot
 from unmask.evaluate.report import Report, as_dict, as_html, draw, write_report
 from unmask.evaluate.run import Plan, evaluate
 from unmask.evaluate.scores import ScoreTable, read_scores
@@ -67,6 +69,16 @@ def test_all_files_are_there(written: Path) -> None:
     for name in names:
         assert (written / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (written / "plots" / f"{name}.svg").read_bytes()
+
+
+def test_plots_of_an_earlier_report_do_not_stay(written: Path, tmp_path: Path) -> None:
+    shutil.copytree(written / "plots", tmp_path / "plots")
+    assert {file.stem for file in written.glob("plots/*")} == set(PLOTS["report"])
+    (tmp_path / "plots" / "mine.png").write_bytes(b"")
+    drawn = {plot.name for plot in draw(report_of(make_table(60)))}
+    write_report(report_of(make_table(60)), tmp_path)
+    assert {file.name for file in tmp_path.glob("plots/*.png")} == {f"{name}.png" for name in (*drawn, "mine")}
+    assert {file.stem for file in tmp_path.glob("plots/*.svg")} == drawn
 
 
 def test_the_page_needs_nothing_but_itself(written: Path) -> None:
@@ -217,6 +229,14 @@ def test_plots_are_the_same_every_time() -> None:
     assert scores_plot(table).svg == scores_plot(table).svg
 
 
+@pytest.mark.parametrize("name", ["_mine", r"US$5 to $9", r"$\frac$"])
+def test_names_stand_in_plots_as_they_are(name: str) -> None:
+    judged = evaluate_scores(replace(make_table(60), detector=name), replicates=20)
+    for plot in (curves_plot([judged]), risk_coverage_plot([judged])):
+        assert plot is not None
+        assert f"<!-- {name}".encode() in plot.svg
+
+
 def test_the_hatching_of_the_fakes_is_as_opaque_in_the_svg_as_its_lines() -> None:
     svg = scores_plot(make_table(60)).svg.decode()
     hatched = re.findall(r'style="([^"]*fill: url[^"]*)"', svg)
@@ -250,7 +270,7 @@ def test_numbers_are_shown_with_their_interval_or_reason() -> None:
 def test_the_summary_names_the_worst_and_the_failed() -> None:
     sentences = " ".join(summary(evaluate_scores(make_table(200, failed=2), replicates=20)))
     assert "hardest" in sentences
-    assert "2 of 202 pictures got no answer" in sentences
+    assert "2 of 202 pictures got no answer; see scores.csv." in sentences
 
 
 def test_the_summary_begins_with_labels_that_are_the_other_way_round() -> None:

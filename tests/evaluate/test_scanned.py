@@ -102,7 +102,10 @@ def test_compare_takes_scans_bundles_and_tables(scan: Path, dataset: Path, toy_b
     assert [evaluation.table.detector for evaluation in found.evaluations] == ["toy 0.1 (1)", "toy 0.1 (2)"]
 
 
-@pytest.mark.parametrize("name", ["Test/Real/a.jpg", "s3://bucket/set/Test/Real/a.jpg", "set.tar#Test/Real/a.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    ["Test/Real/a.jpg", "s3://bucket/set/Test/Real/a.jpg", "set.tar#Test/Real/a.jpg", r"C:\set\Test\Real\a.jpg"],
+)
 def test_a_row_is_of_the_picture_whose_path_it_ends_with(scan: Path, tmp_path: Path, name: str) -> None:
     def rename(row: dict[str, Any]) -> list[dict[str, Any]]:
         return [row | {"path": name}] if row["path"].endswith("real_00.jpg") else [row]

@@ -111,14 +111,14 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
         say(f"warning: {warning}")
     if not found.warnings:
         say("Nothing was found that would spoil a result.")
+    path = page or folder / AUDIT_PAGE
+    # A name that is no UTF-8 cannot stand in a page as it is.
+    say(f"The page: {write_file(path, audit_page(found).encode(errors='replace'))}")
     if fix:
         kept = write_fixed(found)
         say(f"{len(found.removals):,} rows were taken out of {kept}")
     elif found.removals:
         say(f"--fix would take {len(found.removals):,} pictures out.")
-    path = page or folder / AUDIT_PAGE
-    # A name that is no UTF-8 cannot stand in a page as it is.
-    say(f"The page: {write_file(path, audit_page(found).encode(errors='replace'))}")
 
 
 def _show_counts(prepared: Prepared) -> None:

@@ -36,11 +36,9 @@ class Cluster:
 
     Attributes:
         members: Their rows, in the manifest's order.
-        mirrored: Whether some are mirror images of others.
     """
 
     members: tuple[Row, ...]
-    mirrored: bool
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -88,7 +86,7 @@ class Audit:
         prepared: The dataset.
         clusters: Pictures that are the same picture.
         leaking_groups: Groups with pictures in more than one split, and how many pictures they have.
-        one_sided: Sources, and groups of ten or more pictures, with one class only.
+        one_sided: Sources and groups of ten or more pictures with one class only.
         shortcuts: Whether the class shows in something other than the face.
         removals: Reason by path: what `--fix` takes out.
         seconds: Time the audit took.
@@ -178,9 +176,10 @@ def write_fixed(found: Audit) -> Path:
     """
     folder, manifest = found.prepared.folder, found.prepared.manifest
     keep = [row for row in manifest if row.path not in found.removals]
-    for split in found.prepared.splits:
+    for split, counts in class_counts(found.prepared).items():
         for label, name in enumerate(("real", "fake")):
-            if not any(row.split == split and row.label == label and row.row is not None for row in keep):
+            left = any(row.split == split and row.label == label and row.row is not None for row in keep)
+            if counts[label] and not left:
                 raise UnmaskError(
                     f"Nothing would be left of the {name} pictures of {split}.",
                     hint="Look at the audit's page: this set needs other pictures, not fewer.",
@@ -215,14 +214,7 @@ def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step
     links = [(pair.first, pair.second) for pair in pairs]
     for group in exact_duplicates([row.sha256 for row in rows]):
         links += [(group[0], other) for other in group[1:]]
-    mirrored = {index for pair in pairs if pair.mirrored for index in (pair.first, pair.second)}
-    return tuple(
-        Cluster(
-            tuple(rows[index] for index in members),
-            mirrored=any(index in mirrored for index in members),
-        )
-        for members in clusters(len(rows), links)
-    )
+    return tuple(Cluster(tuple(rows[index] for index in members)) for members in clusters(len(rows), links))
 
 
 def _leaking_groups(rows: list[Row]) -> dict[str, int]:
@@ -261,15 +253,15 @@ def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, in
     for cluster in found:
         if cluster.is_expected:
             continue
-        conflicts = {row.path for row in cluster.conflicts}
-        keeper = cluster.splits[-1]
+        removals |= {row.path: "both-real-and-fake" for row in cluster.conflicts}
+        # What stays must be a copy that is not taken out itself.
+        staying = [row for row in cluster.members if row.path not in removals]
+        keeper = max((row.split for row in staying), key=SPLITS.index, default="")
         kept: dict[int, set[str]] = defaultdict(set)
-        for row in cluster.members:
-            if row.path in conflicts:
-                removals[row.path] = "both-real-and-fake"
-            elif row.split != keeper:
-                removals.setdefault(row.path, f"copy-in-{keeper.lower()}")
-            elif row.path not in removals:
+        for row in staying:
+            if row.split != keeper:
+                removals[row.path] = f"copy-in-{keeper.lower()}"
+            else:
                 groups = kept[row.label]
                 if groups and (not row.group or row.group not in groups):
                     removals[row.path] = COPY

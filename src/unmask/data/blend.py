@@ -1,6 +1,6 @@
 """Fakes made from real pictures only: a picture blended with a slightly changed copy of itself.
 
-Method: self-blended images (Shiraishi and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022), after
+Method: self-blended images (Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022), after
 Face X-ray (Li et al., CVPR 2020). What all face swaps share is a seam, and a difference of colour, sharpness and
 geometry across it. A detector that learns these from pictures which have nothing else in common with a particular fake
 generator carries over to generators it never saw.

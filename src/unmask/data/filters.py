@@ -103,7 +103,7 @@ def compress(image: Pixels, rng: np.random.Generator) -> Pixels:
 def saved(image: Pixels, suffix: str, options: list[int]) -> Pixels:
     """A picture as it is read again after it was saved: uint8 (S, S, 3), RGB; `options` are those of `cv2.imencode`."""
     _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    # Bytes from the line above, not a stranger's: the one decoder for those is in image.py.
+    # Bytes from the line above, not a stranger's: the one decoder for those is in image/.
     return _uint8(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
 

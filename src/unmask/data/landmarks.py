@@ -21,7 +21,6 @@ def landmarks(prepared: Prepared, split: str) -> NDArray[np.float32]:
     Returns:
         float32 (N, 5, 2), in the order of `prepared.images(split)`; NaN where no face was found.
     """
-    images = prepared.images(split)
     cache = prepared.folder / f"{split}.landmarks.npy"
     pixels = prepared.folder / f"{split}.npy"
     whole = np.load(pixels, mmap_mode="r", allow_pickle=False)
@@ -43,4 +42,4 @@ def landmarks(prepared: Prepared, split: str) -> NDArray[np.float32]:
                     found[place] = points
     with atomic_write(cache) as file:
         np.save(file, found)
-    return found[prepared.rows(split)] if len(images) != len(whole) else found
+    return found[prepared.rows(split)]

@@ -201,7 +201,7 @@ def _match(root: Path, folder: Path, names: dict[str, str], notes: list[str]) ->
     for path in _subfolders(folder):
         proper = names.get(path.name.casefold())
         if proper is None:
-            notes.append(f"{path.relative_to(root)} was left aside: neither a split nor a class.")
+            notes.append(f"{path.relative_to(root)} was left aside.")
         elif proper in matched:
             other = matched[proper].relative_to(root)
             raise wrong_layout(

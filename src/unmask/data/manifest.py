@@ -122,24 +122,24 @@ def read_manifest(path: Path) -> Iterator[Row]:
             hint="Make one with: unmask prepare Dataset/ --out prepared/",
             code="no-manifest",
         )
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ()) and name != "family"]
-        if missing:
-            raise UnmaskError(
-                f"{path} has no column {', '.join(missing)}.",
-                hint="Run unmask prepare again; this is not a manifest it wrote.",
-                code="bad-manifest",
-            )
-        for cells in reader:
-            try:
-                yield _row(cells)
-            except (TypeError, ValueError) as error:
+        try:
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ()) and name != "family"]
+            if missing:
                 raise UnmaskError(
-                    f"{path}, line {reader.line_num}, cannot be read: {error}.",
-                    hint="Run unmask prepare again, or take back the last change to the file.",
+                    f"{path} has no column {', '.join(missing)}.",
+                    hint="Run unmask prepare again; this is not a manifest it wrote.",
                     code="bad-manifest",
-                ) from error
+                )
+            for cells in reader:
+                yield _row(cells)
+        except (csv.Error, TypeError, ValueError) as error:
+            raise UnmaskError(
+                f"{path}, line {reader.reader.line_num}, cannot be read: {error}.",
+                hint="Run unmask prepare again, or take back the last change to the file.",
+                code="bad-manifest",
+            ) from error
 
 
 def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
@@ -197,7 +197,7 @@ def _row(cells: dict[str, str]) -> Row:
     label = int(cells["label"])
     if label not in (0, 1):
         raise ValueError(f"label {label} is neither 0 (real) nor 1 (fake)")
-    values: dict[str, Any] = {name: cells[name] for name in COLUMNS if name != "family"}
-    values["family"] = cells.get("family") or ""
-    values |= {name: int(cells[name]) if cells[name] else None for name in ("row", "width", "height")}
+    # Spreadsheets leave out the last cells of a row where they are empty.
+    values: dict[str, Any] = {name: cells.get(name) or "" for name in COLUMNS}
+    values |= {name: int(values[name]) if values[name] else None for name in ("row", "width", "height")}
     return Row(**{**values, "label": label})

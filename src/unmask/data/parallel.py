@@ -32,8 +32,8 @@ Pixels = NDArray[np.uint8]
 # Frameworks whose threads hold locks that a forked process would wait for.
 _NOT_TO_FORK = ("tensorflow", "jax", "torch")
 
-# What the workers were forked with: the work, and the memory for its results.
-_inherited: tuple[Callable[[Any, Pixels], Any], Pixels] | None = None
+# In a worker process alone, what it was forked with: the work, and the memory for its results.
+_inherited: tuple[Callable[[Any, Pixels], Any], Pixels]
 
 
 def in_order(
@@ -54,17 +54,15 @@ def in_order(
     Raises:
         UnmaskError: A worker process died.
     """
-    global _inherited
     slots = max(1, min(2 * workers, len(tasks)))
     bytes_each = int(np.prod(shape))
     memory = mmap.mmap(-1, slots * bytes_each)
     rooms = np.frombuffer(memory, np.uint8).reshape(slots, *shape)
-    _inherited = (work, rooms)
     waiting: deque[tuple[Future[Result], int]] = deque()
     free = list(range(slots))
     threads_before = cv2.getNumThreads()
     cv2.setNumThreads(1)  # small pictures: one a worker beats several threads a picture
-    pool = _pool(workers)
+    pool, call = _pool(work, rooms, workers)
     try:
         for task in tasks:
             if not free:
@@ -72,7 +70,7 @@ def in_order(
                 yield done.result(), rooms[slot]
                 free.append(slot)
             slot = free.pop()
-            waiting.append((pool.submit(_call, task, slot), slot))
+            waiting.append((pool.submit(call, task, slot), slot))
         while waiting:
             done, slot = waiting.popleft()
             yield done.result(), rooms[slot]
@@ -85,26 +83,29 @@ def in_order(
     finally:
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads_before)
-        _inherited = None
 
 
-def _pool(workers: int) -> Executor:
+def _pool(
+    work: Callable[[Any, Pixels], Any], rooms: Pixels, workers: int
+) -> tuple[Executor, Callable[[Any, int], Any]]:
     if workers == 1 or sys.platform != "linux" or any(name in sys.modules for name in _NOT_TO_FORK):
-        return ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+        return ThreadPoolExecutor(workers, thread_name_prefix="pictures"), lambda task, slot: work(task, rooms[slot])
     fork = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(workers, mp_context=fork, initializer=_start, initargs=(os.getpid(),))
+    inherited = (os.getpid(), work, rooms)
+    return ProcessPoolExecutor(workers, mp_context=fork, initializer=_start, initargs=inherited), _call
 
 
-def _start(parent: int) -> None:
+def _start(parent: int, work: Callable[[Any, Pixels], Any], rooms: Pixels) -> None:
     """In a new worker: Ctrl-C is the parent's business, and without the parent there is nothing left to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:  # it died before it could be asked for; a worker left alone would hold the folder's lock
         os._exit(1)
+    global _inherited
+    _inherited = (work, rooms)
 
 
 def _call(task: Any, slot: int) -> Any:
-    assert _inherited is not None
     work, rooms = _inherited
     return work(task, rooms[slot])

@@ -2,7 +2,7 @@
 
 Where it can, a detector will learn that instead, score well on this set's own Test split, and fail everywhere else
 (Geirhos et al., "Shortcut learning in deep neural networks", Nature Machine Intelligence 2020). Each property alone
-goes through a small tree ensemble, which also finds what is not monotone ("all fakes are exactly 1024 wide"); its area
+goes through a small decision tree, which also finds what is not monotone ("all fakes are exactly 1024 wide"); its area
 under the ROC curve is measured on pictures it was not fitted to, with whole groups held out together.
 """
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Pixels
 from unmask.face.crop import cut
 from unmask.finding import Box
@@ -49,7 +50,9 @@ def _jpeg(pixels: Pixels, _: int, *, quality: int) -> Pixels:
 def _webp(pixels: Pixels, _: int, *, quality: int) -> Pixels:
     import cv2
 
-    data = cv2.imencode(".webp", pixels[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+    done, data = cv2.imencode(".webp", pixels[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise UnmaskError("WebP cannot hold this picture", hint="It ends at 16,383 pixels.", code="not-deliverable")
     return read_image(data.tobytes()).pixels
 
 

@@ -8,7 +8,7 @@ import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unmask import __version__
 from unmask.errors import UnmaskError
@@ -17,13 +17,22 @@ from unmask.evaluate.statements import estimate_text, number, percent
 from unmask.output.wording import limit_text, score_text
 from unmask.system.cores import available_cores
 
+# Every plot that a page can have, so that none of an earlier page stays beside a new one.
+PLOTS: Final = {
+    "report": (
+        "scores", "confusion", "curves", "reliability", "risk_coverage", "slices", "robustness",
+        "against_curves", "against_risk_coverage", "explanation",
+    ),
+    "compare": ("comparison", "curves", "risk_coverage"),
+}  # fmt: skip
+
 
 def write_page(folder: Path, name: str, content: dict[str, Any], page: str, drawn: Sequence[Plot]) -> Path:
-    """Writes NAME.html, NAME.json and plots/.
+    """Writes NAME.html, NAME.json and plots/; plots that an earlier page left there go.
 
     Args:
         folder: Made if it is not there.
-        name: Of the files, without an ending.
+        name: Of the files, without an ending; one of `PLOTS`.
         content: Of the JSON: plain values, and no number that is none.
         page: The HTML.
         drawn: The plots.
@@ -38,6 +47,9 @@ def write_page(folder: Path, name: str, content: dict[str, Any], page: str, draw
     path = folder / f"{name}.html"
     try:
         (folder / "plots").mkdir(parents=True, exist_ok=True)
+        for old in set(PLOTS[name]) - {plot.name for plot in drawn}:
+            for ending in ("png", "svg"):
+                (folder / "plots" / f"{old}.{ending}").unlink(missing_ok=True)
         for plot in drawn:
             (folder / "plots" / f"{plot.name}.png").write_bytes(plot.png)
             (folder / "plots" / f"{plot.name}.svg").write_bytes(plot.svg)

@@ -42,6 +42,8 @@ _STYLE: Final[dict[Any, Any]] = {
     "ytick.color": "#59616C",
     "legend.frameon": False,
     "figure.facecolor": "white",
+    # A name with $ in it is a name.
+    "text.parse_math": False,
     # The same numbers always give the same file.
     "svg.hashsalt": "unmask",
 }

@@ -131,12 +131,13 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_c
     if not drawn:
         return None
     with new_figure(7.2, 2.9) as (figure, axes):
+        lines = []
         for number, (judged, curve) in enumerate(drawn):
             colour, detector = SERIES[number % len(SERIES)], judged.table.detector
-            axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, label=detector)
+            lines += axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, label=detector)
             unsure, right = judged.measures["share_unsure"].value, judged.measures["accuracy_answered"].value
             if unsure is not None and right is not None:
-                axes.plot(
+                lines += axes.plot(
                     1 - unsure, 1 - right, marker=MARKERS[number % len(MARKERS)], color=colour, markersize=8,
                     markeredgecolor="white", linestyle="none", label=f"{detector}, policy {judged.table.policy}",
                 )  # fmt: skip
@@ -144,7 +145,8 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_c
         axes.set_ylim(bottom=0)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(percent())
-        figure.legend(loc="outside lower center", ncols=2)
+        # Given the lines, it also names those whose names begin with an underscore.
+        figure.legend(handles=lines, loc="outside lower center", ncols=2)
         return finished(
             figure, name, "Mistakes against answers", "Share of wrong answers as more pictures are answered."
         )

@@ -199,6 +199,10 @@ def score_any(
         UnmaskError: It is none of them, or a bundle or a scan is named and no pictures are.
     """
     path = Path(what)
+    if not path.exists():
+        raise UnmaskError(
+            f"there is no {path}", hint="Name a bundle, a scan's results or a CSV of scores.", code="no-scores"
+        )
     if path.is_file():
         return read_scores(path)
     scan = scan_folder(path)

@@ -133,7 +133,8 @@ def read_scan(folder: Path, labels: Labels) -> ScoreTable:
 
 def _labelled(name: str, known: Mapping[str, Picture]) -> Picture | None:
     starts = [0, *(cut.end() for cut in _CUT.finditer(name))]
-    return next((known[name[start:]] for start in starts if name[start:] in known), None)
+    spellings = (name, name.replace("\\", "/"))
+    return next((known[each[start:]] for each in spellings for start in starts if each[start:] in known), None)
 
 
 def _score(row: dict[str, Any], picture: Picture) -> Score:

@@ -107,6 +107,10 @@ def score_some(
                 result.append(None)
             except UnmaskError as error:
                 result.append(Failure(error.code, error.message, error.hint))
+            except Exception as error:  # of an encoder that ends at some size, each in its own way
+                if change is None or isinstance(error, ImportError):
+                    raise
+                result.append(Failure("not-deliverable", f"it cannot be changed: {error}", "Look at its size."))
         answers = iter(_raw(detector, crops))
         return [failure or next(answers) for failure in result]
 

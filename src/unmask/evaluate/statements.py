@@ -77,7 +77,7 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
             "from; none of them is called fake, whatever its score."
         )
     if failed := counts.pictures - counts.answered:
-        sentences.append(f"{failed:,} of {counts.pictures:,} pictures got no answer; they are listed below.")
+        sentences.append(f"{failed:,} of {counts.pictures:,} pictures got no answer; see scores.csv.")
     return [sentence for sentence in sentences if sentence]
 
 
