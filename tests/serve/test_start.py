@@ -160,15 +160,17 @@ def test_a_token_that_is_easy_to_guess_is_refused(toy_bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["UNMASK_TOKEN", "UNMASK_TOKENS"])
-def test_a_variable_left_empty_is_not_taken_for_no_token(toy_bundle: Path, name: str) -> None:
-    said = refused("--bundle", str(toy_bundle), **{name: ""})
+def test_a_variable_left_empty_is_not_taken_for_no_token(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(start, "start", lambda *_, **__: None)
+    said = refused(**{name: ""})
     assert f"error: the variable {name} is set, and empty" in said
     assert "hint: " in said
 
 
 @pytest.mark.parametrize("minutes", ["0", "inf", "nan", "1441"])
-def test_a_time_for_clips_that_is_none_is_refused(toy_bundle: Path, minutes: str) -> None:
-    assert "--clip-minutes" in refused("--bundle", str(toy_bundle), "--clip-minutes", minutes)
+def test_a_time_for_clips_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, minutes: str) -> None:
+    monkeypatch.setattr(start, "start", lambda *_, **__: None)
+    assert "--clip-minutes" in refused("--clip-minutes", minutes)
 
 
 @pytest.mark.parametrize(
