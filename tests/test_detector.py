@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 from unmask.bundle import write_bundle
@@ -89,8 +90,6 @@ def test_a_graph_that_is_none_is_refused(tmp_path):
 
 
 def test_a_graph_without_the_promised_outputs_is_refused(tmp_path):
-    from onnx import TensorProto, helper
-
     inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1])]
     outputs = [helper.make_tensor_value_info("other", TensorProto.FLOAT, [1])]
     graph = helper.make_graph([helper.make_node("Relu", ["image"], ["other"])], "g", inputs, outputs)
@@ -134,11 +133,41 @@ def test_another_process_gets_the_same_detector(toy_bundle, crops):
     np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
 
 
-def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path):
+@pytest.mark.parametrize(("weight", "temperature"), [(1.0, 1.0), (3.0, 2.0)], ids=["its graph", "its calibration"])
+def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path, weight, temperature):
     pickled = pickle.dumps(Detector.load(write_toy_bundle(tmp_path / "b"), threads=1))
-    write_toy_bundle(tmp_path / "b", weight=1.0)
+    write_bundle(tmp_path / "b", toy_info(temperature=temperature), toy_graph(weight=weight), "# toy\n")
     with pytest.raises(UnmaskError, match="was replaced"):
         pickle.loads(pickled)  # written two lines above
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.openvino)])
+@pytest.mark.parametrize(
+    ("name", "kind", "shape", "fits"),
+    [
+        ("image", "UINT8", ["N", 64, 64, 3], True),
+        ("image", "UINT8", ["N", "S", "S", 3], True),
+        ("image", "UINT8", ["N", 96, 96, 3], False),
+        ("image", "UINT8", ["N", 3, 64, 64], False),
+        ("image", "UINT8", ["N", 64], False),
+        ("image", "FLOAT", ["N", 64, 64, 3], False),
+        ("picture", "UINT8", ["N", 64, 64, 3], False),
+    ],
+)
+def test_a_graph_that_takes_no_crops_of_the_bundle_is_refused(tmp_path, runtime, name, kind, shape, fits):
+    image = helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in ("logit", "cam")]
+    nodes = [helper.make_node("Cast", [name], [output.name], to=TensorProto.FLOAT) for output in outputs]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [image], outputs), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    write_bundle(tmp_path / "b", toy_info(), model.SerializeToString(), "# card")
+    if fits:
+        Detector.load(tmp_path / "b", runtime=runtime)
+        return
+    with pytest.raises(UnmaskError, match=r"input is not image, uint8 \(N, 64, 64, 3\)") as caught:
+        Detector.load(tmp_path / "b", runtime=runtime)
+    assert caught.value.code == "bad-bundle"
 
 
 @pytest.fixture

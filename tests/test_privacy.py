@@ -8,6 +8,7 @@ to; `strace` sees the libraries behind it, too.
 import http.client
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.waiting import PATIENCE, until
+from unmask.system.private import keep_keras_out_of_home
 
 # Runs a program, and writes down each file that is opened to be written to and each use of a network.
 AUDITED = """
@@ -295,3 +297,13 @@ def test_the_runtimes_are_imported_in_one_place_only():
         if pattern.search(path.read_text(encoding="utf-8"))
     ]
     assert places == ["src/unmask/system/private.py"]
+
+
+def test_an_account_without_a_home_folder_is_no_error(monkeypatch):
+    def unknown(_):
+        raise KeyError
+
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    keep_keras_out_of_home()
+    assert os.environ["KERAS_HOME"] == "/dev/null/keras"

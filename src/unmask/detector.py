@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unmask.bundle import MODEL_FILE, Bundle, BundleInfo, read_bundle
+from unmask.bundle import Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
 from unmask.runtime import Runtime, Session, start_session
 from unmask.system.cores import available_cores
@@ -106,7 +106,7 @@ class Detector:
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy in another process loads the same bundle; one that was replaced in the meantime is another detector.
         settings = {"threads": self.threads, "runtime": self.runtime, "policy": self.policy}
-        return _load_again, (type(self), self.bundle.folder.resolve(), self.info.files[MODEL_FILE], settings)
+        return _load_again, (type(self), self.bundle.folder.resolve(), self.bundle.sha256, settings)
 
     @property
     def info(self) -> BundleInfo:
@@ -217,7 +217,7 @@ class Detector:
 
 def _load_again(kind: type[Detector], folder: Path, sha256: str, settings: dict[str, Any]) -> Detector:
     detector = kind.load(folder, **settings)
-    if detector.info.files[MODEL_FILE] != sha256:
+    if detector.bundle.sha256 != sha256:
         raise UnmaskError(
             f"the bundle {folder} was replaced while it was in use",
             hint="Start again, so that all of the work is done by one detector.",

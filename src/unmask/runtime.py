@@ -64,6 +64,7 @@ def _start_onnxruntime(bundle: Bundle, threads: int) -> Session:
         raise _unusable(bundle, error) from error
     give_back_memory()  # what made the graph ready
     _expect_outputs(bundle, {output.name for output in session.get_outputs()})
+    _expect_input(bundle, [(found.name, found.type, found.shape) for found in session.get_inputs()], "tensor(uint8)")
 
     def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         result: list[NDArray[np.float32]] = session.run(list(outputs), {"image": crops})
@@ -97,6 +98,15 @@ def _start_openvino(bundle: Bundle, threads: int) -> Session:
     except Exception as error:
         raise _unusable(bundle, error) from error
     _expect_outputs(bundle, {name for output in compiled.outputs for name in output.names})
+    inputs = [
+        (
+            found.any_name,
+            found.element_type.to_string(),
+            [None if side.is_dynamic else side.get_length() for side in found.partial_shape],
+        )
+        for found in compiled.inputs
+    ]
+    _expect_input(bundle, inputs, "u8")
 
     def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         # A request of one's own: calling the compiled model shares one between threads.
@@ -112,6 +122,17 @@ def _expect_outputs(bundle: Bundle, found: set[str]) -> None:
     missing = promised - found
     if missing:
         raise _unusable(bundle, f"the graph has no output {', '.join(sorted(missing))}")
+
+
+def _expect_input(bundle: Bundle, found: list[tuple[str, str, list[Any]]], uint8: str) -> None:
+    """Refuses a graph that does not take crops; a side that is no number may be any."""
+    side = bundle.info.input_size
+    match found:
+        case [("image", kind, [_, height, width, channels])] if kind == uint8:
+            sides = [(height, side), (width, side), (channels, 3)]
+            if all(given == wanted or not isinstance(given, int) for given, wanted in sides):
+                return
+    raise _unusable(bundle, f"its one input is not image, uint8 (N, {side}, {side}, 3)")
 
 
 def _unusable(bundle: Bundle, reason: object) -> UnmaskError:

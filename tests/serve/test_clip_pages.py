@@ -180,6 +180,8 @@ def test_without_script_a_clip_too_many_leaves_the_way_to_those_taken(
         assert f"{name}: The server holds as many clips as it may" in page.text
     refused = post(files[0], files[2])
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+    for name in ("a.png", "c.png"):
+        assert f"{name}: The server holds as many clips as it may" in refused.text
     go.set()
 
 

@@ -186,6 +186,17 @@ def test_a_busy_server_says_so_on_the_page(client: FlaskClient, face: bytes) -> 
     assert "<!doctype" not in reply.text
 
 
+@pytest.mark.parametrize("path", ["/check", "/card", "/api/v1/check"])
+def test_what_a_busy_server_refuses_costs_its_client_nothing(
+    detector: Detector, face: bytes, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    client = create_app(detector, Settings(pictures_a_minute=1)).test_client()
+    with monkeypatch.context() as patch:
+        patch.setattr(client.application.extensions["unmask"].pool, "_under_way", 1000)
+        assert client.post(path, data=face).status_code == 429
+    assert client.post(path, data=face).status_code == 200
+
+
 def test_a_wrong_address_is_a_page_for_a_browser(client: FlaskClient) -> None:
     reply = client.get("/nothing", headers={"Accept": "text/html,*/*;q=0.8"})
     assert reply.status_code == 404

@@ -74,6 +74,32 @@ def test_a_closed_pool_refuses_and_keeps_no_place() -> None:
     assert pool.under_way == 0
 
 
+def test_a_job_that_waits_when_the_pool_is_closed_is_told_so() -> None:
+    pool = Pool(1, 1, PATIENCE)
+    begun, go, refusals = threading.Event(), threading.Event(), []
+
+    def wait() -> None:
+        try:
+            pool.run(lambda _: True)
+        except BaseException as refusal:
+            refusals.append(refusal)
+
+    first = threading.Thread(target=pool.run, args=(lambda _: (begun.set(), go.wait(PATIENCE)),))
+    second = threading.Thread(target=wait)
+    first.start()
+    assert begun.wait(PATIENCE)
+    second.start()
+    until(lambda: pool._executor._work_queue.qsize() == 1)
+    pool.close()
+    second.join(PATIENCE)
+    go.set()
+    first.join(PATIENCE)
+    (refusal,) = refusals
+    assert isinstance(refusal, Problem)
+    assert refusal.code == "ending"
+    until(lambda: pool.under_way == 0)
+
+
 def test_a_deadline_is_looked_at_between_steps() -> None:
     with pytest.raises(Problem):
         Deadline(0.0).check()

@@ -82,15 +82,20 @@ def test_a_prefix_of_a_stranger_or_one_that_is_no_path_means_nothing(settings: S
     assert "HTTP_X_FORWARDED_PREFIX" not in environ
 
 
-def test_the_client_is_the_nearest_hop_that_is_no_trusted_proxy() -> None:
+@pytest.mark.parametrize(
+    ("hops", "client"),
+    [
+        ("198.51.100.1, 192.0.2.7, 10.1.2.3", "192.0.2.7"),
+        ("192.0.2.7:51234, 10.1.2.3:80", "192.0.2.7"),
+        ("[2001:db8::1]:5, [::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_the_client_is_the_nearest_hop_that_is_no_trusted_proxy(hops: str, client: str) -> None:
     settings = Settings(trusted_proxies=("10.0.0.0/8", "::1"))
-    environ = {
-        "REMOTE_ADDR": "::ffff:10.0.0.1",
-        "PATH_INFO": "/",
-        "HTTP_X_FORWARDED_FOR": "198.51.100.1, 192.0.2.7, 10.1.2.3",
-    }
+    environ = {"REMOTE_ADDR": "::ffff:10.0.0.1", "PATH_INFO": "/", "HTTP_X_FORWARDED_FOR": hops}
     take_in(environ, settings)
-    assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.7"
+    assert environ["HTTP_X_FORWARDED_FOR"] == client
     assert not is_trusted("not an address", settings)
 
 

@@ -59,6 +59,17 @@ def test_a_local_server_answers_to_no_other_name(client: FlaskClient, host: str)
         assert refused.status_code == 421
 
 
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 421), ("0.0.0.0", 400)])
+def test_a_host_that_no_name_can_be_is_refused_in_the_words_of_the_api(
+    detector: Detector, accept: str, host: str, status: int
+) -> None:
+    client = create_app(detector, Settings(host=host)).test_client()
+    refused = client.get("/", headers={"Host": "a..b", "Accept": accept})
+    assert (refused.status_code, refused.mimetype) == (status, "application/problem+json")
+    assert "Content-Security-Policy" in refused.headers
+
+
 @pytest.mark.parametrize("settings", [Settings(host="0.0.0.0"), Settings(trusted_proxies=("127.0.0.1",))])
 def test_a_server_for_others_answers_to_any_name(detector: Detector, settings: Settings) -> None:
     client = create_app(detector, settings).test_client()

@@ -159,6 +159,20 @@ def test_a_token_that_is_easy_to_guess_is_refused(toy_bundle: Path) -> None:
     assert "hint: Make one with" in said
 
 
+@pytest.mark.parametrize("name", ["UNMASK_TOKEN", "UNMASK_TOKENS"])
+def test_a_variable_left_empty_is_not_taken_for_no_token(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(start, "start", lambda *_, **__: None)
+    said = refused(**{name: ""})
+    assert f"error: the variable {name} is set, and empty" in said
+    assert "hint: " in said
+
+
+@pytest.mark.parametrize("minutes", ["0", "inf", "nan", "1441"])
+def test_a_time_for_clips_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, minutes: str) -> None:
+    monkeypatch.setattr(start, "start", lambda *_, **__: None)
+    assert "--clip-minutes" in refused("--clip-minutes", minutes)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
@@ -175,8 +189,8 @@ def test_options_that_mean_nothing_are_refused(toy_bundle: Path, options: tuple[
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.1.2.3", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.0.2", False), ("newsroom", False)],
+    [("127.0.0.1", True), ("localhost", True), ("Localhost", True), ("::1", True), ("127.1.2.3", True), ("0.0.0.0", False),
+     ("::", False), ("192.168.0.2", False), ("newsroom", False)],
 )  # fmt: skip
 def test_loopback_is_told_from_other_addresses(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback

@@ -41,6 +41,16 @@ def test_a_file_whose_last_line_an_editor_left_without_its_end_is_added_to(tmp_p
     assert list(read_tokens(file).values()) == ["anna", "bert"]
 
 
+def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    make_token("anna", file)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    with pytest.raises(UnmaskError, match="has a token for anna already"):
+        make_token("anna", file)
+    file.write_bytes(b"\xef\xbb\xbf# ours\n")
+    assert read_tokens(file) == {}
+
+
 def test_a_file_that_is_not_there_is_refused_with_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UnmaskError, match="There is no file") as refusal:
         read_tokens(tmp_path / "tokens")

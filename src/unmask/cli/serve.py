@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,13 @@ import click
 
 from unmask.cli.options import BUNDLE, PATH, POLICY
 from unmask.cli.say import say
+from unmask.errors import UnmaskError
+
+
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter("nan is not a number.")
+    return value
 
 
 @click.command()
@@ -36,7 +45,8 @@ from unmask.cli.say import say
 )
 @click.option(
     "--clip-minutes",
-    type=click.FloatRange(0.1),
+    type=click.FloatRange(0.1, 24 * 60),
+    callback=_number,
     default=15.0,
     show_default=True,
     help="Forget a clip and its answer after so long.",
@@ -69,6 +79,13 @@ def serve(**options: Any) -> None:
     """Serve the web page and the API."""
     from unmask.serve.start import start
 
+    for name in ("UNMASK_TOKEN", "UNMASK_TOKENS"):
+        if os.environ.get(name) == "":  # which click takes for not set, and so for no token
+            raise UnmaskError(
+                f"the variable {name} is set, and empty",
+                hint="Set it to what the server should ask for; or unset it.",
+                code="bad-token",
+            )
     own = {name: options.pop(name) for name in ("bundle", "policy", "token_file", "is_public", "browser")}
     given = {name: value for name, value in options.items() if value is not None}
     start(given, **own, say=lambda line: say(line, err=True))

@@ -35,6 +35,7 @@ def check() -> Response:
     let_in()
     heatmap, provenance = parameters({"heatmap": ("none", "png"), "provenance": ("none", "c2pa")})
     pictures = uploads(request, here.settings)
+    here.pool.refuse_if_full()
     charge(len(pictures))
     wanted = Wanted(heatmaps=heatmap == "png", provenance=provenance == "c2pa")
     answers = here.answering.answer(pictures, wanted, g.request_id)

@@ -124,8 +124,6 @@ def _refuse(problem: Problem) -> Response:
 def _refuse_other(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status = error.code or 500
-        if status < 400:
-            return Response(error.get_response(request.environ).get_data(), status, error.get_headers())
         code = CODES.get(status, "bad-request" if status < 500 else "internal")
         detail = error.description or "The request cannot be answered."
         # 405 must say which methods go.

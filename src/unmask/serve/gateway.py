@@ -59,7 +59,7 @@ class Gateway:
         self._app = app
         self._behind_proxy = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
         self._threads = ThreadPoolExecutor(self._settings.workers + self._settings.waiting + SPARE_THREADS)
-        self._budget = _Budget(self._settings.memory_mb * MEGABYTE)
+        self._budget = _Budget(max(self._settings.memory_mb * MEGABYTE, 2 * self._settings.max_request_bytes))
         self._clip_budget = _Budget(self._settings.clips_arriving * self._settings.max_clip_bytes)
         self._form_budget = _Budget(self._settings.forms_arriving * self._settings.max_request_bytes)
 

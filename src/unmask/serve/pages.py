@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, g, redirect, render_template, request, send_file, url_for
+from werkzeug.exceptions import BadHost
 
 from unmask.demo.samples import SAMPLES, sample_jpeg
 from unmask.image.limits import LIMITS
@@ -72,6 +73,7 @@ def check() -> WerkzeugResponse | str:
     if len(files) == len(jobs) == 1:
         return redirect(url_for("pages.clip", name=jobs[0].id), 303)
     if not cards and not jobs:
+        problems[0].others = problems[1:]
         raise problems[0]
     return _page(cards=cards, jobs=jobs, problems=problems)
 
@@ -129,6 +131,8 @@ def wants_page() -> bool:
     """Whether a refusal should be a page rather than a problem document."""
     if request.blueprint is not None:
         return request.blueprint == "pages"
+    if isinstance(request.routing_exception, BadHost):
+        return False  # Flask makes no addresses for such a host, and the page is full of them
     return "text/html" in request.headers.get("Accept", "")
 
 
@@ -136,7 +140,7 @@ def refusal_page(problem: Problem) -> str:
     """A refusal for people."""
     if request.path.endswith("/card"):
         return render_template("problem.html", problem=problem)
-    return _page(problems=[problem])
+    return _page(problems=[problem, *problem.others])
 
 
 def _page(
@@ -154,6 +158,7 @@ def _number(fields: Mapping[str, str]) -> int:
 
 def _views(pictures: list[Upload], first: int) -> list[PictureView]:
     here = services()
+    here.pool.refuse_if_full()
     charge(len(pictures))
     answers = here.answering.answer(pictures, ALL, g.request_id)
     return [picture_view(answer, here.answering, number) for number, answer in enumerate(answers, start=first)]

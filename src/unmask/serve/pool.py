@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, TypeVar
 
@@ -65,6 +65,15 @@ class Pool:
         """Whether the next job would be refused."""
         return self._under_way >= self.workers + self.waiting
 
+    def refuse_if_full(self) -> None:
+        """Refuses what would be one job too many.
+
+        Raises:
+            Problem: "busy".
+        """
+        if self.is_full:
+            raise _busy()
+
     def run(self, job: Callable[[Deadline], Result]) -> Result:
         """Runs a job on a worker and waits for its result.
 
@@ -76,7 +85,7 @@ class Pool:
             Problem: "busy" if all places are taken, "too-slow" past the deadline, "ending" once the pool is closed.
         """
         if not self._places.acquire(blocking=False):
-            raise Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
+            raise _busy()
         self._count(+1)
         deadline = Deadline(self.seconds)
         try:
@@ -84,13 +93,15 @@ class Pool:
         except RuntimeError:
             # Closed. What takes the place back for every other job would never be called.
             self._done()
-            raise Problem("ending", "The server is finishing its last requests.", retry_after=5) from None
+            raise _ending() from None
         future.add_done_callback(self._done)
         try:
             return future.result(deadline.left)
         except FutureTimeoutError:
             future.cancel()
             raise Problem("too-slow", "The time for this request is over.", retry_after=5) from None
+        except CancelledError:
+            raise _ending() from None
 
     def close(self) -> None:
         """Ends the workers; jobs that wait are dropped."""
@@ -108,3 +119,11 @@ class Pool:
     def _count(self, change: int) -> None:
         with self._lock:
             self._under_way += change
+
+
+def _busy() -> Problem:
+    return Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
+
+
+def _ending() -> Problem:
+    return Problem("ending", "The server is finishing its last requests.", retry_after=5)

@@ -97,6 +97,9 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         hint: What to do, where the kind's own hint is not the best one.
         retry_after: Seconds until another try makes sense.
         headers: More headers for the reply.
+
+    Attributes:
+        others: Of the same request, which a page shows as well.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         self.hint = hint or self.kind.hint
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.others: list[Problem] = []
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
 
@@ -135,6 +139,6 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
             "request_id": request_id,
         }
 
-    def to_json(self, request_id: str, root: str = "") -> bytes:
+    def to_json(self, request_id: str, root: str) -> bytes:
         """The problem document, as bytes."""
         return (json.dumps(self.to_dict(request_id, root), indent=2) + "\n").encode()

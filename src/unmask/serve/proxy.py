@@ -95,9 +95,16 @@ def take_in(environ: WSGIEnvironment, settings: Settings) -> None:
     if not trusted or not _GOOD_PREFIX.match(prefix):
         prefix = settings.prefix
     if trusted:
-        hops = [hop.strip() for hop in environ.get(FORWARDED_FOR, "").split(",")]
+        hops = [_address(hop.strip()) for hop in environ.get(FORWARDED_FOR, "").split(",")]
         environ[FORWARDED_FOR] = next((hop for hop in reversed(hops) if not is_trusted(hop, settings)), hops[0])
     environ["SCRIPT_NAME"] = prefix
     path = environ["PATH_INFO"]
     if prefix and (path == prefix or path.startswith(f"{prefix}/")):
         environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+
+
+def _address(hop: str) -> str:
+    """The address of a hop, which some proxies write with a port, and IPv6 then in brackets."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -105,10 +105,11 @@ class Server:
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
+        settings.host.encode("idna")  # which a socket would do as well, and raise one or another error
         return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise UnmaskError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            f"cannot listen on {settings.host}:{settings.port}: {getattr(error, 'strerror', None) or error}",
             hint="Give --host an address of this machine, and --port one that no other program has.",
             code="no-address",
         ) from None

@@ -45,11 +45,12 @@ class Settings:
         body_seconds: Time that a client may take to send a request.
         reply_seconds: Time that a client may take to receive a reply.
         reply_mb: Most megabytes of pictures and heatmaps in one reply: those of 50 photos without script fit.
-        memory_mb: Most megabytes of request bodies and replies held at once, those still arriving or leaving included.
+        memory_mb: Most megabytes of request bodies and replies held at once, those still arriving or leaving included; or
+            twice the largest request, if that is more.
         forms_arriving: Forms without script that may arrive at the same time where there is a token, which stands in their body.
             They have this budget of their own, so that who has no token takes nothing from who has one.
         connections: Most open connections.
-        connections_an_address: Most of them from one client address, so that one cannot take all.
+        connections_an_address: Most of them from one client, as for `pictures_a_minute`, so that one cannot take all.
         drain_seconds: Time that requests under way get when the server is told to end.
         max_clip_mb: Largest clip. 100 MB are over six minutes of a phone's 1080p at 2 Mbit/s. The reader itself takes 500 MB;
             but here clips are held in memory, one of them twice, and strangers send several at once.

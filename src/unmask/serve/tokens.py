@@ -102,7 +102,7 @@ def read_tokens(file: Path) -> dict[str, str]:
     """
     names = {}
     try:
-        lines = read_file(file, MOST_BYTES).decode("utf-8", "replace").splitlines()
+        lines = read_file(file, MOST_BYTES).decode("utf-8-sig", "replace").splitlines()
     except UnmaskError as error:
         raise UnmaskError(error.message, hint=_WRITTEN_BY, code="bad-token-file") from None
     for number, line in enumerate((line.strip() for line in lines), start=1):

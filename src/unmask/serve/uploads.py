@@ -76,14 +76,8 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
     Raises:
         Problem: If there is none, or too many, or if the request is of another type.
     """
-    kind = (request.mimetype or "").lower()
-    if kind == "multipart/form-data":
-        found = _files(request)
-    elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        data = request.get_data(cache=False)
-        found = [Upload(None, data)] if data else []
-    else:
-        raise Problem("wrong-type", "The content type of the request is no picture and no multipart form.")
+    other = Problem("wrong-type", "The content type of the request is no picture and no multipart form.")
+    found = _files(request, ("image/",), other)
     if not found:
         raise Problem("no-picture", "There is no picture in the request.")
     if len(found) > settings.max_pictures:
@@ -102,18 +96,12 @@ def clip_upload(request: Request) -> Upload:
     Raises:
         Problem: If there is none, or more than one, or if the request is of another type.
     """
-    kind = (request.mimetype or "").lower()
-    if kind == "multipart/form-data":
-        found = _files(request)
-    elif kind in ("", "application/octet-stream") or kind.startswith(("video/", "image/")):
-        data = request.get_data(cache=False)
-        found = [Upload(None, data)] if data else []
-    else:
-        raise Problem(
-            "wrong-type",
-            "The content type of the request is no clip and no multipart form.",
-            hint="Use multipart/form-data, a video or image type, or application/octet-stream.",
-        )
+    other = Problem(
+        "wrong-type",
+        "The content type of the request is no clip and no multipart form.",
+        hint="Use multipart/form-data, a video or image type, or application/octet-stream.",
+    )
+    found = _files(request, ("video/", "image/"), other)
     if not found:
         raise Problem("no-clip", "There is no clip in the request.")
     if len(found) > 1:
@@ -121,7 +109,14 @@ def clip_upload(request: Request) -> Upload:
     return found[0]
 
 
-def _files(request: Request) -> list[Upload]:
+def _files(request: Request, kinds: tuple[str, ...], other: Problem) -> list[Upload]:
+    """Those of a form, or the body where its type begins with one of these; else raises the problem given."""
+    kind = (request.mimetype or "").lower()
+    if kind in ("", "application/octet-stream") or kind.startswith(kinds):
+        data = request.get_data(cache=False)
+        return [Upload(None, data)] if data else []
+    if kind != "multipart/form-data":
+        raise other
     files = [file for _, file in request.files.items(multi=True)]
     taken = [Upload(shown_name(file.filename), file.stream.read()) for file in files]
     # A browser sends an empty file where none was chosen.

@@ -106,7 +106,7 @@ def keep_keras_out_of_home() -> None:
     none, and keeps pretrained weights that somebody asks it to download in the folder for temporary files.
     """
     os.environ["ENABLE_RUNTIME_UPTIME_TELEMETRY"] = "0"  # TensorFlow's, on Google's machines
-    if "KERAS_HOME" not in os.environ and not Path("~/.keras").expanduser().is_dir():
+    if "KERAS_HOME" not in os.environ and not os.path.isdir(os.path.expanduser("~/.keras")):
         # No folder can be made below the null device; Keras then goes on without one.
         os.environ["KERAS_HOME"] = f"{os.devnull}/keras"
     keep_matplotlib_out_of_home()
@@ -123,6 +123,6 @@ def keep_matplotlib_out_of_home() -> None:
     folder = tempfile.mkdtemp(prefix="unmask-matplotlib-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["MPLCONFIGDIR"] = folder
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "matplotlib"
+    cache = Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "matplotlib"
     for fonts in cache.glob("fontlist-*.json"):
         shutil.copy(fonts, folder)
