@@ -66,8 +66,8 @@ def test_a_file_that_a_pattern_matches_several_times_is_looked_at_once(in_folder
 def test_a_folder_that_a_pattern_matches_is_left_out_with_what_is_in_it(in_folder):
     make(in_folder, "d/a.jpg", "d/e/b.jpg")
     folder, first, second = os.path.join("d", "e"), os.path.join("d", "a.jpg"), os.path.join("d", "e", "b.jpg")
-    assert list(expand(["d/*"])) == [Candidate(first), Candidate(folder, left_out=True)]
-    assert list(expand(["d/**"])) == [Candidate(first), Candidate(second)]
+    assert list(expand(["d/*"])) == [Candidate(first, named=True), Candidate(folder, left_out=True)]
+    assert list(expand(["d/**"])) == [Candidate(first, named=True), Candidate(second, named=True)]
 
 
 def test_a_pattern_that_matches_nothing_is_reported_as_missing(in_folder):
@@ -91,12 +91,13 @@ def test_what_this_run_writes_is_not_looked_at(in_folder):
     make(in_folder, "d/a.jpg", "d/out.csv", "d/maps/b.png")
     found = list(expand(["d"], outputs=[os.path.join("d", "out.csv"), in_folder / "d" / "maps"]))
     assert found == [Candidate(os.path.join("d", "a.jpg")), Candidate(os.path.join("d", "out.csv"), True)]
-    assert list(expand(["d/*.*"], outputs=["d/out.csv"])) == [Candidate("d/a.jpg"), Candidate("d/out.csv", True)]
+    by_name = [Candidate("d/a.jpg", named=True), Candidate("d/out.csv", True, named=True)]
+    assert list(expand(["d/*.*"], outputs=["d/out.csv"])) == by_name
 
 
 def test_what_this_run_writes_is_not_looked_at_even_if_named(in_folder):
     make(in_folder, "out.csv")
-    assert list(expand(["out.csv"], outputs=["./out.csv"])) == [Candidate("out.csv", True)]
+    assert list(expand(["out.csv"], outputs=["./out.csv"])) == [Candidate("out.csv", True, named=True)]
 
 
 def test_a_folder_that_is_written_to_can_be_searched_itself(in_folder):

@@ -10,6 +10,7 @@ from unmask.errors import UnmaskError
 from unmask.image.align import alignment
 from unmask.image.encode import encode_jpeg
 from unmask.image.read import read_image
+from unmask.output.difference import _sheet
 
 
 @pytest.fixture
@@ -66,6 +67,14 @@ def test_a_picture_of_which_a_quarter_was_changed_is_the_same(portrait, other):
     suspect = portrait.copy()
     suspect[height : 3 * height, width : 3 * width] = other(suspect[height : 3 * height, width : 3 * width])
     np.testing.assert_allclose(alignment(portrait, suspect), [[1, 0, 0], [0, 1, 0]], atol=2)
+
+
+@pytest.mark.parametrize("size", [(480, 480), (100, 480), (80, 100)])
+def test_the_words_on_the_sheet_end_on_it(size):
+    panels = {f"panel {number}": np.full((*size, 3), 128, np.uint8) for number in range(5)}
+    sheet = _sheet(panels)
+    inked = np.flatnonzero((sheet[:, -max(size[1], 240) :] < 64).all(axis=2).any(axis=1))
+    assert inked.max() < len(sheet) - 10
 
 
 def test_nothing_is_overwritten(diff, tmp_path):

@@ -5,8 +5,12 @@ import pytest
 from click.testing import CliRunner
 from tests.conftest import ROOT
 from tests.scan.pictures import picture
+from tests.toy_bundle import toy_graph, toy_info
 
+from unmask.bundle import Policy, write_bundle
 from unmask.cli.main import main
+from unmask.detector import Detector
+from unmask.scan.summary import write_summary
 
 pytestmark = pytest.mark.scan
 
@@ -56,6 +60,14 @@ def test_the_page_is_whole_and_takes_no_name_for_a_tag(scanned):
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_the_page_rounds_no_threshold_to_a_certainty(tmp_path):
+    policy = Policy(real_below=0.0004, fake_above=0.9998, chosen_by="hand")
+    bundle = write_bundle(tmp_path / "b", toy_info(policies={"balanced": policy}), toy_graph(), "# toy\n")
+    (tmp_path / "parts").mkdir()
+    write_summary(tmp_path, Detector.load(bundle))
+    assert "<em>real</em> below 0.0004, <em>fake</em> above 0.9998," in (tmp_path / "summary.html").read_text()
+
+
 def test_the_same_command_again_does_nothing_again_and_another_policy_is_refused(scanned):
     _, _, command = scanned
     again = run(*command)
@@ -74,6 +86,18 @@ def test_results_may_lie_in_the_folder_that_is_scanned(tmp_path, toy_bundle):
         assert run(*command, "--json-lines", tmp_path / "rows.jsonl").exit_code == 0
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
     assert json.loads((tmp_path / "summary.json").read_text())["pictures"] == 1
+
+
+@pytest.mark.parametrize("lines", ["in/1.png", "list.txt"])
+def test_what_is_to_be_scanned_is_not_written_to(in_folder, lines):
+    (in_folder / "in").mkdir()
+    (in_folder / "in" / "1.png").write_bytes(picture(1))
+    (in_folder / "list.txt").write_text("in/1.png\n")
+    before = (in_folder / lines).read_bytes()
+    result = run("scan", "in", "list.txt", "--json-lines", lines)
+    assert result.exit_code == 2
+    assert "would be overwritten" in result.stderr
+    assert (in_folder / lines).read_bytes() == before
 
 
 def test_an_answer_that_was_asked_to_fail_on_ends_with_three(scanned):

@@ -10,6 +10,7 @@ from unmask.finding import (
     ClipFacts,
     ClipFinding,
     FaceFinding,
+    Finding,
     Moment,
     Note,
     PersonFinding,
@@ -20,9 +21,11 @@ from unmask.origin import Mark
 from unmask.output.clip_card import clip_card, timeline
 from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
 from unmask.output.evidence import MARK_MEANS, clip_as_text
-from unmask.output.terminal import line
+from unmask.output.notebook import to_frame
+from unmask.output.terminal import card, line
 from unmask.output.timeline_chart import HEIGHT, WIDTH, timeline_chart
 from unmask.output.wording import clip_remarks, clip_text, counted, time_text
+from unmask.scan.rows import row_of
 from unmask.verdict import Thresholds, decide
 
 THRESHOLDS = Thresholds(0.2, 0.8)
@@ -115,13 +118,13 @@ def test_what_the_file_says_of_itself_stands_above_the_verdict(toy_detector):
     marked = replace(plain, clip=replace(plain.clip, marks=(mark,)))
     sentence, quote = "The file itself says that it was made by AI: ComfyUI (Metadata prompt).", "Metadata prompt: “{}”"
 
-    def card(one):
+    def shown_card(one):
         console = Console(width=100, file=io.StringIO())
         console.print(clip_card(one, THRESHOLDS, details=""))
         return console.file.getvalue()
 
     text, page = clip_as_text(marked, toy_detector, THRESHOLDS), marked._repr_html_()
-    for shown in (card(marked), text):
+    for shown in (shown_card(marked), text):
         assert shown.index(sentence) < shown.index(quote) < shown.index("UNSURE")
         assert MARK_MEANS in shown
     assert sentence in page
@@ -129,8 +132,33 @@ def test_what_the_file_says_of_itself_stands_above_the_verdict(toy_detector):
     place = CSV_COLUMNS.index("marks")
     assert {row[place] for row in clip_rows(marked)} == {"made: ComfyUI (Metadata prompt)"}
     assert {row[place] for row in clip_rows(replace(marked, people=()))} == {"made: ComfyUI (Metadata prompt)"}
-    for shown in (card(plain), clip_as_text(plain, toy_detector, THRESHOLDS), plain._repr_html_(), line(plain).plain):
+    for shown in (
+        shown_card(plain),
+        clip_as_text(plain, toy_detector, THRESHOLDS),
+        plain._repr_html_(),
+        line(plain).plain,
+    ):
         assert "made by AI" not in shown
+
+
+def test_what_is_said_of_a_person_stands_in_every_line_about_the_clip():
+    few = Note("few-samples", "Seen in one sample only.")
+    one = finding([replace(person([0.5, 0.5], (SMALL,)), notes=(few,))])
+    row, table, listed = row_of(one, "a.mp4", "0"), to_frame([one]), list(clip_rows(one))
+    assert row["notes"] == ["few-samples"]
+    assert list(table["notes"]) == ["few-samples"]
+    assert line(one).plain.endswith("few-samples")
+    assert {cells[CSV_COLUMNS.index("notes")] for cells in listed} == {"few-samples;small-face"}
+
+
+@pytest.mark.parametrize("name", [":heart:.mp4", "[bold]a.mp4"])
+def test_the_name_above_a_card_is_no_markup(name):
+    one = replace(finding([]), path=name)
+    picture = Finding(name, Status.NO_FACE, None, None, (), None, (), None, "toy 1", "balanced", 0.1)
+    for shown in (clip_card(one, THRESHOLDS, details=""), card(picture, THRESHOLDS, details="")):
+        console = Console(width=80, file=io.StringIO())
+        console.print(shown)
+        assert name in console.file.getvalue()
 
 
 def test_pictures_and_clips_are_counted_apart():

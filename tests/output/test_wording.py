@@ -18,7 +18,7 @@ def test_a_score_is_never_rounded_to_a_certainty(score, text):
     assert score_text(score) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(1, "1 kB"), (2600, "3 kB"), (1_500_000, "1.5 MB")])
+@pytest.mark.parametrize(("count", "text"), [(1, "1 kB"), (2600, "3 kB"), (999_600, "1.0 MB"), (1_500_000, "1.5 MB")])
 def test_bytes_are_said_for_people(count, text):
     assert size_text(count) == text
 

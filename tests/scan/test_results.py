@@ -1,10 +1,12 @@
 import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 
+from tests.scan.pictures import write_parquet
 from unmask.errors import UnmaskError
-from unmask.scan import results
+from unmask.scan import results, sources
 from unmask.scan.results import Results, batches_of
 from unmask.scan.sources import BROKEN, Work
 from unmask.scan.storage import UNREACHABLE, Place, place_of
@@ -80,9 +82,10 @@ def test_what_could_not_be_read_is_tried_again(tmp_path, failure):
     assert paths(tmp_path) == ["a"]
 
 
-def test_a_video_is_tried_again_that_nothing_could_decode_and_a_bad_file_is_not(tmp_path):
+@pytest.mark.parametrize("failure", [NO_EXTRA, "crash", "out-of-memory", "decoder-memory"])
+def test_a_file_is_tried_again_that_could_not_be_judged_here_and_a_bad_one_is_not(tmp_path, failure):
     with Results(tmp_path, JOB) as table:
-        table.add(row("clip.mp4", "abc", NO_EXTRA))
+        table.add(row("clip.mp4", "abc", failure))
         table.add(row("text.jpg", "abd", "not-a-picture"))
     with Results(tmp_path, JOB) as table:
         assert table.before == 1
@@ -127,6 +130,38 @@ def test_a_relative_path_is_refused_where_it_is_another_file(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path / "a")
     with Results(tmp_path / "out", JOB) as table:
         assert table.rest(files("x.png")) is None
+
+
+def test_a_table_that_names_files_is_refused_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = Work((Place("/t.parquet"),), "parquet", count=2, named=True)
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(work)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(replace(work, named=False))
+    with Results(tmp_path, JOB) as table, pytest.raises(UnmaskError, match="relative paths lead to"):
+        table.rest(work)
+
+
+@pytest.mark.parametrize("name", ["s3://pictures/t.parquet", "https://host/t.parquet?sig=abc"])
+def test_an_empty_cell_of_a_table_elsewhere_does_not_tie_the_scan_to_a_folder(tmp_path, monkeypatch, name):
+    write_parquet(tmp_path / "t.parquet", {"path": ["", None]})
+    monkeypatch.setattr(sources, "open_file", lambda place: (tmp_path / "t.parquet").open("rb"))
+    with Results(tmp_path, JOB) as table:
+        (rest,) = [table.rest(work) for work in sources._parquet(place_of(name), None, is_named=True)]
+    shown = place_of(name).name
+    assert [item.name for item in rest.items()] == [f"{shown}#0", f"{shown}#1"]
+    assert "relative paths" not in (tmp_path / "scan.json").read_text()
+
+
+def test_no_account_at_a_server_is_written_down(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:hush@one:9000/")
+    with Results(tmp_path, JOB) as table:
+        assert table.rest(Work((place_of("s3://pictures/x.png"),), count=1))
+        assert table.rest(Work((place_of("s3://pictures/y.png?endpoint_override=http://me:hush@one:9000"),), count=1))
+    assert json.loads((tmp_path / "scan.json").read_text())["origins"] == {"paths at s3://pictures": "one:9000"}
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import pytest
 
 from tests.scan.fragile import Fragile
 from tests.scan.pictures import picture, write_parquet, write_tar
-from unmask.checking import examine_image
+from unmask.checking import Detector, examine_image
 from unmask.errors import UnmaskError
+from unmask.scan import judging
 from unmask.scan.judging import Asked, Judges
 from unmask.scan.results import PARTS, batches_of
 from unmask.scan.run import count, scanning
 from unmask.scan.sources import Item
+from unmask.scan.storage import Place
 from unmask.system.private import import_ray
 
 pytestmark = pytest.mark.scan
@@ -120,8 +122,9 @@ def test_nothing_is_left_to_do(finished, sources, toy_bundle):
     _, paths, out = finished
     asked = Asked(Fragile.load(toy_bundle, threads=1), face_search=False)
     with scanning([str(sources)], out, asked, workers=1) as third:
-        assert third.before == len(paths) - 1
-        assert [Path(row["path"]).name for row in third.rows] == ["link.png"]  # what it leads to may be there now
+        assert third.before == len(paths) - 2
+        # What the link leads to may be there now, and there may be more memory.
+        assert {Path(row["path"]).name for row in third.rows} == {"link.png", "black.png"}
 
 
 def test_the_same_folder_takes_no_other_policy(finished, sources, toy_bundle):
@@ -198,6 +201,45 @@ def test_processes_that_do_not_start_are_no_fault_of_the_files():
     with Judges(Asked(Deadly()), 1) as judges, pytest.raises(UnmaskError) as error:
         list(judges.rows(items))
     assert error.value.code == "no-workers"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (MemoryError(), "out-of-memory"),
+        (RuntimeError("Failed to allocate memory for requested buffer"), "crash"),
+        (UnmaskError("no number", hint="", code="no-score"), None),
+    ],
+)
+def test_what_goes_wrong_over_one_file_is_its_row_unless_the_detector_is_unfit(monkeypatch, toy_bundle, error, failure):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Detector, "outputs", fails)
+    monkeypatch.setattr(judging, "_asked", Asked(Detector.load(toy_bundle), face_search=False))
+    if failure is None:
+        with pytest.raises(UnmaskError):
+            judging._judge(judging._Read("a.png", "0", picture(1)))
+    else:
+        row = judging._judge(judging._Read("a.png", "0", picture(1)))
+        assert (row["path"], row["failure"]) == ("a.png", failure)
+
+
+def test_a_file_that_is_too_large_to_be_read_into_memory_is_a_failure(monkeypatch):
+    def fails(place):
+        raise MemoryError
+
+    monkeypatch.setattr(judging, "read", fails)
+    assert judging._read(Item("a.png", Place("a.png"))).failure.code == "out-of-memory"
+
+
+def test_a_copy_of_a_bad_clip_is_told_of_under_no_other_name(tmp_path, monkeypatch, toy_detector):
+    (tmp_path / "one.mp4").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"junk" * 50)
+    monkeypatch.setattr(judging, "_asked", Asked(toy_detector))
+    row = judging._judge(judging._read(Item("one.mp4", Place(str(tmp_path / "one.mp4")))))
+    assert (row["kind"], row["verdict"]) == ("clip", None)
+    assert row["message"].startswith("The clip ")
+    assert "one.mp4" not in row["message"]
 
 
 UNSTABLE = {"path", "seconds", "checked"}

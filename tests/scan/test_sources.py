@@ -60,6 +60,12 @@ def test_a_tar_gives_its_pictures_with_a_name_each(in_folder):
     assert found == [("shard.tar#1.png", b"one"), ("shard.tar#d/2.png", b"two"), ("shard.tar#1.png#2", b"three")]
 
 
+@pytest.mark.parametrize("members", ["x x x#2", "x#2 x x", "x x x x#2 x#2"])
+def test_no_two_pictures_of_a_tar_have_one_name(in_folder, members):
+    write_tar("shard.tar", [(name, b"one") for name in members.split()])
+    assert len(set(names("shard.tar"))) == len(members.split())
+
+
 def test_a_tar_that_breaks_off_gives_what_it_has_and_says_so(in_folder):
     whole = write_tar(in_folder / "whole.tar", [("1.png", picture(1)), ("2.png", picture(2) * 20)]).read_bytes()
     (in_folder / "torn.tar").write_bytes(whole[:3000])
@@ -192,6 +198,27 @@ def test_a_folder_leads_to_no_file_that_is_not_in_it(in_folder):
     assert work.count(None) == 2
     assert [item.failure.code for item in work[-1].items()] == ["no-column"]
     assert names("in/t.parquet") == names("in/t.*") == names("list.txt") == ["https://host/a.png"]
+
+
+@pytest.mark.parametrize("sources", [["tables/**/*.parquet"], ["tables", "./tables/a.parquet"], ["tables/*", "tables"]])
+def test_a_table_of_names_is_opened_however_it_is_named(in_folder, sources):
+    (in_folder / "tables").mkdir()
+    write_parquet("tables/a.parquet", {"path": ["x.png"]})
+    assert [work and [item.name for item in work.items()] for work in work_of(sources)] == [["x.png"]]
+
+
+def test_a_shard_whose_name_is_no_unicode_is_opened(in_folder):
+    write_tar(os.fsdecode(b"caf\xe9.tar"), [("1.png", b"one")])
+    write_parquet("t.parquet", {"image": [b"two"]})
+    os.rename("t.parquet", b"caf\xe9.parquet")
+    assert [item.data for item in items(".")] == [b"two", b"one"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with a name")
+@pytest.mark.parametrize("ending", ["tar", "parquet"])
+def test_a_pipe_is_not_waited_for(in_folder, ending):
+    os.mkfifo(f"pipe.{ending}")
+    assert [item.failure.code for item in items(f"pipe.{ending}")] == ["not-a-file"]
 
 
 @pytest.mark.parametrize("text", ["string", "large_string", "string_view"])

@@ -171,7 +171,7 @@ def store_of_files(tmp_path, monkeypatch):
 
 
 def found(*names):
-    return [place and place.name for place in storage.listed_places(names, ())]
+    return [each and each[0].name for each in storage.listed_places(names, ())]
 
 
 def test_what_exists_in_a_store_is_no_pattern(store_of_files):

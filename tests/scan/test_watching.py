@@ -51,6 +51,22 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, toy_detector):
         next(watch_folder(tmp_path / "gone", Asked(toy_detector), workers=1))
 
 
+def test_a_folder_that_cannot_be_watched_is_an_error_and_one_below_it_that_may_not_be_listed_is_none(
+    tmp_path, toy_detector, monkeypatch
+):
+    asked = {}
+
+    def watch(*_, **options):
+        asked.update(options)
+        raise OSError(28, "OS file watch limit reached")
+        yield
+
+    monkeypatch.setattr("watchfiles.watch", watch)
+    with pytest.raises(UnmaskError, match="OS file watch limit reached"):
+        watch_folder(tmp_path, Asked(toy_detector), workers=1)
+    assert asked["ignore_permission_denied"]
+
+
 def test_what_lands_at_once_is_judged(tmp_path, toy_detector):
     stop = threading.Event()
     limit = threading.Timer(PATIENCE, stop.set)

@@ -17,10 +17,17 @@ DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 
 
 class Candidate(NamedTuple):
-    """A file to look at, or something that was left out: hidden, a desktop's own, a link or folder, an output."""
+    """A file to look at, or something that was left out: hidden, a desktop's own, a link or folder, an output.
+
+    Attributes:
+        path: Of the file.
+        left_out: Whether it was.
+        named: Whether a name or a pattern leads to it, and not only a folder above it.
+    """
 
     path: str
     left_out: bool = False
+    named: bool = False
 
 
 class Listed(str):
@@ -48,15 +55,18 @@ def expand(names: Iterable[str], *, outputs: Iterable[str | os.PathLike[str]] = 
     if len(every) == 1:  # comes upon no file twice, so that nothing needs to be remembered
         yield from _behind(every[0], own)
         return
+    folders = {name for name in every if os.path.isdir(name)}
+    # Known beforehand, as a folder may come before the name of a file in it.
+    alone = (name for name in every if folders and name not in folders)
+    named = {_place(candidate.path) for name in alone for candidate in _behind(name, own)}
     seen: set[tuple[str, bool]] = set()
     for name in every:
         for candidate in _behind(name, own):
-            folder, last = os.path.split(candidate.path)
             # What a folder left out is looked at all the same where it is named as well.
-            place = os.path.join(os.path.realpath(folder), last), candidate.left_out
+            place = _place(candidate.path), candidate.left_out
             if place not in seen:
                 seen.add(place)
-                yield candidate
+                yield candidate._replace(named=candidate.named or place[0] in named)
 
 
 def listed(data: bytes) -> list[Listed]:
@@ -93,18 +103,23 @@ def _named(lines: list[str]) -> list[Listed]:
     return [Listed(line) for line in lines if line.strip()]
 
 
+def _place(path: str) -> str:
+    folder, last = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), last)
+
+
 def _behind(name: str, own: set[str]) -> Iterator[Candidate]:
     if os.path.isdir(name):
         yield from _walk(name, own)
     elif os.path.lexists(name) or not glob.has_magic(name):
-        yield Candidate(name, _is_among(name, own))
+        yield Candidate(name, _is_among(name, own), named=True)
     else:
         matches = sorted(set(glob.glob(name, recursive=True)))  # with two ** a file comes several times
         if not matches:
-            yield Candidate(name)
+            yield Candidate(name, named=True)
         for match in matches:
             if not os.path.isdir(match):
-                yield Candidate(match, _is_among(match, own))
+                yield Candidate(match, _is_among(match, own), named=True)
             elif "**" not in name:
                 yield Candidate(match, left_out=True)
 

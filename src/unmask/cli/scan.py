@@ -62,7 +62,7 @@ def scan(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    from unmask.cli.paths import names_on_standard_input, nothing_to_do
+    from unmask.cli.paths import names_on_standard_input, nothing_to_do, refuse_overwriting
     from unmask.output.progress import Progress
     from unmask.scan.run import count, scanning
     from unmask.scan.summary import write_summary
@@ -71,6 +71,7 @@ def scan(
     asked = _asked(options)
     printing = lines == "-"
     own = [lines] if lines and not printing else []
+    refuse_overwriting(names, own, overwrite=True)
     done = failed = 0
     try:
         with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -88,7 +87,7 @@ def clip_card(
     for name, value in known:
         lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
     lines.add_row(Text(printable(details), style="dim"))
-    title = escape(end_of(printable(finding.path or "clip")))
+    title = Text(end_of(printable(finding.path or "clip")))
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
 
 
@@ -125,12 +124,6 @@ def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thre
         verdict = _verdict(found, score, thresholds)
         text.append(STEPS[verdict][_is_high(score, verdict, thresholds)], style=COLOURS[verdict])
     return text
-
-
-def clip_codes(finding: ClipFinding) -> list[str]:
-    """The codes of what to keep in mind, for a line of a table."""
-    notes = [*finding.notes, *(note for person in finding.people for note in person.notes)]
-    return list(dict.fromkeys(note.code for note in notes))
 
 
 def _verdict(faces: Sequence[FaceFinding], score: float, thresholds: Thresholds) -> Verdict:

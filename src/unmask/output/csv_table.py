@@ -13,6 +13,7 @@ from unmask import __version__
 from unmask.finding import ClipFinding, Status
 from unmask.output.evidence import mark_cell
 from unmask.output.files import file_stem, report_place, writing
+from unmask.output.wording import note_codes
 from unmask.system.lock import take_lock
 from unmask.verdict import deciding_face
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from unmask.checking import Examined, ExaminedClip
     from unmask.detector import Detector
-    from unmask.finding import ClipFacts, FaceFinding, Failure, Finding, ImageFacts, Note, Verdict
+    from unmask.finding import ClipFacts, FaceFinding, Failure, Finding, ImageFacts, Verdict
 
 # When and by what each row was answered.
 TRACE_COLUMNS = ("checked", "bundle_sha256", "unmask")
@@ -125,14 +126,13 @@ def _nobody_writes(part: Path) -> bool:
 def picture_row(finding: Finding) -> list[object]:
     """The cells of one picture, but for those that say when and by what it was answered."""
     face = deciding_face(finding.faces)
-    notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
     count = "" if finding.status is Status.UNREADABLE else len(finding.faces)
     return [
         *_answer(finding.path, finding.status, finding.verdict, finding.score, mark_cell(finding)),
         count,
         *_box(face),
         *_file(finding.image),
-        *_end(notes, finding.failure, finding.detector, finding.policy),
+        *_end(note_codes(finding), finding.failure, finding.detector, finding.policy),
         *[""] * 7,
         *_origin(finding),
     ]
@@ -148,19 +148,20 @@ def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
             count,
             *_box(None),
             *_file(finding.clip),
-            *_end(finding.notes, finding.failure, finding.detector, finding.policy),
+            *_end(note_codes(finding), finding.failure, finding.detector, finding.policy),
             *[""] * 5,
             *clip,
             *[""] * 4,
         ]
     for number, person in enumerate(finding.people, start=1):
         for moment in person.moments:
+            notes = [note.code for note in (*finding.notes, *person.notes, *moment.face.notes)]
             yield [
                 *_answer(finding.path, finding.status, moment.face.verdict, moment.face.score, mark_cell(finding)),
                 1,
                 *_box(moment.face),
                 *_file(finding.clip),
-                *_end((*finding.notes, *person.notes, *moment.face.notes), None, finding.detector, finding.policy),
+                *_end(notes, None, finding.detector, finding.policy),
                 *(number, f"{moment.time:.3f}", moment.frame, person.verdict.value, _number(person.score)),
                 *clip,
                 *[""] * 4,
@@ -189,9 +190,9 @@ def _file(facts: ImageFacts | ClipFacts | None) -> list[object]:
     return [facts.format, facts.width, facts.height, facts.file_bytes, facts.sha256] if facts else [""] * 5
 
 
-def _end(notes: Iterable[Note], failure: Failure | None, detector: str, policy: str) -> list[object]:
+def _end(notes: Iterable[str], failure: Failure | None, detector: str, policy: str) -> list[object]:
     why = [failure.code, _safe_cell(failure.message), failure.hint] if failure else [""] * 3
-    return [";".join(dict.fromkeys(note.code for note in notes)), *why, detector, policy]
+    return [";".join(dict.fromkeys(notes)), *why, detector, policy]
 
 
 def _safe_cell(text: str) -> str:

@@ -82,16 +82,19 @@ def _sheet(panels: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     shown = {title: Image.fromarray(shrink(pixels, SIDE)) for title, pixels in panels.items()}
     width, height = next(iter(shown.values())).size
     step, row = max(width, 240) + _MARGIN, height + _TITLE + _MARGIN
-    page = Image.new("RGB", (3 * step + _MARGIN, 2 * row + _MARGIN), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(14)
+    font = ImageFont.load_default(14)
+    words, lines = f"{DIFFERENCE_MEANS} {WHAT_IT_IS}".split(), [""]
+    for word in words:
+        if font.getlength(f"{lines[-1]} {word}") > step - _MARGIN:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    where, text = (_MARGIN + 2 * step, _MARGIN + row + _TITLE), "\n".join(lines)
+    bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox(where, text, font=font)[3]
+    page = Image.new("RGB", (3 * step + _MARGIN, max(2 * row, int(bottom) + 1) + _MARGIN), "white")
+    draw = ImageDraw.Draw(page)
     for number, (title, panel) in enumerate(shown.items()):
         left, top = _MARGIN + number % 3 * step, _MARGIN + number // 3 * row
         draw.text((left, top), title, fill="#59616c", font=font)
         page.paste(panel, (left, top + _TITLE))
-    words, lines = f"{DIFFERENCE_MEANS} {WHAT_IT_IS}".split(), [""]
-    for word in words:
-        if draw.textlength(f"{lines[-1]} {word}", font) > step - _MARGIN:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    draw.text((_MARGIN + 2 * step, _MARGIN + row + _TITLE), "\n".join(lines), fill="#1b1f24", font=font)
+    draw.text(where, text, fill="#1b1f24", font=font)
     return np.asarray(page, dtype=np.uint8)

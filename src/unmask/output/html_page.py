@@ -12,7 +12,7 @@ from unmask.explain.heatmap import WHAT_IT_IS
 from unmask.finding import Box, ClipFinding, FaceFinding
 from unmask.image.resize import shrink
 from unmask.output import evidence, knowledge, ranking, wording
-from unmask.output.clip_html import clip_parts, jpeg_url
+from unmask.output.clip_html import FACE_SIDE, clip_parts, jpeg_url
 from unmask.output.documents import Tally
 from unmask.output.face_tags import face_tags, stroke
 from unmask.output.files import report_place, writing
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+    from jinja2 import Environment
     from numpy.typing import NDArray
 
     from unmask.checking import Examined, ExaminedClip
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 360
 OVERVIEW_SIDE = 128
-FACE_SIDE = 160
 
 
 class HtmlWriter(AbstractContextManager["HtmlWriter"]):
@@ -50,14 +50,10 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     """
 
     def __init__(self, path: Path, detector: Detector) -> None:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
         path, is_device = report_place(path)
         self.place = path
         self._detector = detector
-        environment = Environment(
-            loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
+        environment = templates("unmask.output")
         environment.globals |= {
             "words": wording,
             "evidence": evidence,
@@ -149,6 +145,13 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
             else:
                 with atomic_write(self.place, "w", errors="replace") as file:
                     file.writelines(page)
+
+
+def templates(package: str) -> Environment:
+    """The pages of a package, in which a name that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
 def _face_pictures(face: FaceFinding, tag: Box, pixels: NDArray[np.uint8]) -> dict[str, Any]:

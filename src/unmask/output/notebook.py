@@ -14,6 +14,7 @@ from unmask.explain.heatmap import lay_over
 from unmask.finding import Box, ClipFinding, Finding
 from unmask.output import evidence, wording
 from unmask.output.clip_html import jpeg_url
+from unmask.output.html_page import templates
 from unmask.system.private import keep_matplotlib_out_of_home
 from unmask.system.python import pip_install
 
@@ -156,14 +157,11 @@ COLUMNS = (
 
 def _row(finding: Finding | ClipFinding) -> dict[str, Any]:
     file: ImageFacts | ClipFacts | None
-    parts: Sequence[FaceFinding | PersonFinding]
     own: dict[str, Any]
     if isinstance(finding, ClipFinding):
-        file, parts, own = finding.clip, finding.people, {"people": len(finding.people)}
+        file, own = finding.clip, {"people": len(finding.people)}
     else:
-        file, parts = finding.image, finding.faces
-        own = {"faces": len(finding.faces)}
-    codes = [note.code for note in (*finding.notes, *(note for part in parts for note in part.notes))]
+        file, own = finding.image, {"faces": len(finding.faces)}
     row = {name: getattr(finding, name) for name in ("path", "score", "detector", "policy", "seconds", "checked")}
     row |= {name: getattr(file, name, None) for name in COLUMNS[COLUMNS.index("format") : COLUMNS.index("detector")]}
     return row | {
@@ -171,7 +169,7 @@ def _row(finding: Finding | ClipFinding) -> dict[str, Any]:
         "marks": evidence.mark_cell(finding),
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
-        "notes": ";".join(dict.fromkeys(codes)),
+        "notes": ";".join(wording.note_codes(finding)),
         "failure": finding.failure.code if finding.failure else None,
         "message": finding.failure.message if finding.failure else None,
     }
@@ -196,9 +194,4 @@ def _library(name: str, what: str) -> Any:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("unmask.output"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("notebook.html")
+    return templates("unmask.output").get_template("notebook.html")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from unmask.finding import ClipFinding, FaceFinding, Finding, Status, Verdict
-from unmask.output.clip_card import clip_card, clip_codes, mark_rows
+from unmask.output.clip_card import clip_card, mark_rows
 from unmask.output.documents import Tally
 from unmask.output.evidence import file_facts, mark_codes, trace
 from unmask.output.gauge import COLOURS, end_of, gauge
@@ -23,6 +22,7 @@ from unmask.output.wording import (
     NO_MARK,
     OUTCOMES,
     counted,
+    note_codes,
     printable,
     reason,
     remarks,
@@ -124,7 +124,7 @@ def card(
     for name, value in known:
         lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
     lines.add_row(Text(printable(details), style="dim"))
-    title = escape(end_of(printable(finding.path or "picture")))
+    title = Text(end_of(printable(finding.path or "picture")))  # no markup, as a name may look like it
     return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
 
 
@@ -138,11 +138,7 @@ def line(finding: Finding | ClipFinding) -> Text:
     faces = f"{count:>2}" if finding.status is not Status.UNREADABLE else "  "
     text = Text(f"{mark} {word:<10}", style=style).append(f" {score:>10}  {faces}  ", style="default")
     text.append(printable(finding.path or ("clip" if moves else "picture")), style="bold")
-    if isinstance(finding, ClipFinding):
-        codes = clip_codes(finding)
-    else:
-        notes = [*finding.notes, *(note for face in finding.faces for note in face.notes)]
-        codes = list(dict.fromkeys(note.code for note in notes))
+    codes = note_codes(finding)
     if says := mark_codes(finding):
         text.append(f"  {', '.join(says)}", style="bold reverse")
     if not moves and finding.faces and all(face.nothing_raised for face in finding.faces):

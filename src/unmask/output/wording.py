@@ -6,11 +6,11 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from unmask.finding import Verdict
+from unmask.finding import ClipFinding, Verdict
 from unmask.image.file import printable_name
 
 if TYPE_CHECKING:
-    from unmask.finding import ClipFacts, ClipFinding, Failure, Finding, Note
+    from unmask.finding import ClipFacts, Failure, Finding, Note
 
 # Word, shape and colour: none of them alone carries the verdict.
 MARKS = {Verdict.REAL: "●", Verdict.UNSURE: "◆", Verdict.FAKE: "▲"}
@@ -136,7 +136,8 @@ def printable(text: str) -> str:
 
 def size_text(count: int) -> str:
     """Bytes for people."""
-    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+    kilobytes = max(1, round(count / 1000))
+    return f"{count / 1e6:.1f} MB" if kilobytes >= 1000 else f"{kilobytes} kB"
 
 
 def remarks(finding: Finding) -> list[str]:
@@ -192,6 +193,13 @@ def clip_remarks(finding: ClipFinding) -> list[str]:
                 often = f"in {len(notes)} of {len(person.moments)} samples: " if len(person.moments) > 1 else ""
                 messages.append(f"{begin}{often}{notes[0].message}")
     return list(dict.fromkeys(messages))
+
+
+def note_codes(finding: Finding | ClipFinding) -> list[str]:
+    """The codes of what to keep in mind, about the whole and about each face or person, for a line of a table."""
+    parts = finding.people if isinstance(finding, ClipFinding) else finding.faces
+    notes = [*finding.notes, *(note for part in parts for note in part.notes)]
+    return list(dict.fromkeys(note.code for note in notes))
 
 
 def clip_text(facts: ClipFacts, looked_at: int) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from unmask.checking import Sampling, examine_clip, examine_image, unreadable
 from unmask.checking.clips import SAMPLING, unreadable_clip
 from unmask.errors import UnmaskError
+from unmask.image.file import printable_name
 from unmask.scan.rows import Row, row_of
 from unmask.scan.storage import read
 from unmask.video.kinds import is_clip
@@ -141,9 +142,7 @@ class Judges(AbstractContextManager["Judges"]):
             return self._pool.submit(_judge, one).result()
         except BrokenProcessPool:
             self._restart()
-            hint = "Open it in a picture editor and save it anew; or give the program more memory."
-            what = "the program that decodes and judges broke down over this file"
-            return self._failed(one, UnmaskError(what, hint=hint, code="crash"))
+            return self._failed(one, _crash())
 
     def _restart(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -185,6 +184,8 @@ def _read(item: Item) -> _Read:
     except OSError as error:  # a clip that went away at this moment
         failure = UnmaskError(f"it could not be read: {error.strerror}", hint="Check the disk.", code="read-error")
         return _Read(item.name, failure=failure)
+    except MemoryError:
+        return _Read(item.name, failure=_no_memory())
     except UnmaskError as error:
         return _Read(item.name, failure=error)
     return _Read(item.name, hashlib.sha256(data).hexdigest(), data)
@@ -225,5 +226,24 @@ def _judge(one: _Read) -> Row:
     except UnmaskError as error:
         if error.code in _OF_THE_RUN:
             raise
-        failed = unreadable_clip if moves else unreadable
-        return row_of(failed(asked.detector, None, error), one.name, one.sha256)
+        failure = error
+    except MemoryError:
+        failure = _no_memory()
+    except Exception as error:  # such as ONNX Runtime's, which has none of its own for lack of memory
+        failure = _crash(f": {type(error).__name__}")
+    row = row_of((unreadable_clip if moves else unreadable)(asked.detector, None, failure), one.name, one.sha256)
+    if isinstance(one.source, str):  # the same bytes under other names share this row
+        message = failure.message.replace(printable_name(one.source), "the clip")
+        row["message"] = message[:1].upper() + message[1:]
+    return row
+
+
+def _crash(what: str = "") -> UnmaskError:
+    message = f"the program that decodes and judges broke down over this file{what}"
+    hint = "Open it in a picture editor and save it anew; or give the program more memory."
+    return UnmaskError(message, hint=hint, code="crash")
+
+
+def _no_memory() -> UnmaskError:
+    hint = "Give the program more memory or fewer --workers, and give the same command again."
+    return UnmaskError("there is not enough memory for this file", hint=hint, code="out-of-memory")

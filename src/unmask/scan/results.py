@@ -23,7 +23,7 @@ from unmask.errors import UnmaskError
 from unmask.output.files import writing
 from unmask.scan.rows import Row, schema
 from unmask.scan.sources import Work
-from unmask.scan.storage import Place, is_store
+from unmask.scan.storage import Place, is_store, place_of
 from unmask.system.atomic import atomic_write, sweep
 from unmask.video.refusals import NO_EXTRA
 
@@ -33,8 +33,11 @@ ROWS_A_PART = 1_000
 SECONDS_A_PART = 60.0
 # Of `JOB` and of the columns; a folder in another one is refused.
 FORMAT = 1
-# Failures that are not the file's though its bytes were read: no decoder of clips is there, or the clip went away meanwhile.
-_NOT_THEIRS = (NO_EXTRA, "decoder-start", "missing", "no-permission", "read-error")
+# Failures that need not be the file's though its bytes were read: no decoder of clips is there, the clip went away meanwhile,
+# or memory was short.
+_NOT_THEIRS = (
+    NO_EXTRA, "decoder-start", "missing", "no-permission", "read-error", "crash", "out-of-memory", "decoder-memory",
+)  # fmt: skip
 
 
 class Results(AbstractContextManager["Results"]):
@@ -79,7 +82,9 @@ class Results(AbstractContextManager["Results"]):
         Raises:
             UnmaskError: Its names can be those of other files that have rows already.
         """
-        self._refuse_other_origins(work.places)
+        # A table by itself may name files from the current folder, wherever it lies.
+        here = (Place(""),) if work.named and not work.places[0].root else ()
+        self._refuse_other_origins(work.places + here)
         if work.shard:
             shard = work.places[0].name
             if not self._is_new(f"{shard}?{work.group}"):
@@ -207,7 +212,9 @@ def batches_of(parts: Path, columns: list[str]) -> Iterator[list[Row]]:
 def _origin(place: Place) -> tuple[str, str] | None:
     """Which names do not tell themselves where their files are, and what they are looked up in; without any account."""
     if not place.root:
-        return None if os.path.isabs(place.path) else ("relative paths", os.getcwd())
+        # That of an empty cell of a table on a web server is an address.
+        known = os.path.isabs(place.path) or place_of(place.path).root
+        return None if known else ("relative paths", os.getcwd())
     if not is_store(place):
         return None
     start = "/".join(place.name.split("/")[:3])
@@ -217,7 +224,7 @@ def _origin(place: Place) -> tuple[str, str] | None:
         server = server or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     elif start.endswith("//"):  # names in HDFS do not hold the name node
         server = address.rpartition("@")[2].rpartition("/")[2]
-    return f"paths at {start}", server.rstrip("/").rpartition("/")[2] or "the default server"
+    return f"paths at {start}", server.rstrip("/").rpartition("/")[2].rpartition("@")[2] or "the default server"
 
 
 def _write_job(file: Path, job: dict[str, Any]) -> None:

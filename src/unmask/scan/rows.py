@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from unmask.finding import ClipFinding, FaceFinding, Finding
 from unmask.output.evidence import mark_cell
+from unmask.output.wording import note_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
         "faces": list(_faces(finding)),
-        "notes": list(dict.fromkeys(note.code for note in finding.notes)),
+        "notes": note_codes(finding),
         "marks": mark_cell(finding),
         "failure": finding.failure.code if finding.failure else None,
         **(same | file | failure),

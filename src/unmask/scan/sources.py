@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking.paths import Listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.storage import Place, listed_places, open_file, place_of, read_list
+from unmask.scan.storage import Place, is_store, listed_places, open_file, place_of, read_list
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Work:
         count: How many pictures there are in it; None where that is not known.
         failure: Why a shard cannot be opened.
         done: Names of those in a shard that have their row already.
-        named: Whether a table was named itself, so that it may name files elsewhere.
+        named: Whether a table can hold names, and was named itself, so that they may lead elsewhere.
     """
 
     places: tuple[Place, ...]
@@ -132,16 +131,19 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     for source in sources:
         (lists if place_of(source).ends(LISTS) and not isinstance(source, Listed) else names).append(source)
     bunch: list[Place] = []
-    named = [place_of(name) for name in names]
+    addresses = [place for place in map(place_of, names) if place.root]
 
-    def files(places: Iterable[Place | None], *, in_list: bool = False) -> Iterator[Work | None]:
-        for place in places:
+    def files(places: Iterable[tuple[Place, bool] | None]) -> Iterator[Work | None]:
+        for found in places:
+            place, is_named = found or (None, False)
             if place is None:
                 yield None
             elif place.ends(TARS):
                 yield Work((place,), "tar")
             elif place.ends(".parquet"):
-                is_named = in_list or any(place.root == each.root and _fits(place.path, each.path) for each in named)
+                is_named = is_named or any(
+                    one == place or (one.root == place.root and fnmatchcase(place.path, one.path)) for one in addresses
+                )
                 yield from _parquet(place, column, is_named=is_named)
             else:
                 bunch.append(place)
@@ -151,7 +153,7 @@ def work_of(sources: Iterable[str], *, column: str | None = None, own: Iterable[
     yield from files(listed_places(names, own))
     for source in lists:
         place = place_of(source)
-        yield from files(map(place.beside, read_list(place)), in_list=True)
+        yield from files((place.beside(name), True) for name in read_list(place))
     if bunch:
         yield _bunch(bunch)
 
@@ -160,10 +162,6 @@ def _bunch(bunch: list[Place]) -> Work:
     work = Work(tuple(bunch), count=len(bunch))
     bunch.clear()
     return work
-
-
-def _fits(path: str, pattern: str) -> bool:
-    return path == pattern or fnmatchcase(path, pattern)
 
 
 def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Work | None]:
@@ -178,11 +176,11 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
             chosen = column or _only_column(place, schema)
             if chosen not in schema.names:
                 raise _no_column(f"{place.name} has no column {chosen}", schema)
-            if _holds_bytes(schema.field(chosen).type):
-                first = 0
+            kind, first = schema.field(chosen).type, 0
+            if _holds_bytes(kind):
                 for group in range(table.num_row_groups):
                     count = table.metadata.row_group(group).num_rows
-                    yield Work((place,), "parquet", group, first, chosen, count, named=is_named)
+                    yield Work((place,), "parquet", group, first, chosen, count, named=is_named and kind.num_fields > 0)
                     first += count
                 return
             number = 0
@@ -191,7 +189,8 @@ def _parquet(place: Place, column: str | None, *, is_named: bool) -> Iterator[Wo
                 number += len(cells)
                 if places := tuple(place.beside(str(value)) for _, value in cells if value):
                     yield Work(places, count=len(places))
-                if nameless := tuple(Place(f"{place.name}#{row}") for row, value in cells if not value):
+                shown = place if is_store(place) else Place(place.name)
+                if nameless := tuple(Place(f"{shown.path}#{row}", shown.root) for row, value in cells if not value):
                     empty = UnmaskError("it names no file", hint="Fill the cell, or leave out its row.", code="no-name")
                     yield Work(nameless, count=len(nameless), failure=empty)
     except UnmaskError as error:
@@ -213,8 +212,7 @@ def _only_column(place: Place, schema: Any) -> str:
 
 
 def _no_column(message: str, schema: Any) -> UnmaskError:
-    hint = f"Name one with --column: {', '.join(schema.names)}."
-    return UnmaskError(message, hint=hint, code="no-column")
+    return UnmaskError(message, hint=f"Name one with --column: {', '.join(schema.names)}.", code="no-column")
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -245,15 +243,18 @@ class _Header(tarfile.TarInfo):
 
 
 def _entries(place: Place) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
-    names: Counter[str] = Counter()
+    names: dict[str, int] = {}
     options: dict[str, Any] = {"mode": "r|*", "bufsize": 1 << 20, "tarinfo": _Header}
     with open_file(place) as file, tarfile.open(fileobj=file, **options) as archive:
         for member in archive:
             archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
             if member.isreg() or member.islnk():
-                name = _inside(place, member.name)
-                names[name] += 1  # the same name again is another picture
-                yield name + (f"#{names[name]}" if names[name] > 1 else ""), member, archive
+                name = same = _inside(place, member.name)
+                while name in names:  # the same name again is another picture
+                    names[same] += 1
+                    name = f"{same}#{names[same]}"
+                names[name] = 1
+                yield name, member, archive
 
 
 def _members(place: Place) -> Iterator[Item]:

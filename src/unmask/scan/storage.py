@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import time
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
+from unmask.image.file import open_file as open_here
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.limits import LIMITS
 from unmask.image.sniff import sniff
@@ -129,12 +131,15 @@ def is_store(place: Place) -> bool:
     return _scheme(place.root) in _ARROW
 
 
-def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[Place | None]:
-    """The files behind paths, folders, patterns and addresses; None for each that was left out.
+def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[tuple[Place, bool] | None]:
+    """The files behind paths, folders, patterns and addresses, each with whether it is of this machine and named itself.
 
     Args:
         names: As typed.
         own: What this run writes, which is left out.
+
+    Yields:
+        None for each that was left out.
 
     Raises:
         UnmaskError: A folder of a store cannot be listed, or is not there.
@@ -143,11 +148,11 @@ def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[Place | 
     for name in names:
         place = place_of(name)
         if place.root:
-            yield from _remote(place)
+            yield from (found and (found, False) for found in _remote(place))
         else:
             local.append(place.path)
     for candidate in expand(local, outputs=own):
-        yield None if candidate.left_out else Place(candidate.path)
+        yield None if candidate.left_out else (Place(candidate.path), candidate.named)
 
 
 def _remote(place: Place) -> Iterator[Place | None]:
@@ -162,7 +167,7 @@ def _remote(place: Place) -> Iterator[Place | None]:
         if there == FileType.File:
             return [place.path]
         pattern = there == FileType.NotFound and has_magic(place.path)
-        folder = re.split(r"[*?\[]", place.path)[0].rpartition("/")[0] if pattern else place.path
+        folder = re.split(r"[*\[]", place.path)[0].rpartition("/")[0] if pattern else place.path
         found = system.get_file_info(FileSelector(folder, recursive=True, allow_not_found=pattern))
         files = sorted(info.path for info in found if info.type == FileType.File)
         # As on this machine, a pattern that matches nothing is a file that is missing.
@@ -260,8 +265,10 @@ def _scheme(root: str) -> str:
 
 
 def _opened(place: Place, **options: Any) -> Any:
+    if not place.root:
+        return open_here(place.path, sys.maxsize)
     scheme = _scheme(place.root)
-    if not scheme or scheme in _ARROW:
+    if scheme in _ARROW:
         return _system(place.root).open_input_file(place.path)
     try:
         import fsspec
@@ -281,10 +288,8 @@ def _opened(place: Place, **options: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _system(root: str) -> Any:
-    from pyarrow.fs import FileSystem, LocalFileSystem
+    from pyarrow.fs import FileSystem
 
-    if not root:
-        return LocalFileSystem()
     scheme = _scheme(root)
     if root == f"{scheme}://" and scheme not in _HDFS:
         raise UnmaskError(

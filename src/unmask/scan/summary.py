@@ -19,6 +19,7 @@ from unmask.output import wording
 from unmask.output.clip_html import jpeg_url
 from unmask.output.documents import detector_facts
 from unmask.output.files import write_file
+from unmask.output.html_page import templates
 from unmask.scan.results import PARTS, SUMMARY, batches_of
 from unmask.scan.storage import Place, is_store, place_of, read
 from unmask.verdict import SUSPICION
@@ -107,21 +108,20 @@ def summarised(parts: Path) -> dict[str, Any]:
 
 
 def _page(summary: dict[str, Any], detector: Detector, sources: Iterable[str]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("unmask.scan"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     thumbnails = _thumbnails(
         [entry["path"] for entry in summary["most_suspicious"] if entry["kind"] == "picture"], sources
     )
-    return environment.get_template("summary.html").render(
-        summary=summary,
-        thumbnails=thumbnails,
-        words=wording,
-        detector=detector,
-        counted=wording.counted(summary["pictures"], summary["clips"]),
-        highest=max(summary["histogram"]) or 1,
+    return (
+        templates("unmask.scan")
+        .get_template("summary.html")
+        .render(
+            summary=summary,
+            thumbnails=thumbnails,
+            words=wording,
+            detector=detector,
+            counted=wording.counted(summary["pictures"], summary["clips"]),
+            highest=max(summary["histogram"]) or 1,
+        )
     )
 
 

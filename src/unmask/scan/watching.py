@@ -40,7 +40,7 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
         stop: Ends the watch when it is set; None to go on until Ctrl-C.
 
     Raises:
-        UnmaskError: There is no such folder, it goes away meanwhile, or the package watchfiles is not installed.
+        UnmaskError: There is no such folder, it cannot be watched or goes away, or the package watchfiles is not installed.
         KeyboardInterrupt: Ctrl-C.
     """
     if not folder.is_dir():
@@ -51,9 +51,22 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
     except ImportError:
         hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("the package watchfiles is not installed", hint=hint, code="no-package") from None
-    ticks = watch(folder, watch_filter=None, stop_event=stop, rust_timeout=_TICK, yield_on_timeout=True)
+    ticks = watch(
+        folder,
+        watch_filter=None,
+        stop_event=stop,
+        rust_timeout=_TICK,
+        yield_on_timeout=True,
+        ignore_permission_denied=True,
+    )
     identity = _identity(folder)
-    begun = next(ticks, set())  # the watch begins here
+    try:
+        begun = next(ticks, set())  # the watch begins here
+    except OSError as error:
+        hint = (
+            "Check who may read it; on Linux also how many folders may be watched: sysctl fs.inotify.max_user_watches."
+        )
+        raise UnmaskError(f"{folder} cannot be watched: {error}", hint=hint, code="not-watched") from None
     return _rows(chain([begun], ticks), folder, identity, asked, workers)
 
 
