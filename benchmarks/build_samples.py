@@ -47,7 +47,7 @@ def swapped(donor: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     points = landmarks(pixels)
     matrix, _ = cv2.estimateAffinePartial2D(landmarks(donor), points)
     moved = cv2.warpAffine(donor, matrix, pixels.shape[1::-1], flags=cv2.INTER_AREA)
-    mask = inner_face(pixels, points, 0.35)
+    mask = inner_face(pixels, points, 0.5)
     lab, place = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float64) for image in (moved, pixels))
     inside = mask > 0.5
     lab = (lab - lab[inside].mean(0)) * (place[inside].std(0) / lab[inside].std(0)) + place[inside].mean(0)
