@@ -385,7 +385,7 @@ def refuse(page: Any, code: str, tries: list[str], wait: str = "1", most: int = 
         route.fulfill(
             status=problem.kind.status,
             headers={"Content-Type": MEDIA_TYPE, "Retry-After": wait},
-            body=problem.to_json("x"),
+            body=problem.to_json("x", ""),
         )
 
     page.route("**/card", answer)
