@@ -23,14 +23,14 @@ def test_without_a_wish_nothing_is_done():
 
 
 def test_augmentation_keeps_the_labels(batch):
-    images, labels, _ = transformed(batch, augment="light")
+    images, labels, *_ = transformed(batch, augment="light")
     assert images.shape == batch[0].shape
     assert not np.array_equal(images, batch[0])
     np.testing.assert_array_equal(labels, batch[1])
 
 
 def test_blending_makes_fakes_of_some_real_pictures_and_leaves_the_fakes(batch):
-    images, labels, _ = transformed(batch, blend=0.5)
+    images, labels, *_ = transformed(batch, blend=0.5)
     turned = labels != batch[1]
     assert 3 <= turned.sum() <= 17
     assert (labels[turned] == 1).all()
@@ -64,7 +64,7 @@ def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
     # Each pixel says where it is.
     rows, columns = np.mgrid[0:48, 0:48]
     image = np.stack([rows, columns, np.zeros_like(rows)], axis=2).astype(np.uint8)
-    cut, labels, _ = transformed((np.repeat(image[None], 40, axis=0), np.arange(40) % 2), model="mobilenetv2", crop=32)
+    cut, labels, *_ = transformed((np.repeat(image[None], 40, axis=0), np.arange(40) % 2), model="mobilenetv2", crop=32)
     assert cut.shape == (40, 32, 32, 3)
     np.testing.assert_array_equal(labels, np.arange(40) % 2)
     corners = {tuple(window[0, 0, :2].tolist()) for window in cut}
@@ -76,7 +76,7 @@ def test_windows_are_cut_at_the_pictures_own_scale_at_places_of_their_own():
 
 @pytest.mark.parametrize("augment", ["light", "delivery"])
 def test_windows_are_cut_from_changed_pictures_too(batch, augment):
-    cut, labels, _ = transformed(batch, model="mobilenetv2", crop=32, augment=augment)
+    cut, labels, *_ = transformed(batch, model="mobilenetv2", crop=32, augment=augment)
     assert cut.shape == (40, 32, 32, 3)
     np.testing.assert_array_equal(labels, batch[1])
 
@@ -89,7 +89,7 @@ def test_a_window_as_large_as_the_picture_is_the_picture(batch):
 def test_masks_move_along_with_the_pixels_where_they_are_asked_for(batch, augment):
     flat = np.full_like(batch[0], 120)
     settings = {"model": "clip_vit_b16", "augment": augment, "blend": 1.0, "localise": 0.1}
-    images, labels, masks = transformed((flat, batch[1]), **settings)
+    images, labels, masks, _ = transformed((flat, batch[1]), **settings)
     assert images.shape == flat.shape
     assert masks.shape == flat.shape[:3]
     assert labels.all()
