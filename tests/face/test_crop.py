@@ -143,6 +143,19 @@ def test_cuts_a_picture_of_one_pixel() -> None:
     assert cut(np.full((1, 1, 3), 7, np.uint8), Box(left=-2, top=-2, width=5, height=5)).tolist() == [[[7] * 3] * 5] * 5
 
 
+def test_every_place_of_a_crop_is_that_of_the_picture_or_of_its_mirror_image() -> None:
+    generator = np.random.default_rng(1)
+    for _ in range(300):
+        image = numbered(*generator.integers(1, 9, 2).tolist())
+        left, top = generator.integers(-20, 20, 2).tolist()
+        width, height = generator.integers(1, 24, 2).tolist()
+        wide = np.pad(image, ((60, 60), (60, 60), (0, 0)), mode="reflect")
+        crop = cut(image, Box(left, top, width, height))
+        np.testing.assert_array_equal(crop, wide[60 + top : 60 + top + height, 60 + left : 60 + left + width])
+        assert crop.flags.c_contiguous
+        assert not np.shares_memory(crop, image)
+
+
 @pytest.mark.parametrize("left", [2, -2])
 def test_a_cut_is_a_contiguous_copy(left: int) -> None:
     image = numbered(10, 12)

@@ -195,12 +195,20 @@ def cut(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         [3, 0, 3]
     """
     height, width = pixels.shape[:2]
-    bottom, right = box.top + box.height, box.left + box.width
-    if box.left >= 0 and box.top >= 0 and right <= width and bottom <= height:
-        return pixels[box.top : bottom, box.left : right].copy()
-    rows = _mirrored(np.arange(box.top, bottom), height)
-    columns = _mirrored(np.arange(box.left, right), width)
-    return np.ascontiguousarray(pixels[rows[:, None], columns])
+    rows = _mirrored(np.arange(box.top, box.top + box.height), height)
+    columns = _mirrored(np.arange(box.left, box.left + box.width), width)
+    # What lies inside the picture is copied as it is, which is many times as fast as pixel by pixel.
+    top, bottom = max(0, -box.top), min(box.height, height - box.top)
+    left, right = max(0, -box.left), min(box.width, width - box.left)
+    if top >= bottom or left >= right:
+        return np.ascontiguousarray(pixels[rows[:, None], columns])
+    found = np.empty((box.height, box.width, 3), pixels.dtype)
+    found[top:bottom, left:right] = pixels[rows[top] : rows[bottom - 1] + 1, columns[left] : columns[right - 1] + 1]
+    for beside in (slice(0, left), slice(right, None)):
+        found[top:bottom, beside] = pixels[rows[top:bottom, None], columns[beside]]
+    for across in (slice(0, top), slice(bottom, None)):
+        found[across] = pixels[rows[across, None], columns]
+    return found
 
 
 def _crop(face: Face, width: int, height: int, margin: float) -> Crop:
