@@ -13,10 +13,10 @@ import os
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -64,31 +64,27 @@ class Journal:
 
     def __enter__(self) -> Journal:
         path = self.folder / JOURNAL
-        keep = self._trusted(path) if path.is_file() else 0
-        if keep == 0:
+        heading = json.dumps({"job": self.fingerprint, "format": FORMAT}).encode() + b"\n"
+        keep = self._trusted(path, heading) if path.is_file() else 0
+        if keep:
+            os.truncate(path, keep)
+        else:
             for stale in self.folder.glob("*.npy.part"):
                 stale.unlink()
-            self.done = 0
-            self._counts.clear()
-            self._hashes.clear()
-            path.write_text(json.dumps({"job": self.fingerprint, "format": FORMAT}) + "\n", encoding="utf-8")
-        else:
-            os.truncate(path, keep)
+            path.write_bytes(heading)
         self._lines = path.open("ab")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lines.close()
         for file in self._pixels.values():
             file.close()
 
     def append(self, block: Block, pixels: NDArray[np.uint8]) -> None:
         """Adds a block: pixels first, then the line that makes them count."""
-        file = self._pixels.get(block.split)
-        if file is None:
-            file = self._pixels[block.split] = self._open(block.split)
+        if block.split not in self._pixels:
+            self._pixels[block.split] = self._open(block.split)
+        file = self._pixels[block.split]
         data = pixels.data if len(pixels) else b""
         file.write(data)
         file.flush()
@@ -149,36 +145,31 @@ class Journal:
         file.seek(end)
         return file
 
-    def _trusted(self, path: Path) -> int:
+    def _trusted(self, path: Path, heading: bytes) -> int:
         """Reads as much of a journal as can be believed; returns the length of that part in bytes, 0 for none."""
         picture, start = self.side * self.side * 3, len(npy_header(0, self.side))
         files: dict[str, BinaryIO] = {}
-        keep = 0
-        try:
-            with path.open("rb") as lines:
-                for number, line in enumerate(lines):
-                    try:
-                        entry = json.loads(line) if line.endswith(b"\n") else {}
-                        if number == 0:
-                            if entry != {"job": self.fingerprint, "format": FORMAT}:
-                                return 0
-                        else:
-                            block = Block(**entry)
-                            if block.split not in files:
-                                self._take_back(block.split)
-                                files[block.split] = self._part(block.split).open("rb")
-                                files[block.split].seek(start)
-                            pixels = files[block.split].read(block.accepted * picture)
-                            if len(pixels) < block.accepted * picture or zlib.crc32(pixels) != block.crc:
-                                break
-                            self._count(block, pixels)
-                    except (ValueError, TypeError, OSError):
+        with ExitStack() as opened, path.open("rb") as lines:
+            if lines.readline() != heading:
+                return 0
+            keep = len(heading)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    block = Block(**json.loads(line))
+                    if block.split not in files:
+                        self._take_back(block.split)
+                        files[block.split] = opened.enter_context(self._part(block.split).open("rb"))
+                        files[block.split].seek(start)
+                    pixels = files[block.split].read(block.accepted * picture)
+                    if len(pixels) < block.accepted * picture or zlib.crc32(pixels) != block.crc:
                         break
-                    keep += len(line)
-        finally:
-            for file in files.values():
-                file.close()
-        return keep
+                    self._count(block, pixels)
+                except (ValueError, TypeError, OSError):
+                    break
+                keep += len(line)
+            return keep
 
 
 def npy_header(count: int, side: int) -> bytes:

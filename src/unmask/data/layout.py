@@ -91,16 +91,16 @@ def find_layout(dataset: Path) -> Layout:
     root, found, notes = find_splits(dataset)
     folders = []
     for split in SPLITS:
-        present = found.get(split, {})
+        if not found.get(split):
+            notes.append(f"There is no {split} split.")
+            continue
         for name, label in LABELS.items():
-            if present and name not in present:
+            if name not in found[split]:
                 raise wrong_layout(root, f"{split} has no {name.capitalize()} folder", code="class-missing")
-            if present:
-                folders.append(ClassFolder(split, label, present[name]))
+            folders.append(ClassFolder(split, label, found[split][name]))
     for folder in folders:
         if next(files_in(folder.folder), None) is None:
             raise wrong_layout(root, f"{folder.folder.relative_to(root)} is empty", code="empty-folder")
-    notes += [f"There is no {split} split." for split in SPLITS if split not in {folder.split for folder in folders}]
     return Layout(root, tuple(folders), tuple(notes))
 
 

@@ -7,11 +7,10 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 from unmask.errors import UnmaskError
 from unmask.output.csv_table import RowWriter
@@ -57,8 +56,16 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_cells = attrgetter(*COLUMNS)
-ORIGIN_COLUMNS = ("source", "method", "group", "family")
+
+
+class Origin(NamedTuple):
+    """What a dataset's own manifest says of a picture or clip: the cells of the same names in `Row`."""
+
+    source: str = ""
+    method: str = ""
+    group: str = ""
+    family: str = ""
+
 
 # A moment of a clip, as in a media fragment (W3C, Media Fragments URI 1.0, section 4.2.1).
 _FRAME = re.compile(r"(.+)#t=\d+\.\d+", re.DOTALL)
@@ -97,17 +104,15 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
         path: Of the manifest.
         rows: In the order of the pixels that they belong to.
     """
-    with open_table(path) as file:
-        writer = RowWriter(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(_cells(row) for row in rows)
+    write_table(path, COLUMNS, map(attrgetter(*COLUMNS), rows))
 
 
-@contextmanager
-def open_table(path: Path) -> Iterator[IO[str]]:
-    """A CSV file of paths to write to, which need not be UTF-8; it is there once the block ends."""
+def write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """As `write_manifest`, for any columns; paths in the rows need not be UTF-8."""
     with atomic_write(path, "w", newline="", errors="surrogateescape") as file:
-        yield file
+        writer = RowWriter(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def read_manifest(path: Path) -> Iterator[Row]:
@@ -142,8 +147,8 @@ def read_manifest(path: Path) -> Iterator[Row]:
             ) from error
 
 
-def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
-    """Source, method, group and family by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
+def read_origins(root: Path) -> dict[str, Origin]:
+    """Origins by path, from a `manifest.csv` beside a dataset's folders; empty if there is none.
 
     Paths as Windows writes them, and such as begin with `./`, are understood.
 
@@ -162,13 +167,9 @@ def read_origins(root: Path) -> dict[str, tuple[str, str, str, str]]:
                     hint="Give it the columns path, source, method, group, family, or move it away.",
                     code="bad-manifest",
                 )
-            source, method, group, family = ORIGIN_COLUMNS
             return {
-                posixpath.normpath((cells["path"] or "").replace("\\", "/")): (
-                    cells.get(source) or "",
-                    cells.get(method) or "",
-                    cells.get(group) or "",
-                    cells.get(family) or "",
+                posixpath.normpath((cells["path"] or "").replace("\\", "/")): Origin(
+                    *(cells.get(name) or "" for name in Origin._fields)
                 )
                 for cells in reader
             }

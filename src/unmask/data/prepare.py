@@ -24,22 +24,29 @@ from numpy.typing import NDArray
 from unmask import __version__
 from unmask.data.clips import read_frames
 from unmask.data.journal import JOURNAL, Block, Journal
-from unmask.data.layout import SPLITS, Layout
-from unmask.data.manifest import BEFORE_FIX, COLUMNS, MANIFEST, REMOVED, Row, open_table, read_origins, write_manifest
+from unmask.data.layout import SPLITS, ClassFolder, Layout
+from unmask.data.manifest import (
+    BEFORE_FIX,
+    COLUMNS,
+    MANIFEST,
+    REMOVED,
+    Origin,
+    Row,
+    read_origins,
+    write_manifest,
+    write_table,
+)
 from unmask.data.parallel import in_order
 from unmask.data.prepared import AUDIT_PAGE, FACTS, FORMAT, PREPARED, Prepared, load_prepared
 from unmask.data.reading import Crop, FileFacts, read_file
 from unmask.data.split import Files, find_files
 from unmask.errors import UnmaskError
 from unmask.face.crop import CROP_MARGIN, SMALLEST_FACE
-from unmask.output.csv_table import RowWriter
 from unmask.system.atomic import atomic_write, sweep
 from unmask.system.cores import available_cores
 from unmask.system.lock import LOCK, locked
 from unmask.video.kinds import is_clip
 from unmask.video.limits import CLIP_LIMITS
-
-__all__ = ["Crop", "Progress", "load_prepared", "prepare"]
 
 # Sides that make sense to a model; above, a dataset of 140,000 pictures no longer fits on a disk.
 MIN_SIZE, MAX_SIZE = 16, 1024
@@ -53,10 +60,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    split: str
-    label: int
-    folder: Path
-    prefix: str
+    class_folder: ClassFolder
     names: tuple[str, ...]
     clip: bool
 
@@ -66,7 +70,8 @@ class _Recipe:
     size: int
     crop: Crop
     frames_per_clip: int
-    origins: dict[str, tuple[str, str, str, str]]
+    root: Path
+    origins: dict[str, Origin]
 
 
 def prepare(
@@ -117,7 +122,7 @@ def prepare(
         return load_prepared(out)
     if not finished:
         _require_usable(out, dataset, layout, overwrite)
-    recipe = _Recipe(size, crop, frames_per_clip, read_origins(layout.root))
+    recipe = _Recipe(size, crop, frames_per_clip, layout.root, read_origins(layout.root))
     try:
         with locked(out, "unmask prepare"):
             # Another process may have been at work since.
@@ -125,7 +130,8 @@ def prepare(
                 (out / JOURNAL).unlink(missing_ok=True)  # it was killed just before that
             else:
                 _require_usable(out, dataset, layout, overwrite)
-                _do(_plan(layout, files), recipe, layout, out, fingerprint, workers or available_cores(), progress)
+                report = progress or (lambda *_: None)
+                _do(_plan(files), recipe, layout.splits, out, fingerprint, workers or available_cores(), report)
     except OSError as error:
         raise UnmaskError(
             f"{out} cannot be written: {error.strerror or error}.",
@@ -138,32 +144,31 @@ def prepare(
 def _do(
     tasks: list[_Task],
     recipe: _Recipe,
-    layout: Layout,
+    splits: tuple[str, ...],
     out: Path,
     fingerprint: str,
     workers: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
     """What is left of the job, in a folder that nobody else writes to."""
     (out / PREPARED).unlink(missing_ok=True)
     sweep(out, MANIFEST, FACTS, PREPARED)
-    counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in layout.splits}
+    counts = {split: {"real": 0, "fake": 0, "rejected": 0} for split in splits}
     with Journal(out, fingerprint, recipe.size) as journal:
         if journal.done == 0:
             _clear(out)
         total, seen = sum(len(task.names) for task in tasks), sum(len(task.names) for task in tasks[: journal.done])
-        if progress:
-            progress(seen, total)
+        progress(seen, total)
         most = max(recipe.frames_per_clip if task.clip else BLOCK for task in tasks)
         room, todo = (most, recipe.size, recipe.size, 3), tasks[journal.done :]
         done = in_order(todo, partial(_work, recipe), room, workers)
         for task, (block, pixels) in zip(todo, done, strict=True):
             journal.append(block, pixels[: block.accepted])
             seen += len(task.names)
-            if progress:
-                progress(seen, total)
+            progress(seen, total)
         write_manifest(out / MANIFEST, _rows(journal, counts))
-        _write_facts(out / FACTS, journal)
+        facts = ([cells[0], *cells[len(COLUMNS) :]] for block in journal.blocks() for cells in block.rows)
+        write_table(out / FACTS, ("path", *FileFacts._fields), facts)
         info = {
             "format": FORMAT,
             "size": recipe.size,
@@ -171,10 +176,10 @@ def _do(
             "crop_margin": CROP_MARGIN if recipe.crop == "face" else None,
             "frames_per_clip": recipe.frames_per_clip,
             "counts": counts,
-            "dataset": layout.root.resolve().as_posix(),
+            "dataset": recipe.root.resolve().as_posix(),
             "made_with": {"unmask": __version__, "opencv": cv2.__version__},
             "fingerprint": fingerprint,
-            "sha256": journal.finish(layout.splits),
+            "sha256": journal.finish(splits),
         }
         with atomic_write(out / PREPARED, "w", durable=True) as file:
             file.write(json.dumps(info, indent=2) + "\n")
@@ -196,17 +201,16 @@ def _fingerprint(layout: Layout, files: Files, size: int, crop: str, frames_per_
     return job.hexdigest()
 
 
-def _plan(layout: Layout, files: Files) -> list[_Task]:
+def _plan(files: Files) -> list[_Task]:
     """The work in the order of the output: pictures in blocks, each clip by itself."""
     tasks = []
     for folder, names in files:
-        prefix = folder.folder.relative_to(layout.root).as_posix()
         kinds = [is_clip(folder.folder / name) for name in names]
         for clip, run in groupby(range(len(names)), kinds.__getitem__):
             places, step = list(run), 1 if clip else BLOCK
             for start in range(places[0], places[-1] + 1, step):
                 some = names[start : min(start + step, places[-1] + 1)]
-                tasks.append(_Task(folder.split, folder.label, folder.folder, prefix, some, clip))
+                tasks.append(_Task(folder, some, clip))
     return tasks
 
 
@@ -214,11 +218,11 @@ def _work(recipe: _Recipe, task: _Task, room: NDArray[np.uint8]) -> Block:
     """Prepares the files of a task; their pixels come to lie at the beginning of `room`."""
     rows: list[list[object]] = []
     accepted = 0
+    prefix = task.class_folder.folder.relative_to(recipe.root).as_posix()
     for name in task.names:
-        path = f"{task.prefix}/{name}"
-        source, method, group, family = recipe.origins.get(path, ("", "", "", ""))
-        row = Row(path, task.split, task.label, source=source, method=method, group=group, family=family)
-        file = task.folder / name
+        path, file = f"{prefix}/{name}", task.class_folder.folder / name
+        origin = recipe.origins.get(path, Origin())
+        row = Row(path, task.class_folder.split, task.class_folder.label, **origin._asdict())
         if task.clip:
             found = read_frames(file, row, recipe.size, recipe.crop, recipe.frames_per_clip)
         else:
@@ -228,7 +232,7 @@ def _work(recipe: _Recipe, task: _Task, room: NDArray[np.uint8]) -> Block:
                 room[accepted] = picture
                 accepted += 1
             rows.append([*astuple(row), *facts])
-    return Block(task.split, rows, accepted, zlib.crc32(room[:accepted].data if accepted else b""))
+    return Block(task.class_folder.split, rows, accepted, zlib.crc32(room[:accepted].data if accepted else b""))
 
 
 def _rows(journal: Journal, counts: dict[str, dict[str, int]]) -> Iterator[Row]:
@@ -240,14 +244,6 @@ def _rows(journal: Journal, counts: dict[str, dict[str, int]]) -> Iterator[Row]:
             number = None if row.reason else count["real"] + count["fake"]
             count["rejected" if row.reason else "fake" if row.label else "real"] += 1
             yield replace(row, row=number)
-
-
-def _write_facts(path: Path, journal: Journal) -> None:
-    with open_table(path) as file:
-        writer = RowWriter(file)
-        writer.writerow(("path", *FileFacts._fields))
-        for block in journal.blocks():
-            writer.writerows([cells[0], *cells[len(COLUMNS) :]] for cells in block.rows)
 
 
 def _status(path: Path) -> os.stat_result:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.data.landmarks import landmarks
 from unmask.data.layout import SPLITS, files_in, find_layout
-from unmask.data.manifest import read_origins, unmatched
+from unmask.data.manifest import Origin, Row, read_origins, unmatched
 from unmask.data.prepared import PREPARED, Prepared, load_prepared, verify_pixels
 from unmask.data.reading import MIN_FILE_BYTES
 from unmask.errors import UnmaskError
@@ -73,19 +74,16 @@ class Source:
             indexes: int64 (n,).
         """
         points = self.find_landmarks
-        return Source(
-            self.split,
-            self.size,
-            tuple(self.paths[index] for index in indexes),
-            self.labels[indexes],
-            self.groups[indexes],
-            self.origins[indexes],
-            lambda some: self.read(indexes[some]),
-            None if points is None else lambda: points()[indexes],
-            self.pixels,
-            self.verify,
-            None if self.methods is None else self.methods[indexes],
-            None if self.families is None else self.families[indexes],
+        return replace(
+            self,
+            paths=tuple(self.paths[index] for index in indexes),
+            labels=self.labels[indexes],
+            groups=self.groups[indexes],
+            origins=self.origins[indexes],
+            read=lambda some: self.read(indexes[some]),
+            find_landmarks=None if points is None else lambda: points()[indexes],
+            methods=None if self.methods is None else self.methods[indexes],
+            families=None if self.families is None else self.families[indexes],
         )
 
     def kinds(self, indexes: Indexes, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -192,14 +190,11 @@ def _from_prepared(prepared: Prepared, split: str, size: int | None) -> Source:
         prepared.size,
         tuple(entry.path for entry in entries),
         prepared.labels(split),
-        np.array([entry.group for entry in entries], np.str_),
-        np.array([entry.source for entry in entries], np.str_),
-        lambda indexes: np.ascontiguousarray(images[indexes]),
-        lambda: landmarks(prepared, split),
-        prepared.sha256.get(split, ""),
-        lambda: verify_pixels(prepared, [split]),
-        np.array([entry.method for entry in entries], np.str_),
-        np.array([entry.family for entry in entries], np.str_),
+        read=lambda indexes: np.ascontiguousarray(images[indexes]),
+        find_landmarks=lambda: landmarks(prepared, split),
+        pixels=prepared.sha256.get(split, ""),
+        verify=lambda: verify_pixels(prepared, [split]),
+        **_origins(entries),
     )
 
 
@@ -237,18 +232,15 @@ def _from_folders(dataset: Path, split: str, size: int, on_note: Callable[[str],
                 ) from error
         return images
 
-    found = [origins.get(path, ("", "", "", "")) for path in paths]
-    return Source(
-        split,
-        size,
-        paths,
-        np.array([label for _, label in files], np.int64),
-        np.array([group for _, _, group, _ in found], np.str_),
-        np.array([source for source, _, _, _ in found], np.str_),
-        read,
-        methods=np.array([method for _, method, _, _ in found], np.str_),
-        families=np.array([family for _, _, _, family in found], np.str_),
-    )
+    labels = np.array([label for _, label in files], np.int64)
+    found = [origins.get(path, Origin()) for path in paths]
+    return Source(split, size, paths, labels, read=read, **_origins(found))
+
+
+def _origins(found: Sequence[Row | Origin]) -> dict[str, Any]:
+    """What `Source` holds of where pictures come from, by its names for it."""
+    cells = {"groups": "group", "origins": "source", "methods": "method", "families": "family"}
+    return {name: np.array([getattr(row, cell) for row in found], np.str_) for name, cell in cells.items()}
 
 
 def _bad_list(message: str, hint: str) -> UnmaskError:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmask.data.layout import LABELS, SPLITS, ClassFolder, Layout, files_in, find_classes, find_layout, wrong_layout
-from unmask.data.manifest import read_origins, unmatched
+from unmask.data.manifest import Origin, read_origins, unmatched
 from unmask.errors import UnmaskError
 
 Files = list[tuple[ClassFolder, tuple[str, ...]]]
@@ -72,7 +72,7 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
     for name, folder in folders.items():
         for file in files_in(folder):
             path = f"{folder.relative_to(dataset).as_posix()}/{file}"
-            group = origins.get(path, ("", "", ""))[2]
+            group = origins.get(path, Origin()).group
             groups.setdefault(f"group {group}" if group else f"file {path}", []).append((name, file))
     dealt: dict[tuple[str, str], list[str]] = {(split, name): [] for split in SPLITS for name in LABELS}
     for kind in ({"real"}, {"fake"}, {"real", "fake"}):
