@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unmask.data.duplicates import clusters, exact_duplicates, near_duplicates
 from unmask.data.fingerprint import Fingerprints, fingerprints
-from unmask.data.layout import SPLITS
+from unmask.data.layout import LABELS, SPLITS
 from unmask.data.manifest import BEFORE_FIX, MANIFEST, REMOVED, Row, clip_of, read_manifest, write_manifest
 from unmask.data.prepared import Prepared, verify_pixels
 from unmask.data.shortcuts import Shortcut, find_shortcuts
@@ -58,14 +58,9 @@ class Cluster:
         return tuple(row for row in self.members if row.sha256 and len(labels[row.sha256]) > 1)
 
     @property
-    def is_conflict(self) -> bool:
-        """Whether the same bytes are called real here and fake there."""
-        return bool(self.conflicts)
-
-    @property
     def is_expected(self) -> bool:
         """Whether all are of one group and one split: frames of a clip, or a fake and what it was made of."""
-        return not self.is_leak and not self.is_conflict and len({row.group or row.path for row in self.members}) == 1
+        return not self.is_leak and not self.conflicts and len({row.group or row.path for row in self.members}) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,8 @@ class Audit:
     def warnings(self) -> tuple[str, ...]:
         """One sentence for each thing that would spoil a result."""
         found = []
-        for split, (real, fake) in class_counts(self.prepared).items():
+        for split, counts in self.prepared.counts.items():
+            real, fake = counts["real"], counts["fake"]
             if min(real, fake) < MIN_CLASS_SHARE * (real + fake):
                 found.append(f"{split} is out of balance: {real:,} real and {fake:,} fake pictures.")
         if leaks := sum(len(cluster.members) for cluster in self.clusters if cluster.is_leak):
@@ -125,7 +121,7 @@ class Audit:
             if side.kind == "source":
                 found.append(f"The source {side.name} has only {('real', 'fake')[side.label]} pictures.")
         in_groups = sum(side.pictures for side in self.one_sided if side.kind == "group")
-        share = in_groups / sum(sum(counts) for counts in class_counts(self.prepared).values())
+        share = in_groups / self.prepared.pictures
         if share > MAX_ONE_SIDED:
             found.append(f"{share:.0%} of the pictures are in groups of {MIN_GROUP} or more that hold one class only.")
         for shortcut in self.shortcuts:
@@ -176,10 +172,10 @@ def write_fixed(found: Audit) -> Path:
     """
     folder, manifest = found.prepared.folder, found.prepared.manifest
     keep = [row for row in manifest if row.path not in found.removals]
-    for split, counts in class_counts(found.prepared).items():
-        for label, name in enumerate(("real", "fake")):
+    for split, counts in found.prepared.counts.items():
+        for name, label in LABELS.items():
             left = any(row.split == split and row.label == label and row.row is not None for row in keep)
-            if counts[label] and not left:
+            if counts[name] and not left:
                 raise UnmaskError(
                     f"Nothing would be left of the {name} pictures of {split}.",
                     hint="Look at the audit's page: this set needs other pictures, not fewer.",
@@ -195,11 +191,6 @@ def write_fixed(found: Audit) -> Path:
     write_manifest(folder / REMOVED, [*earlier, *out])
     write_manifest(folder / MANIFEST, keep)
     return folder / MANIFEST
-
-
-def class_counts(prepared: Prepared) -> dict[str, tuple[int, int]]:
-    """Real and fake pictures of each split, as the manifest has them now."""
-    return {split: (counts["real"], counts["fake"]) for split, counts in prepared.counts.items()}
 
 
 def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step) -> tuple[Cluster, ...]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from unmask import __version__
-from unmask.data.audit import Audit, Cluster, class_counts
+from unmask.data.audit import Audit, Cluster
 from unmask.data.manifest import Row
 from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import MAX_AUC
 from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
+from unmask.output.html_page import templates
 
 # Clusters shown of each kind, and pictures of each cluster.
 CLUSTERS = 12
@@ -26,20 +27,16 @@ THUMBNAIL = 96
 
 def audit_page(found: Audit) -> str:
     """The page, as HTML."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("unmask.data"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     prepared = found.prepared
     leaking = sorted(found.leaking_groups.items(), key=lambda item: (-item[1], item[0]))
-    return environment.get_template("audit.html").render(
+    page = templates("unmask.data").get_template("audit.html")
+    return page.render(
         folder=prepared.folder.resolve().name,
-        pictures=sum(sum(counts) for counts in class_counts(prepared).values()),
+        pictures=prepared.pictures,
         seconds=found.seconds,
         version=__version__,
         warnings=found.warnings,
-        counts=class_counts(prepared),
+        counts=prepared.counts,
         shortcuts=found.shortcuts,
         max_auc=MAX_AUC,
         expected=len(found.clusters) - len(found.suspicious),
@@ -62,7 +59,7 @@ def _sections(found: Audit) -> Iterable[dict[str, Any]]:
     }
     both, leak, copies, alike = kinds.values()
     for cluster in found.suspicious:
-        if cluster.is_conflict:
+        if cluster.conflicts:
             both.append(cluster)
         elif cluster.is_leak:
             leak.append(cluster)
@@ -91,6 +88,6 @@ def _shown(found: Audit, cluster: Cluster) -> dict[str, Any]:
 
 
 def _picture(prepared: Prepared, row: Row) -> str:
-    place = np.load(prepared.folder / f"{row.split}.npy", mmap_mode="r", allow_pickle=False)[row.row]
-    data = encode_jpeg(resize(np.asarray(place), THUMBNAIL), 80)
+    pixels = np.asarray(prepared.pixels(row.split)[row.row])
+    data = encode_jpeg(resize(pixels, THUMBNAIL), 80)
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")

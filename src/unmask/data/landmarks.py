@@ -22,9 +22,8 @@ def landmarks(prepared: Prepared, split: str) -> NDArray[np.float32]:
         float32 (N, 5, 2), in the order of `prepared.images(split)`; NaN where no face was found.
     """
     cache = prepared.folder / f"{split}.landmarks.npy"
-    pixels = prepared.folder / f"{split}.npy"
-    whole = np.load(pixels, mmap_mode="r", allow_pickle=False)
-    if cache.is_file() and cache.stat().st_mtime_ns >= pixels.stat().st_mtime_ns:
+    whole, written = prepared.pixels(split), (prepared.folder / f"{split}.npy").stat().st_mtime_ns
+    if cache.is_file() and cache.stat().st_mtime_ns >= written:
         known: NDArray[np.float32] = np.load(cache, allow_pickle=False)
         if known.shape == (len(whole), 5, 2):
             return known[prepared.rows(split)]

@@ -92,9 +92,19 @@ class Prepared:
                 counts[row.split]["rejected" if row.row is None else "fake" if row.label else "real"] += 1
         return counts
 
+    @property
+    def pictures(self) -> int:
+        """How many there are in all splits, rejected files left out."""
+        return sum(len(self.entries(split)) for split in self.splits)
+
     def entries(self, split: str) -> tuple[Row, ...]:
         """The accepted rows of a split: entry i belongs to `images(split)[i]` and `labels(split)[i]`."""
-        self._require(split)
+        if split not in self.splits:
+            raise UnmaskError(
+                f"{self.folder} has no {split} split, only {', '.join(self.splits)}.",
+                hint=f"Add {split}/Real and {split}/Fake to the dataset and run unmask prepare again.",
+                code="split-missing",
+            )
         return self._accepted[split]
 
     def images(self, split: str) -> NDArray[np.uint8] | Subset:
@@ -102,7 +112,13 @@ class Prepared:
 
         A manifest that leaves rows out (after `unmask audit --fix`) gives a `Subset`, which is indexed the same way.
         """
-        rows = self.rows(split)
+        rows, array = self.rows(split), self.pixels(split)
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(array)):
+            raise _broken(self.folder, f"the manifest names row {rows.max()} of {len(array)} in {split}.npy")
+        return array if np.array_equal(rows, np.arange(len(array))) else Subset(array, rows)
+
+    def pixels(self, split: str) -> NDArray[np.uint8]:
+        """As `images`, but all that lies in the split's `.npy`; `rows` says where in it."""
         path = self.folder / f"{split}.npy"
         try:
             array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -110,11 +126,7 @@ class Prepared:
             raise _broken(self.folder, f"{path.name} cannot be read ({error})") from error
         if array.dtype != np.uint8 or array.shape[1:] != (self.size, self.size, 3):
             raise _broken(self.folder, f"{path.name} holds {array.dtype} {array.shape}")
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(array)):
-            raise _broken(self.folder, f"the manifest names row {rows.max()} of {len(array)} in {path.name}")
-        if np.array_equal(rows, np.arange(len(array))):
-            return array
-        return Subset(array, rows)
+        return array
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """0 real, 1 fake, in the order of `images(split)`."""
@@ -124,21 +136,10 @@ class Prepared:
         """Where each entry of a split lies in the split's `.npy`."""
         return np.array([entry.row for entry in self.entries(split)], np.int64)
 
-    def _require(self, split: str) -> None:
-        if split not in self.splits:
-            raise UnmaskError(
-                f"{self.folder} has no {split} split, only {', '.join(self.splits)}.",
-                hint=f"Add {split}/Real and {split}/Fake to the dataset and run unmask prepare again.",
-                code="split-missing",
-            )
-
     @cached_property
     def _accepted(self) -> dict[str, tuple[Row, ...]]:
-        by_split: dict[str, list[Row]] = {split: [] for split in self.splits}
-        for row in self.manifest:
-            if row.row is not None:
-                by_split.setdefault(row.split, []).append(row)
-        return {split: tuple(rows) for split, rows in by_split.items()}
+        rows = [row for row in self.manifest if row.row is not None]
+        return {split: tuple(row for row in rows if row.split == split) for split in self.splits}
 
 
 def load_prepared(folder: Path) -> Prepared:
@@ -181,16 +182,14 @@ def verify_pixels(prepared: Prepared, splits: Iterable[str] | None = None) -> No
         path = prepared.folder / f"{split}.npy"
         if split not in prepared.sha256:
             continue
-        digest = hashlib.sha256()
         try:
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 np.lib.format.read_magic(file)
                 np.lib.format.read_array_header_1_0(file)
-                while piece := file.read(1 << 20):
-                    digest.update(piece)
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError) as error:
             raise _broken(prepared.folder, f"{path.name} cannot be read ({error})") from error
-        if digest.hexdigest() != prepared.sha256[split]:
+        if sha256 != prepared.sha256[split]:
             raise _broken(prepared.folder, f"the pixels in {path.name} are not those that were written")
 
 

@@ -69,26 +69,23 @@ def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]
     Raises:
         UnmaskError: scikit-learn is not installed.
     """
-    chosen = _choose(prepared, seed)
-    labels = np.array([row.label for _, _, row in chosen], np.int64)
-    groups = np.array([row.group or row.path for _, _, row in chosen])
-    facts = read_facts(prepared.folder, {row.path for _, _, row in chosen})
-    pixels = _pixel_features(prepared, chosen)
-    files = [facts.get(row.path, {}) for _, _, row in chosen]
-    sizes = np.array([[row.width or np.nan, row.height or np.nan] for _, _, row in chosen], np.float64)
+    rows = _choose(prepared, seed)
+    labels = np.array([row.label for row in rows], np.int64)
+    groups = np.array([row.group or row.path for row in rows])
+    facts = read_facts(prepared.folder, {row.path for row in rows})
+    pixels = _pixel_features(prepared, rows)
+    files = [facts.get(row.path, {}) for row in rows]
+    sizes = np.array([[row.width or np.nan, row.height or np.nan] for row in rows], np.float64)
     tables = np.array([f"{fact.get('format', '')} {fact.get('jpeg_tables', '')}".strip() for fact in files])
     quality = np.array([_number(fact.get("jpeg_quality")) for fact in files])
     size = np.array([_number(fact.get("file_bytes")) for fact in files])
     dimensions = np.column_stack([sizes, sizes[:, 0] / sizes[:, 1]])
-    sources = np.array([row.source for _, _, row in chosen])
+    sources = np.array([row.source for row in rows])
+    size_texts = np.array([f"{width:.0f} x {height:.0f}" for width, height in sizes])
     properties: tuple[tuple[str, Features, _Describe], ...] = (
         ("file size", size[:, None], lambda own: _median(size[own], "{:,.0f} bytes")),
         ("format and JPEG tables", np.column_stack([quality, _codes(tables)]), lambda own: _commonest(tables[own])),
-        (
-            "dimensions",
-            dimensions,
-            lambda own: _commonest([f"{width:.0f} x {height:.0f}" for width, height in sizes[own]]),
-        ),
+        ("dimensions", dimensions, lambda own: _commonest(size_texts[own])),
         ("mean colour", pixels[:, :3], lambda own: "RGB " + _median(pixels[own, :3], "{:.0f}")),
         ("sharpness", pixels[:, 3:], lambda own: _median(pixels[own, 3:4], "{:.2f}")),
         ("source", _codes(sources)[:, None], lambda own: _commonest(sources[own])),
@@ -153,10 +150,10 @@ def _measure(
 ) -> Shortcut:
     real, fake = (describe(labels == label) if (labels == label).any() else "" for label in (0, 1))
     few = min(int((labels == label).sum()) for label in (0, 1))
-    if few < MIN_PICTURES:
-        return Shortcut(name, None, None, None, len(labels), real, fake, f"only {few} pictures of a class")
-    if np.isnan(features).all():
-        return Shortcut(name, None, None, None, len(labels), real, fake, "not known of these files")
+    missing = "not known of these files" if np.isnan(features).all() else ""
+    missing = f"only {few} pictures of a class" if few < MIN_PICTURES else missing
+    if missing:
+        return Shortcut(name, None, None, None, len(labels), real, fake, missing)
     from unmask.stats.intervals import estimate
     from unmask.stats.metrics import Judged
 
@@ -172,26 +169,26 @@ def _median(values: Features, form: str) -> str:
     return " ".join(form.format(value) for value in np.atleast_1d(np.nanmedian(values, axis=0)))
 
 
-def _commonest(names: NDArray[np.str_] | list[str]) -> str:
+def _commonest(names: NDArray[np.str_]) -> str:
     unique, counts = np.unique(names, return_counts=True)
     best = int(counts.argmax())
     return f"{unique[best]} ({counts[best] / len(names):.0%})"
 
 
-def _choose(prepared: Prepared, seed: int) -> list[tuple[str, int, Row]]:
-    """(split, place in the split's pictures, row), in order, at most `MAX_PICTURES`."""
-    everything = [(split, place, row) for split in prepared.splits for place, row in enumerate(prepared.entries(split))]
+def _choose(prepared: Prepared, seed: int) -> list[Row]:
+    """At most `MAX_PICTURES`, in order."""
+    everything = [row for split in prepared.splits for row in prepared.entries(split)]
     if len(everything) <= MAX_PICTURES:
         return everything
     kept = np.random.default_rng(seed).choice(len(everything), MAX_PICTURES, replace=False)
     return [everything[index] for index in np.sort(kept)]
 
 
-def _pixel_features(prepared: Prepared, chosen: list[tuple[str, int, Row]]) -> Features:
-    images = {split: prepared.images(split) for split in prepared.splits}
-    features = np.empty((len(chosen), 5))
-    for place, (split, index, _) in enumerate(chosen):
-        image = take(images[split], np.array([index]))[0]
+def _pixel_features(prepared: Prepared, rows: list[Row]) -> Features:
+    images = {split: prepared.pixels(split) for split in prepared.splits}
+    features = np.empty((len(rows), 5))
+    for place, row in enumerate(rows):
+        image = take(images[row.split], np.array([row.row]))[0]
         features[place, :3] = cv2.mean(image)[:3]
         features[place, 3:] = sharpness(image)
     return features
