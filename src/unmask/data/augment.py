@@ -15,12 +15,9 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.data.film import filmed
-from unmask.data.filters import blur, compress, grain, grey, recolour, rescale, sharpen, smooth
-
-Pixels = NDArray[np.uint8]
+from unmask.data.filters import Pixels, blur, compress, grain, grey, recolour, rescale, sharpen, smooth, uint8
 
 # The report's settings. Its shear was 0.05 of Keras' degrees, which moves nothing by a pixel; here it is 0.05 of the side.
 ROTATION = 10.0
@@ -85,11 +82,7 @@ def delivery(images: Pixels, rng: np.random.Generator, window: int | None = None
 
 
 # By the names of the command line.
-AUGMENTATIONS: dict[str, Augment | None] = {
-    "none": None,
-    "light": light,
-    "delivery": delivery,
-}
+AUGMENTATIONS: dict[str, Augment | None] = {"none": None, "light": light, "delivery": delivery}
 
 
 def _each(
@@ -156,15 +149,8 @@ def _move(
         matrix = matrix @ np.diag([-1.0, 1.0])
     centre = np.full(2, (side - 1) / 2)
     offset = centre - matrix @ centre + shift * side * np.array([across, down]) - np.array([part.left, part.top])
-    return _uint8(
-        cv2.warpAffine(
-            image,
-            np.column_stack([matrix, offset]),
-            (part.side, part.side),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    )
+    warp, size = np.column_stack([matrix, offset]), (part.side, part.side)
+    return uint8(cv2.warpAffine(image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _nudge(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
@@ -176,7 +162,7 @@ def _nudge(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
     top = reach + down + part.top
     left = reach + across + (part.whole - part.left - part.side if mirror else part.left)
     cut = padded[top : top + part.side, left : left + part.side]
-    return _uint8(cv2.flip(cut, 1) if mirror else cut)
+    return uint8(cv2.flip(cut, 1) if mirror else cut)
 
 
 def _screenshot(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
@@ -190,8 +176,4 @@ def _screenshot(image: Pixels, rng: np.random.Generator, part: _Part) -> Pixels:
     shade = int(rng.choice([0, 18, 32, 240, 255])) if rng.random() < 0.8 else int(rng.integers(256))
     inner = cv2.resize(image, (side - left - right, side - top - bottom), interpolation=cv2.INTER_AREA)
     bars = (shade, shade, shade, 0)
-    return _uint8(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_CONSTANT, value=bars))
-
-
-def _uint8(image: object) -> Pixels:
-    return np.asarray(image, np.uint8)
+    return uint8(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_CONSTANT, value=bars))

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from unmask.data.filters import Pixels, uint8
+
 Floats = NDArray[np.float32]
 
 # Where the five landmarks are in a crop of margin 1.3, in shares of its side: eyes, nose tip, corners of the mouth.
@@ -63,7 +64,7 @@ def self_blend(image: Pixels, landmarks: Floats | None, rng: np.random.Generator
     mask = blending_mask(landmarks, side, rng)
     source, mask = _shift(source, mask, rng)
     mask = mask * np.float32(_RATIOS[rng.integers(len(_RATIOS))])
-    return _uint8(cv2.blendLinear(source, target, mask, 1 - mask)), mask
+    return uint8(cv2.blendLinear(source, target, mask, 1 - mask)), mask
 
 
 def known_landmarks(landmarks: Floats | None, side: int) -> Floats:
@@ -78,22 +79,26 @@ def blending_mask(landmarks: Floats | None, side: int, rng: np.random.Generator)
     landmarks = known_landmarks(landmarks, full)
     if full != side:
         landmarks = ((landmarks + np.float32(0.5)) * np.float32(side / full) - np.float32(0.5)).astype(np.float32)
-    middle = landmarks[:2].mean(axis=0)
-    across = landmarks[1] - landmarks[0]
-    down = landmarks[3:].mean(axis=0) - middle
     outline = np.array(_OUTLINES[rng.choice(len(_OUTLINES), p=_CHANCES)])
     outline = outline * rng.uniform(0.85, 1.15, outline.shape) * rng.uniform(0.85, 1.1)
-    points = middle + outline[:, :1] * across + outline[:, 1:] * down
     mask = np.zeros((side, side), np.uint8)
-    hull = cv2.convexHull(np.rint(points * 16).astype(np.int32))
+    hull = cv2.convexHull(sixteenths(outline, landmarks))
     cv2.fillConvexPoly(mask, hull, 255, lineType=cv2.LINE_AA, shift=4)
     mask = _deform(mask, rng)
     # As in the paper: blurred, cut back or grown, and blurred once more, by another amount.
-    mask = _uint8(cv2.GaussianBlur(mask, (0, 0), side * rng.uniform(0.01, 0.035)))
+    mask = uint8(cv2.GaussianBlur(mask, (0, 0), side * rng.uniform(0.01, 0.035)))
     threshold = rng.uniform(0.2, 0.8) * 255
     mask = np.where(mask > threshold, np.uint8(255), np.uint8(0))
     soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), side * rng.uniform(0.008, 0.05))
     return np.asarray(cv2.resize(soft, (full, full), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def sixteenths(outline: NDArray[np.float64], landmarks: Floats) -> NDArray[np.int32]:
+    """An outline (n, 2) in a face's own measure as OpenCV draws it with `shift=4`: (n, 2) in sixteenths of a pixel."""
+    middle = landmarks[:2].mean(axis=0)
+    across, down = landmarks[1] - landmarks[0], landmarks[3:].mean(axis=0) - middle
+    points = middle + outline[:, :1] * across + outline[:, 1:] * down
+    return np.rint(points * 16).astype(np.int32)
 
 
 def _deform(mask: Pixels, rng: np.random.Generator) -> Pixels:
@@ -102,7 +107,7 @@ def _deform(mask: Pixels, rng: np.random.Generator) -> Pixels:
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
     coarse = rng.uniform(-1, 1, (2, 5, 5)).astype(np.float32) * np.float32(0.04 * side)
     moves = [cv2.resize(part, (side, side), interpolation=cv2.INTER_CUBIC) for part in coarse]
-    return _uint8(cv2.remap(mask, columns + moves[0], rows + moves[1], cv2.INTER_LINEAR))
+    return uint8(cv2.remap(mask, columns + moves[0], rows + moves[1], cv2.INTER_LINEAR))
 
 
 def _alter(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -110,22 +115,22 @@ def _alter(image: Pixels, rng: np.random.Generator) -> Pixels:
     shift = rng.uniform(-12, 12, 3)
     contrast, brightness = 1 + rng.uniform(-0.12, 0.12), rng.uniform(-10, 10)
     ramp = (np.arange(256)[:, None] - 128) * contrast + 128 + brightness + shift
-    image = _uint8(cv2.LUT(image, np.clip(ramp, 0, 255).astype(np.uint8)[None]))
+    image = uint8(cv2.LUT(image, np.clip(ramp, 0, 255).astype(np.uint8)[None]))
     if rng.random() < 0.5:
         space = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
         tables = np.repeat(np.arange(256)[:, None], 3, axis=1).astype(np.float64)
         tables[:, 0] = (tables[:, 0] + rng.uniform(-5, 5)) % 180
         tables[:, 1] *= 1 + rng.uniform(-0.3, 0.3)
         space = cv2.LUT(space, np.clip(np.rint(tables), 0, 255).astype(np.uint8)[None])
-        image = _uint8(cv2.cvtColor(space, cv2.COLOR_HSV2RGB))
+        image = uint8(cv2.cvtColor(space, cv2.COLOR_HSV2RGB))
     side = image.shape[0]
     if rng.random() < 0.5:
         small = round(side * rng.uniform(0.3, 0.7))
         shrunk = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        return _uint8(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_CUBIC))
+        return uint8(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_CUBIC))
     soft = cv2.GaussianBlur(image, (0, 0), side * 0.01)
     amount = rng.uniform(0.3, 1.2)
-    return _uint8(cv2.addWeighted(image, 1 + amount, soft, -amount, 0))
+    return uint8(cv2.addWeighted(image, 1 + amount, soft, -amount, 0))
 
 
 def _shift(source: Pixels, mask: Floats, rng: np.random.Generator) -> tuple[Pixels, Floats]:
@@ -137,8 +142,4 @@ def _shift(source: Pixels, mask: Floats, rng: np.random.Generator) -> tuple[Pixe
     matrix = np.array([[wide, 0, middle * (1 - wide) + across], [0, high, middle * (1 - high) + down]])
     moved = cv2.warpAffine(source, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    return _uint8(moved), np.asarray(cover, np.float32)
-
-
-def _uint8(image: object) -> Pixels:
-    return np.asarray(image, np.uint8)
+    return uint8(moved), np.asarray(cover, np.float32)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.data.blend import self_blend
+from unmask.data.blend import Floats, self_blend
+from unmask.data.filters import Pixels
 from unmask.data.parts import paste_part
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 # Of the fakes, the share that a part of another face is pasted into; the others are blended with themselves.
 PASTED = 0.4

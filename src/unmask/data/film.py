@@ -11,9 +11,8 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from unmask.data.filters import Pixels, uint8
 
 # A frame that follows another one is coded by what moved, and that is what most frames of a clip are. Two moves of a pixel or so.
 FRAMES = 3
@@ -50,4 +49,4 @@ def filmed(image: Pixels, crf: int, *, shift: tuple[float, float] = (0.7, 0.4)) 
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
     frames = [frame for packet in packets for frame in decoder.decode(packet)] + list(decoder.decode(None))
-    return np.asarray(frames[-1].to_ndarray(format="rgb24")[:height, :width], np.uint8)
+    return uint8(frames[-1].to_ndarray(format="rgb24")[:height, :width])

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from unmask.data.blend import known_landmarks
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from unmask.data.blend import Floats, known_landmarks, sixteenths
+from unmask.data.filters import Pixels, uint8
 
 # Middle and half axes of each part, in the face's own measure (see `unmask.data.blend`): across in distances between the eyes,
 # down in distances from eyes to mouth, from the middle between the eyes.
@@ -50,19 +47,15 @@ def paste_part(
     if to_here.shape != (2, 3):  # points that no turn and scale takes there
         to_here = np.eye(2, 3)
     to_here[:, 2] += rng.normal(0.0, 0.006 * side, 2)
-    moved = np.asarray(
-        cv2.warpAffine(donor, to_here, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101),
-        np.uint8,
-    )
+    size = (side, side)
+    moved = uint8(cv2.warpAffine(donor, to_here, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
     if rng.random() < MATCHED:
         moved = _with_colours_of(moved, image, mask)
-    return np.asarray(cv2.blendLinear(moved, image, mask, 1 - mask), np.uint8), mask
+    return uint8(cv2.blendLinear(moved, image, mask, 1 - mask)), mask
 
 
 def _part_mask(landmarks: Floats, side: int, rng: np.random.Generator) -> Floats:
     """An ellipse or a box over a part, with an edge between hard and soft."""
-    middle = landmarks[:2].mean(axis=0)
-    across, down = landmarks[1] - landmarks[0], landmarks[3:].mean(axis=0) - middle
     x, y, wide, high = _PARTS[rng.integers(len(_PARTS))]
     grown = rng.uniform(0.85, 1.3, 2)
     if rng.random() < 0.7:
@@ -71,9 +64,8 @@ def _part_mask(landmarks: Floats, side: int, rng: np.random.Generator) -> Floats
     else:
         outline = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
     outline = outline * [wide, high] * grown + [x, y]
-    points = middle + outline[:, :1] * across + outline[:, 1:] * down
     mask = np.zeros((side, side), np.uint8)
-    cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+    cv2.fillPoly(mask, [sixteenths(outline, landmarks)], 255, lineType=cv2.LINE_AA, shift=4)
     soft = mask.astype(np.float32) / 255
     blur = side * rng.choice([0.0, rng.uniform(0.002, 0.01), rng.uniform(0.01, 0.03)])
     return np.asarray(cv2.GaussianBlur(soft, (0, 0), blur) if blur > 0.3 else soft, np.float32)

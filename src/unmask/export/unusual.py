@@ -11,14 +11,11 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from unmask.data.filters import grey, saved
+from unmask.data.filters import Pixels, grey, saved, uint8
 from unmask.data.source import Source
 from unmask.image.resize import resize
 from unmask.stats.metrics import Judged
-
-Pixels = NDArray[np.uint8]
 
 # At most this many pictures of each kind.
 PICTURES = 100
@@ -27,10 +24,10 @@ UNUSUAL: dict[str, Callable[[Pixels], Pixels]] = {
     "upside down": lambda image: np.ascontiguousarray(image[::-1]),
     "negative": lambda image: np.asarray(255 - image, np.uint8),
     "grey": grey,
-    "blurred, 2 % of the side": lambda image: _uint8(cv2.GaussianBlur(image, (0, 0), len(image) / 50)),
+    "blurred, 2 % of the side": lambda image: uint8(cv2.GaussianBlur(image, (0, 0), len(image) / 50)),
     "JPEG quality 30": lambda image: saved(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 30]),
-    "painted over (cv2.stylization)": lambda image: _uint8(cv2.stylization(image)),
-    "edges only (cv2.Canny)": lambda image: np.repeat(_uint8(cv2.Canny(image, 50, 120))[..., None], 3, axis=2),
+    "painted over (cv2.stylization)": lambda image: uint8(cv2.stylization(image)),
+    "edges only (cv2.Canny)": lambda image: np.repeat(uint8(cv2.Canny(image, 50, 120))[..., None], 3, axis=2),
     "four by four copies": lambda image: np.tile(resize(image, len(image) // 4), (4, 4, 1)),
 }
 
@@ -58,11 +55,10 @@ def unusual(source: Source) -> dict[str, Source]:
     few = source.taken(real[:: max(1, -(-len(real) // PICTURES))])
 
     def changed(change: Callable[[Pixels], Pixels]) -> Source:
-        return replace(few, read=lambda indexes: np.stack([_fitted(change(image)) for image in few.read(indexes)]))
-
-    def _fitted(image: Pixels) -> Pixels:
-        # Copies of a side that four does not divide.
-        return image if len(image) == source.size else resize(image, source.size)
+        # Copies of a side that four does not divide come out smaller.
+        return replace(
+            few, read=lambda places: np.stack([resize(change(image), few.size) for image in few.read(places)])
+        )
 
     return {name: changed(change) for name, change in UNUSUAL.items()}
 
@@ -75,7 +71,3 @@ def unusual_row(name: str, judged: Judged) -> UnusualRow:
         judged: Real pictures only.
     """
     return UnusualRow(name, len(judged.labels), float(judged.called_fake.mean()), float((~judged.answered).mean()))
-
-
-def _uint8(image: object) -> Pixels:
-    return np.asarray(image, np.uint8)

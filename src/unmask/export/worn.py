@@ -11,14 +11,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unmask.data.filters import Pixels
 from unmask.data.source import Indexes, Source
 from unmask.evaluate.degradations import DEGRADATIONS
 from unmask.image.limits import LIMITS
 from unmask.image.resize import resize
-
-Pixels = NDArray[np.uint8]
 
 # Of real pictures, by the names of `DEGRADATIONS`.
 DELIVERIES = ("video frame CRF 32", "video frame CRF 40", "messenger", "blur 1 px")
