@@ -33,13 +33,11 @@ class Pair:
     Attributes:
         first: Index of one.
         second: Index of the other; larger.
-        distance: Bits of 256 in which their hashes differ.
         mirrored: Whether one is the other's mirror image.
     """
 
     first: int
     second: int
-    distance: int
     mirrored: bool
 
 
@@ -62,21 +60,20 @@ def near_duplicates(
     _, first, inverse = np.unique(prints.hashes, axis=0, return_index=True, return_inverse=True)
     leaders = first[inverse.ravel()]
     copies = np.flatnonzero(leaders != np.arange(len(prints)))
-    found = [(leaders[copies], copies, np.zeros(len(copies), np.int64), np.zeros(len(copies), bool))]
+    found = [(leaders[copies], copies, np.zeros(len(copies), bool))]
     unique = np.sort(first)
     hashes, mirrored = np.asfortranarray(prints.hashes[unique]), np.asfortranarray(prints.mirrored[unique])
     starts = range(0, len(unique), _ROWS)
     with ThreadPoolExecutor(workers, thread_name_prefix="duplicates") as pool:
         for done, part in enumerate(pool.map(lambda start: _search(hashes, mirrored, start), starts), 1):
-            for row, column, distance, flipped in part:
-                found.append((unique[row], unique[column], distance, flipped))
+            found += [(unique[row], unique[column], flipped) for row, column, flipped in part]
             if progress:
                 progress(min(done * _ROWS, len(unique)), len(unique))
-    first, second, distances, flips = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _confirm(prints.thumbnails, first, second, distances, flips)
+    first, second, flips = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return _confirm(prints.thumbnails, first, second, flips)
 
 
-_Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
+_Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
 
 
 def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int) -> list[_Part]:
@@ -104,16 +101,12 @@ def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int
             distance = np.bitwise_count(own[row] ^ others[column]).sum(axis=1, dtype=np.int64)
             row, column = row + start, column + left
             kept = (distance <= MAX_DISTANCE) & (column > row)
-            parts.append((row[kept], column[kept], distance[kept], np.full(int(kept.sum()), flipped)))
+            parts.append((row[kept], column[kept], np.full(int(kept.sum()), flipped)))
     return parts
 
 
 def _confirm(
-    thumbnails: NDArray[np.uint8],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    distances: NDArray[np.int64],
-    flips: NDArray[np.bool_],
+    thumbnails: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64], flips: NDArray[np.bool_]
 ) -> list[Pair]:
     pairs: dict[tuple[int, int], Pair] = {}
     for start in range(0, len(first), 4096):
@@ -124,10 +117,7 @@ def _confirm(
         for place in np.flatnonzero(alike >= MIN_LIKENESS):
             at = start + int(place)
             a, b = sorted((int(first[at]), int(second[at])))
-            pair = Pair(a, b, int(distances[at]), bool(flips[at]))
-            known = pairs.get((a, b))
-            if known is None or pair.distance < known.distance:
-                pairs[a, b] = pair
+            pairs.setdefault((a, b), Pair(a, b, bool(flips[at])))
     return [pairs[key] for key in sorted(pairs)]
 
 
