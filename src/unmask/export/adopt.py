@@ -52,15 +52,12 @@ def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
     factor, offset = SCALINGS[input_scaling]
     image = keras.Input((side, side, 3), dtype="uint8", name="image")
     scaled = keras.layers.Rescaling(factor, offset, name="scale")(image)
-    return keras.Model(image, _rebuilt(candidate, scaled), name="adopted")
-
-
-def _rebuilt(model: Any, scaled: Any) -> Any:
-    """The model on another input. Its head stays visible as single layers, so that Grad-CAM can be written out."""
-    head = find_head(model)
+    head = find_head(candidate)
     if head is None:
-        return model(scaled)
-    return head.applied_to(keras.Model(model.inputs, head.spatial_map, name="body")(scaled))
+        logit = candidate(scaled)
+    else:  # stays visible as single layers, so that Grad-CAM can be written out
+        logit = head.applied_to(keras.Model(candidate.inputs, head.spatial_map, name="body")(scaled))
+    return keras.Model(image, logit, name="adopted")
 
 
 def _load(path: Path) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from unmask.export.calibrate import Calibration, calibrate
 from unmask.export.counts import count_classes, count_families, count_methods
 from unmask.export.graph import lower_logit, to_onnx
 from unmask.export.kernels import KernelBits, pack_kernels
-from unmask.export.model_card import model_card
+from unmask.export.model_card import by_source, model_card
 from unmask.export.outside import measure_features, outside_limit
 from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
-from unmask.export.unusual import unusual, unusual_row
+from unmask.export.unusual import UnusualRow, unusual, unusual_row
 from unmask.export.worn import small_fakes, worn_reals
 from unmask.output.knowledge import assumed_share
 from unmask.stats.calibration import DEFAULT_POLICY
@@ -146,11 +147,11 @@ def export_bundle(
     validation = open_source(data, "Validation", old.input_size, on_note=on_note)
     calibration, outputs = _calibrated(bundle.model, validation, fake_share=assumed_share(old))
     learned = {name: count for name, count in old.training_data.counts.items() if name.startswith("Train")}
+    here = count_families(validation)
     families = {
-        name: {"Train": kinds["Train"]} for name, kinds in old.training_data.families.items() if "Train" in kinds
+        name: {"Train": splits["Train"]} for name, splits in old.training_data.families.items() if "Train" in splits
     }
-    for name, kinds in count_families(validation).items():
-        families[name] = families.get(name, {}) | kinds
+    families |= {name: families.get(name, {}) | splits for name, splits in here.items()}
     training = TrainingData(
         name=label.data_name or old.training_data.name,
         terms=label.data_terms,
@@ -225,20 +226,20 @@ def _write(
             outside=None if outside_above is None else found["distance"] > outside_above,
         )
 
-    judged = None if validation is None else judge(validation, outputs)
-    strange = {} if validation is None else unusual(validation)
-    metrics = [] if judged is None or validation is None else _metrics(judged, validation)
-    accusations = [] if judged is None or validation is None else _accusations(judged, validation)
-    info = info.model_copy(update={"outside_above": outside_above, "metrics": metrics, "accusations": accusations})
     run = graph_runner(graph)
-    card = model_card(
-        info,
-        judged=judged,
-        validation=validation,
-        train=train,
-        strange=[unusual_row(name, judge(source, run(source))) for name, source in strange.items()],
-        settings=settings,
-    )
+    judged, strange = None, list[UnusualRow]()
+    if validation is not None:
+        judged = judge(validation, outputs)
+        # With the fakes beside the real pictures, as on the card, so that the same groups are drawn for the interval.
+        rates = {
+            name: estimate(part, groups=groups, names=(RATE,))[RATE]
+            for name, part, groups in by_source(judged, validation)
+        }
+        accusations = sorted(_metrics(rates, validation.split), key=lambda accusation: -accusation.value)
+        metrics = _metrics(estimate(judged, groups=validation.groups), validation.split)
+        info = info.model_copy(update={"outside_above": outside_above, "metrics": metrics, "accusations": accusations})
+        strange = [unusual_row(name, judge(source, run(source))) for name, source in unusual(validation).items()]
+    card = model_card(info, judged=judged, validation=validation, train=train, strange=strange, settings=settings)
     return write_bundle(out, info, graph, card)
 
 
@@ -252,30 +253,15 @@ def _train(data: str, size: int) -> Source | None:
         return None
 
 
-def _metrics(judged: Judged, source: Source) -> list[Metric]:
-    return [
-        _metric(found, found.name, source.split)
-        for found in estimate(judged, groups=source.groups).values()
-        if found.value is not None
-    ]
-
-
-def _metric(found: Estimate, name: str, split: str) -> Metric:
-    low, high = (None if end is None else round(end, 6) for end in (found.low, found.high))
-    return Metric(name=name, split=split, value=round(found.value or 0.0, 6), low=low, high=high, n=found.n)
-
-
-def _accusations(judged: Judged, source: Source) -> list[Metric]:
-    """Of each source, as the card has it: with the fakes beside them, so that the same groups are drawn for its interval."""
-    found = []
-    for name in sorted(set(source.origins.tolist()) - {""}):
-        inside = source.origins == name
-        outside = None if judged.outside is None else judged.outside[inside]
-        part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
-        share = estimate(part, groups=source.groups[inside], names=(RATE,))[RATE]
+def _metrics(found: Mapping[str, Estimate], split: str) -> list[Metric]:
+    """Those that could be measured, by the names that they have here."""
+    metrics = []
+    for name, share in found.items():
         if share.value is not None:
-            found.append(_metric(share, name, source.split))
-    return sorted(found, key=lambda accusation: -accusation.value)
+            low, high = (None if end is None else round(end, 6) for end in (share.low, share.high))
+            value = round(share.value, 6)
+            metrics.append(Metric(name=name, split=split, value=value, low=low, high=high, n=share.n))
+    return metrics
 
 
 def _today() -> str:
@@ -289,8 +275,6 @@ def _versions() -> dict[str, str]:
     names = ("unmask", "keras", "tensorflow", "tensorflow_cpu", "tf2onnx", "onnx", "onnxruntime", "numpy")
     found = {}
     for name in names:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from unmask.data.source import Source
+from unmask.data.layout import LABELS
+from unmask.data.source import Source
 
 
 def count_methods(source: Source | None) -> dict[str, int]:
@@ -31,6 +30,4 @@ def count_classes(source: Source | None) -> dict[str, int]:
     """Pictures of each class, such as {"Train real": 7486}; empty where there is no split."""
     if source is None:
         return {}
-    return {
-        f"{source.split} {name}": int((source.labels == label).sum()) for label, name in enumerate(("real", "fake"))
-    }
+    return {f"{source.split} {name}": int((source.labels == label).sum()) for name, label in LABELS.items()}

@@ -25,18 +25,8 @@ OPSET = 17
 OUTPUTS = ("logit", "cam", "distance")
 
 
-def explained(model: Any, statistics: FeatureStatistics | None = None) -> Any:
-    """The same model with the outputs of a bundle's graph.
-
-    Args:
-        model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
-        statistics: Of the training pictures' features; left out where the head is not of the known form.
-
-    Returns:
-        A `keras.Model` with the outputs logit (N,), cam (N, h, w) and, with statistics, distance (N,). The map explains
-        the logit of *fake*, after ReLU, not normalised: Grad-CAM, or occlusion where the head is of another form, or no head
-        has a map of more than one place.
-    """
+def _explained(model: Any, statistics: FeatureStatistics | None) -> Any:
+    """The same model with the outputs of a bundle's graph."""
     heads = find_heads(model)
     # A head of one place sees the picture as a whole: it has no say in where.
     mapped = [head for head in heads or () if head.spatial_map.shape[1] > 1]
@@ -52,10 +42,13 @@ def to_onnx(model: Any, statistics: FeatureStatistics | None = None) -> bytes:
 
     Args:
         model: A float32 Keras model from uint8 (N, S, S, 3) to logits (N, 1).
-        statistics: Of the training pictures' features; see `unmask.export.outside`.
+        statistics: Of the training pictures' features, see `unmask.export.outside`; left out where the head is not of the known
+            form.
 
     Returns:
-        An ONNX model with the input `image` and the outputs of `explained`, N free.
+        An ONNX model with the input `image`, N free, and the outputs logit (N,), cam (N, h, w) and, with statistics, distance
+        (N,). The map explains the logit of *fake*, after ReLU, not normalised: Grad-CAM, or occlusion where the head is of
+        another form, or no head has a map of more than one place.
 
     Raises:
         UnmaskError: Keras runs on another backend than TensorFlow.
@@ -68,7 +61,7 @@ def to_onnx(model: Any, statistics: FeatureStatistics | None = None) -> bytes:
         )
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder, warnings.catch_warnings():
         path = Path(folder) / "model.onnx"
-        whole = explained(model, statistics)
+        whole = _explained(model, statistics)
         signature = [keras.InputSpec(dtype="uint8", shape=whole.inputs[0].shape, name="image")]
         # Keras' converter looks for numpy.object, which numpy warns about.
         warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)

@@ -5,10 +5,11 @@ Written from the numbers of the bundle itself, so that card and `bundle.json` ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bundle import BundleInfo, Metric
 from unmask.data.source import Source
@@ -70,7 +71,7 @@ def model_card(
         at_chance=at_chance(info),
         rows=[(MEASURES[name].title, _with_interval(numbers.get(name))) for name in SHOWN],
         source_columns=[MEASURES[name].title for name in SHOWN_BY_SOURCE],
-        sources=[] if judged is None or validation is None else _by_source(judged, validation),
+        sources=[] if judged is None or validation is None else [_row(*part) for part in by_source(judged, validation)],
         outside=None if judged is None or judged.outside is None else float(judged.outside.mean()),
         strange=strange,
         learned_from=_counts_by_source(train),
@@ -84,18 +85,32 @@ def at_chance(info: BundleInfo) -> bool:
     return auc is not None and (auc.value if auc.low is None else auc.low) <= 0.5
 
 
-def _by_source(judged: Judged, source: Source) -> list[list[str]]:
-    """A row for each source: its name, its real pictures, its fake ones, and the measures of `SHOWN_BY_SOURCE`."""
-    rows = []
-    for name in sorted(set(source.origins.tolist()) - {""}):
+def by_source(judged: Judged, source: Source) -> Iterator[tuple[str, Judged, NDArray[np.str_]]]:
+    """The pictures of each source by themselves.
+
+    Args:
+        judged: All of them.
+        source: The same pictures, in the same order.
+
+    Yields:
+        The source's name, how its n pictures were judged, and their groups (n,).
+    """
+    for name in _names(source):
         inside = source.origins == name
         outside = None if judged.outside is None else judged.outside[inside]
         part = Judged(judged.labels[inside], judged.scores[inside], judged.thresholds, outside)
-        groups = source.groups[inside]
-        found = estimate(part, groups=groups, names=SHOWN_BY_SOURCE)
-        cells = [_with_interval(found[measure]) for measure in SHOWN_BY_SOURCE]
-        rows.append([name, _counted(groups[part.real]), _counted(groups[part.fake]), *cells])
-    return rows
+        yield name, part, source.groups[inside]
+
+
+def _names(source: Source) -> list[str]:
+    return sorted(set(source.origins.tolist()) - {""})
+
+
+def _row(name: str, judged: Judged, groups: NDArray[np.str_]) -> list[str]:
+    """A source's name, its real pictures, its fake ones, and the measures of `SHOWN_BY_SOURCE`."""
+    found = estimate(judged, groups=groups, names=SHOWN_BY_SOURCE)
+    cells = [_with_interval(found[measure]) for measure in SHOWN_BY_SOURCE]
+    return [name, _counted(groups[judged.real]), _counted(groups[judged.fake]), *cells]
 
 
 def _counted(groups: Any) -> str:
@@ -109,8 +124,7 @@ def _counts_by_source(source: Source | None) -> list[tuple[str, int, int]]:
     if source is None:
         return []
     return [
-        (name, *np.bincount(source.labels[source.origins == name], minlength=2).tolist())
-        for name in sorted(set(source.origins.tolist()) - {""})
+        (name, *np.bincount(source.labels[source.origins == name], minlength=2).tolist()) for name in _names(source)
     ]
 
 

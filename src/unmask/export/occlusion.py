@@ -34,13 +34,9 @@ def occlusion_map(model: Any) -> Any:
     return ops.relu(ops.reshape(ops.concatenate(falls, axis=1), (-1, GRID, GRID)))
 
 
-def _squares(side: int) -> list[Any]:
-    """Masks (1, S, S, 1), 1 inside of a square, row by row."""
-    edges = np.linspace(0, side, GRID + 1).round().astype(int)
-    squares = []
-    for row in range(GRID):
-        for column in range(GRID):
-            square = np.zeros((1, side, side, 1), np.float32)
-            square[:, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = 1.0
-            squares.append(square)
-    return squares
+def _squares(side: int) -> Any:
+    """Masks (GRID * GRID, 1, S, S, 1), 1 inside of a square, row by row."""
+    edges, places = np.linspace(0, side, GRID + 1).round()[:, None], np.arange(side)
+    bands = (edges[:-1] <= places) & (places < edges[1:])
+    squares = bands[:, None, :, None] & bands[None, :, None, :]
+    return squares.reshape(-1, 1, side, side, 1).astype(np.float32)

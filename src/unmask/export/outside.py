@@ -8,8 +8,7 @@ Each channel is divided by its spread within the classes. The covariance is shru
 Analysis 2004) and then kept in low rank, so that a bundle does not grow by a matrix of all channels: `DIRECTIONS`
 eigenvectors with their own variances, and one variance for everything else (Tipping and Bishop, "Probabilistic Principal
 Component Analysis", 1999, equation 8). What lies beside the kept directions counts, as in ViM (Wang et al., CVPR 2022),
-and counts most: training pictures hardly vary there, so a picture that does is a strange one. Within the kept directions
-alone, the first detector took noise and drawings for faces that it knew.
+and counts most: training pictures hardly vary there, so a picture that does is a strange one.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from unmask.data.source import Source
+from unmask.export.parity import batches
 from unmask.models.head import Head, find_heads
 
 # Eigenvectors that are kept. With 1280 channels they are 330 kB of a bundle; all of them would be 6.6 MB.
@@ -35,8 +35,6 @@ PICTURES_OF_A_CLASS = 600
 SMALLEST_SPREAD = 0.01
 # A variance below this share of the largest one is rounding.
 ROUNDING = 1e-9
-# Pictures at once.
-BATCH = 64
 # Share of the Validation pictures that may be called outside.
 OUTSIDE_SHARE = 0.01
 
@@ -90,9 +88,9 @@ def measure_features(model: Any, source: Source) -> FeatureStatistics | None:
         return None
     pooled = keras.Model(model.inputs[0], pooled_features(heads))
     chosen = np.concatenate([_spread(np.flatnonzero(source.labels == label)) for label in (0, 1)])
-    parts = [chosen[first : first + BATCH] for first in range(0, len(chosen), BATCH)]
-    features = np.concatenate([np.asarray(pooled.predict_on_batch(source.read(part))) for part in parts])
-    return fit_statistics(features, source.labels[chosen])
+    few = source.taken(chosen)
+    features = np.concatenate([np.asarray(pooled.predict_on_batch(images)) for images in batches(few)])
+    return fit_statistics(features, few.labels)
 
 
 def fit_statistics(features: Floats, labels: NDArray[np.int64]) -> FeatureStatistics | None:

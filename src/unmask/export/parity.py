@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def keras_logits(model: Any, source: Source) -> NDArray[np.float64]:
     Raises:
         UnmaskError: Some of them are no numbers.
     """
-    parts = [np.asarray(model.predict_on_batch(images)).reshape(-1) for images in _batches(source)]
+    parts = [np.asarray(model.predict_on_batch(images)).reshape(-1) for images in batches(source)]
     logits = np.concatenate(parts).astype(np.float64)
     check_numbers(logits)
     return logits
@@ -62,7 +62,7 @@ def graph_runner(graph: bytes) -> Callable[[Source], Outputs]:
     names = [output.name for output in session.get_outputs() if output.name != "cam"]
 
     def run(source: Source) -> Outputs:
-        parts = [session.run(names, {"image": images}) for images in _batches(source)]
+        parts = [session.run(names, {"image": images}) for images in batches(source)]
         found = {name: np.concatenate(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
         check_numbers(found["logit"])
         return {name: values.astype(np.float64) for name, values in found.items()}
@@ -104,5 +104,7 @@ def check_parity(expected: NDArray[np.float64], found: NDArray[np.float64]) -> N
         )
 
 
-def _batches(source: Source) -> Any:
-    return (source.read(np.arange(first, min(first + BATCH, len(source)))) for first in range(0, len(source), BATCH))
+def batches(source: Source) -> Iterator[NDArray[np.uint8]]:
+    """All pictures of a source, in order, `BATCH` at a time: uint8 (n, S, S, 3)."""
+    for first in range(0, len(source), BATCH):
+        yield source.read(np.arange(first, min(first + BATCH, len(source))))
