@@ -102,8 +102,8 @@ def test_linked_pictures_form_clusters() -> None:
 def test_fingerprints_of_several_splits_share_one_room() -> None:
     images = np.stack([picture(seed, 64) for seed in range(5)])
     room = Fingerprints.room(5)
-    fingerprints(images[:2], room.part(0, 2))
-    fingerprints(images[2:], room.part(2, 5))
+    fingerprints(images[:2], room)
+    fingerprints(images[2:], room, 2)
     whole = fingerprints(images)
     for name in ("hashes", "mirrored", "thumbnails"):
         np.testing.assert_array_equal(getattr(room, name), getattr(whole, name))

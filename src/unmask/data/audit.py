@@ -199,7 +199,7 @@ def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step
     for number, split in enumerate(prepared.splits):
         step("fingerprints", number, len(prepared.splits))
         images = prepared.images(split)
-        fingerprints(images, prints.part(first, first + len(images)))
+        fingerprints(images, prints, first)
         first += len(images)
     pairs = near_duplicates(prints, workers=workers, progress=partial(step, "comparing"))
     links = [(pair.first, pair.second) for pair in pairs]
@@ -234,10 +234,7 @@ def _one_sided(rows: list[Row]) -> tuple[OneSided, ...]:
 def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, int]) -> dict[str, str]:
     """What to take out, and why. Test stays whole where it can, so that figures on it can still be compared."""
     removals: dict[str, str] = {}
-    last: dict[str, str] = {}
-    for row in rows:
-        if row.group in leaking and SPLITS.index(row.split) >= SPLITS.index(last.get(row.group, SPLITS[0])):
-            last[row.group] = row.split
+    last = {row.group: row.split for row in sorted(rows, key=lambda row: SPLITS.index(row.split))}
     for row in rows:
         if row.group in leaking and row.split != last[row.group]:
             removals[row.path] = f"group-also-in-{last[row.group].lower()}"
@@ -250,12 +247,11 @@ def _removals(rows: list[Row], found: tuple[Cluster, ...], leaking: dict[str, in
         keeper = max((row.split for row in staying), key=SPLITS.index, default="")
         kept: dict[int, set[str]] = defaultdict(set)
         for row in staying:
+            groups = kept[row.label]
             if row.split != keeper:
                 removals[row.path] = f"copy-in-{keeper.lower()}"
+            elif groups and (not row.group or row.group not in groups):
+                removals[row.path] = COPY
             else:
-                groups = kept[row.label]
-                if groups and (not row.group or row.group not in groups):
-                    removals[row.path] = COPY
-                else:
-                    groups.add(row.group)
+                groups.add(row.group)
     return removals

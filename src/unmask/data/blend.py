@@ -98,7 +98,7 @@ def sixteenths(outline: NDArray[np.float64], landmarks: Floats) -> NDArray[np.in
     middle = landmarks[:2].mean(axis=0)
     across, down = landmarks[1] - landmarks[0], landmarks[3:].mean(axis=0) - middle
     points = middle + outline[:, :1] * across + outline[:, 1:] * down
-    return np.rint(points * 16).astype(np.int32)
+    return np.asarray(np.rint(points * 16), np.int32)
 
 
 def _deform(mask: Pixels, rng: np.random.Generator) -> Pixels:

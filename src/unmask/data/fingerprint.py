@@ -43,21 +43,18 @@ class Fingerprints:
             np.empty((count, THUMBNAIL, THUMBNAIL), np.uint8),
         )
 
-    def part(self, start: int, stop: int) -> Fingerprints:
-        """Some of them; the same memory, not a copy."""
-        return Fingerprints(self.hashes[start:stop], self.mirrored[start:stop], self.thumbnails[start:stop])
 
-
-def fingerprints(images: NDArray[np.uint8] | Subset, out: Fingerprints | None = None) -> Fingerprints:
+def fingerprints(images: NDArray[np.uint8] | Subset, out: Fingerprints | None = None, first: int = 0) -> Fingerprints:
     """Fingerprints of pictures, read in chunks, so memory-mapped ones stay on disk.
 
     Args:
         images: uint8 (N, S, S, 3).
-        out: Room for N to write them to; None for new room.
+        out: Room to write them to; None for new room.
+        first: Where in it.
     """
     result = Fingerprints.room(len(images)) if out is None else out
     for start, chunk in chunks(images):
-        for place, image in enumerate(chunk, start):
+        for place, image in enumerate(chunk, first + start):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             result.hashes[place] = difference_hash(grey)
             result.mirrored[place] = difference_hash(grey[:, ::-1])

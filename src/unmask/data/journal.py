@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ JOURNAL = "journal.jsonl"
 FORMAT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A run of consecutive files of one split, finished.
 
     Attributes:
@@ -88,8 +87,7 @@ class Journal:
         data = pixels.data if len(pixels) else b""
         file.write(data)
         file.flush()
-        line = {"split": block.split, "rows": block.rows, "accepted": block.accepted, "crc": block.crc}
-        self._lines.write(json.dumps(line, separators=(",", ":")).encode("utf-8") + b"\n")
+        self._lines.write(json.dumps(block._asdict(), separators=(",", ":")).encode() + b"\n")
         self._lines.flush()
         self._count(block, data)
 

@@ -28,17 +28,16 @@ def landmarks(prepared: Prepared, split: str) -> NDArray[np.float32]:
         if known.shape == (len(whole), 5, 2):
             return known[prepared.rows(split)]
     finder = FaceFinder.load()
-    found = np.full((len(whole), 5, 2), np.nan, np.float32)
+    found = np.empty((len(whole), 5, 2), np.float32)
 
-    def look(image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    def look(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         faces = finder.find(np.ascontiguousarray(image))
-        return np.array(faces[0].landmarks, np.float32) if faces and len(faces[0].landmarks) == 5 else None
+        known = bool(faces) and len(faces[0].landmarks) == 5
+        return np.array(faces[0].landmarks, np.float32) if known else np.full((5, 2), np.nan, np.float32)
 
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="landmarks") as pool:
         for start, chunk in chunks(whole):
-            for place, points in enumerate(pool.map(look, chunk), start):
-                if points is not None:
-                    found[place] = points
+            found[start : start + len(chunk)] = list(pool.map(look, chunk))
     with atomic_write(cache) as file:
         np.save(file, found)
     return found[prepared.rows(split)]

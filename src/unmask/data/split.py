@@ -97,11 +97,11 @@ def split_folders(dataset: Path, shares: Sequence[int]) -> tuple[Layout, Files]:
                 hint="Add pictures, or make that split's share larger.",
                 code="too-few",
             )
-    alone = sum(len(files) == 1 for files in groups.values())
-    notes += [] if len(groups) > alone else [
-        "Every file was dealt by itself. Where several show one person, put them into one group, in a manifest.csv with the "
-        "columns path and group: otherwise Test looks better than it is."
-    ]  # fmt: skip
+    if all(len(files) == 1 for files in groups.values()):
+        notes.append(
+            "Every file was dealt by itself. Where several show one person, put them into one group, in a manifest.csv with "
+            "the columns path and group: otherwise Test looks better than it is."
+        )
     return Layout(dataset, tuple(folder for folder, _ in found), tuple(notes)), found
 
 
