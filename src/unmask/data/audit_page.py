@@ -11,8 +11,6 @@ import numpy as np
 
 from unmask import __version__
 from unmask.data.audit import Audit, Cluster
-from unmask.data.manifest import Row
-from unmask.data.prepared import Prepared
 from unmask.data.shortcuts import MAX_AUC
 from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
@@ -74,20 +72,9 @@ def _sections(found: Audit) -> Iterable[dict[str, Any]]:
 
 
 def _shown(found: Audit, cluster: Cluster) -> dict[str, Any]:
-    return {
-        "members": [
-            {
-                "path": row.path,
-                "picture": _picture(found.prepared, row),
-                "removal": found.removals.get(row.path, ""),
-            }
-            for row in cluster.members[:MEMBERS]
-        ],
-        "more": max(0, len(cluster.members) - MEMBERS),
-    }
-
-
-def _picture(prepared: Prepared, row: Row) -> str:
-    pixels = np.asarray(prepared.pixels(row.split)[row.row])
-    data = encode_jpeg(resize(pixels, THUMBNAIL), 80)
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    members = []
+    for row in cluster.members[:MEMBERS]:
+        pixels = np.asarray(found.prepared.pixels(row.split)[row.row])
+        picture = base64.b64encode(encode_jpeg(resize(pixels, THUMBNAIL), 80)).decode("ascii")
+        members.append({"path": row.path, "picture": picture, "removal": found.removals.get(row.path, "")})
+    return {"members": members, "more": max(0, len(cluster.members) - MEMBERS)}

@@ -77,8 +77,8 @@ def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]
     files = [facts.get(row.path, {}) for row in rows]
     sizes = np.array([[row.width or np.nan, row.height or np.nan] for row in rows], np.float64)
     tables = np.array([f"{fact.get('format', '')} {fact.get('jpeg_tables', '')}".strip() for fact in files])
-    quality = np.array([_number(fact.get("jpeg_quality")) for fact in files])
-    size = np.array([_number(fact.get("file_bytes")) for fact in files])
+    quality = np.array([float(fact.get("jpeg_quality") or "nan") for fact in files])
+    size = np.array([float(fact.get("file_bytes") or "nan") for fact in files])
     dimensions = np.column_stack([sizes, sizes[:, 0] / sizes[:, 1]])
     sources = np.array([row.source for row in rows])
     size_texts = np.array([f"{width:.0f} x {height:.0f}" for width, height in sizes])
@@ -201,7 +201,3 @@ def _codes(names: NDArray[np.str_]) -> Features:
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(unique))
     codes: Features = rank[inverse.ravel()]
     return codes
-
-
-def _number(cell: str | None) -> float:
-    return float(cell) if cell else float("nan")

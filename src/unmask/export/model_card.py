@@ -64,6 +64,7 @@ def model_card(
     )
     environment.filters["percent"] = lambda share: f"{share:.1%}"
     numbers = {metric.name: metric for metric in info.metrics}
+    learned = {} if train is None else {name: train.labels[train.origins == name] for name in _names(train)}
     return environment.get_template("MODEL_CARD.md").render(
         info=info,
         assumed_share=assumed_share(info),
@@ -74,7 +75,7 @@ def model_card(
         sources=[] if judged is None or validation is None else [_row(*part) for part in by_source(judged, validation)],
         outside=None if judged is None or judged.outside is None else float(judged.outside.mean()),
         strange=strange,
-        learned_from=_counts_by_source(train),
+        learned_from=[(name, *np.bincount(labels, minlength=2).tolist()) for name, labels in learned.items()],
         settings=settings,
     )
 
@@ -118,14 +119,6 @@ def _counted(groups: Any) -> str:
     alone = int((groups == "").sum())
     found = alone + len(set(groups.tolist()) - {""})
     return f"{len(groups)} in {found} groups" if found < len(groups) else f"{len(groups)}, each by itself"
-
-
-def _counts_by_source(source: Source | None) -> list[tuple[str, int, int]]:
-    if source is None:
-        return []
-    return [
-        (name, *np.bincount(source.labels[source.origins == name], minlength=2).tolist()) for name in _names(source)
-    ]
 
 
 def _with_interval(number: Metric | Estimate | None) -> str:
