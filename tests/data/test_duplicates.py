@@ -48,12 +48,12 @@ COPIES = {
 def test_a_copy_is_found(change: object) -> None:
     assert callable(change)
     images = np.stack([*(picture(seed, 128) for seed in range(6)), change(picture(2, 128))])
-    assert [(pair.first, pair.second) for pair in near_duplicates(fingerprints(images))] == [(2, 6)]
+    assert near_duplicates(fingerprints(images)) == [(2, 6)]
 
 
-def test_a_mirror_image_is_called_one() -> None:
+def test_a_mirror_image_is_found() -> None:
     images = np.stack([picture(1, 128), picture(1, 128)[:, ::-1]])
-    assert [pair.mirrored for pair in near_duplicates(fingerprints(images))] == [True]
+    assert near_duplicates(fingerprints(images)) == [(0, 1)]
 
 
 def test_other_pictures_are_not_copies() -> None:
@@ -68,7 +68,7 @@ def test_pairs_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         [picture(seed % 20, 64) if seed < 20 else saved_again(picture(seed % 20, 64), 80) for seed in range(40)]
     )
     pairs = near_duplicates(fingerprints(images), workers=2)
-    assert [(pair.first, pair.second) for pair in pairs] == [(seed, seed + 20) for seed in range(20)]
+    assert pairs == [(seed, seed + 20) for seed in range(20)]
 
 
 def test_many_copies_of_one_picture_do_not_give_every_pair() -> None:

@@ -201,8 +201,7 @@ def _same_pictures(prepared: Prepared, rows: list[Row], workers: int, step: Step
         images = prepared.images(split)
         fingerprints(images, prints, first)
         first += len(images)
-    pairs = near_duplicates(prints, workers=workers, progress=partial(step, "comparing"))
-    links = [(pair.first, pair.second) for pair in pairs]
+    links = near_duplicates(prints, workers=workers, progress=partial(step, "comparing"))
     for group in exact_duplicates([row.sha256 for row in rows]):
         links += [(group[0], other) for other in group[1:]]
     return tuple(Cluster(tuple(rows[index] for index in members)) for members in clusters(len(rows), links))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,25 +25,10 @@ MIN_LIKENESS = 0.95
 _ROWS, _COLUMNS = 32, 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two pictures that look the same.
-
-    Attributes:
-        first: Index of one.
-        second: Index of the other; larger.
-        mirrored: Whether one is the other's mirror image.
-    """
-
-    first: int
-    second: int
-    mirrored: bool
-
-
 def near_duplicates(
     prints: Fingerprints, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
-) -> list[Pair]:
-    """Pairs of pictures that look the same.
+) -> list[tuple[int, int]]:
+    """Pairs of pictures that look the same, or of which one looks like the other's mirror image.
 
     Pictures with equal hashes are compared with the first of them only, so that a thousand copies of one picture give a
     thousand pairs and not half a million.
@@ -55,7 +39,7 @@ def near_duplicates(
         progress: Called with (pictures done, pictures in all).
 
     Returns:
-        Pairs sorted by their indexes.
+        Indexes of each pair, the smaller first; sorted.
     """
     _, first, inverse = np.unique(prints.hashes, axis=0, return_index=True, return_inverse=True)
     leaders = first[inverse.ravel()]
@@ -107,18 +91,15 @@ def _search(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], start: int
 
 def _confirm(
     thumbnails: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64], flips: NDArray[np.bool_]
-) -> list[Pair]:
-    pairs: dict[tuple[int, int], Pair] = {}
+) -> list[tuple[int, int]]:
+    pairs: set[tuple[int, int]] = set()
     for start in range(0, len(first), 4096):
         part = slice(start, start + 4096)
         upright = thumbnails[first[part]]
         turned = np.where(flips[part, None, None], upright[:, :, ::-1], upright)
-        alike = likeness(turned, thumbnails[second[part]])
-        for place in np.flatnonzero(alike >= MIN_LIKENESS):
-            at = start + int(place)
-            a, b = sorted((int(first[at]), int(second[at])))
-            pairs.setdefault((a, b), Pair(a, b, bool(flips[at])))
-    return [pairs[key] for key in sorted(pairs)]
+        alike = likeness(turned, thumbnails[second[part]]) >= MIN_LIKENESS
+        pairs.update(zip(first[part][alike].tolist(), second[part][alike].tolist(), strict=True))
+    return sorted(pairs)
 
 
 def exact_duplicates(sha256: Sequence[str]) -> list[tuple[int, ...]]:

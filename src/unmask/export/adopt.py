@@ -21,9 +21,6 @@ from unmask.models.head import find_head, made_by
 # What the model was fed, as factor and offset on 0..255.
 SCALINGS = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0), "0..255": (1.0, 0.0)}
 
-# Names of the classes 0 and 1, in the file's own order.
-LABEL_ORDERS = ("real-fake", "fake-real")
-
 
 def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
     """Reads a Keras file as one of our own: from uint8 pictures to the logit of *fake*.
@@ -31,7 +28,7 @@ def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
     Args:
         path: A `.h5` or `.keras` file.
         input_scaling: A key of `SCALINGS`.
-        label_order: One of `LABEL_ORDERS`.
+        label_order: Its classes 0 and 1, "real-fake" or "fake-real".
 
     Returns:
         A float32 `keras.Model` from uint8 (N, S, S, 3), RGB, to logits (N, 1).

@@ -89,7 +89,7 @@ def export_file(
         path: A `.h5` or `.keras` file; see `unmask.export.adopt` for what it may look like.
         out: The bundle's folder.
         input_scaling: What its pictures were scaled to, a key of `unmask.export.adopt.SCALINGS`.
-        label_order: Its classes 0 and 1, one of `unmask.export.adopt.LABEL_ORDERS`.
+        label_order: Its classes 0 and 1, "real-fake" or "fake-real".
         data: Where to calibrate; None leaves the bundle uncalibrated, and nothing then shows that `label_order` is right.
         label: Names and terms.
         kernel_bits: As in `export_run`.
