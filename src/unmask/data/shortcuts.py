@@ -29,6 +29,7 @@ MAX_PICTURES = 20_000
 # Fewer of a class than this cannot be split into five parts that mean anything.
 MIN_PICTURES = 50
 FOLDS = 5
+SEED = 0
 
 Features = NDArray[np.float64]
 _Describe = Callable[[NDArray[np.bool_]], str]
@@ -43,7 +44,6 @@ class Shortcut:
         auc: Cross-validated area under the ROC curve, 0..1; None where it could not be measured.
         low: Lower end of its 95 % interval (bootstrap over groups).
         high: Upper end.
-        n: Pictures it was measured on.
         real: The property's median, or most common value, among real pictures.
         fake: Likewise among fakes.
         missing: Why `auc` is None.
@@ -53,7 +53,6 @@ class Shortcut:
     auc: float | None
     low: float | None
     high: float | None
-    n: int
     real: str
     fake: str
     missing: str = ""
@@ -63,13 +62,13 @@ class Shortcut:
         return self.auc is not None and self.auc > MAX_AUC
 
 
-def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]:
+def find_shortcuts(prepared: Prepared) -> tuple[Shortcut, ...]:
     """Measures every property on up to 20,000 pictures of a prepared folder, all splits together.
 
     Raises:
         UnmaskError: scikit-learn is not installed.
     """
-    rows = _choose(prepared, seed)
+    rows = _choose(prepared)
     labels = np.array([row.label for row in rows], np.int64)
     groups = np.array([row.group or row.path for row in rows])
     facts = read_facts(prepared.folder, {row.path for row in rows})
@@ -91,7 +90,7 @@ def find_shortcuts(prepared: Prepared, *, seed: int = 0) -> tuple[Shortcut, ...]
         ("source", _codes(sources)[:, None], lambda own: _commonest(sources[own])),
     )
     return tuple(
-        _measure(name, features, describe, labels, groups, seed)
+        _measure(name, features, describe, labels, groups)
         for name, features, describe in properties
         if name != "source" or sources.any()
     )
@@ -115,7 +114,7 @@ def sharpness(image: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def cross_validated_scores(
-    features: Features, labels: NDArray[np.int64], groups: NDArray[np.str_], seed: int
+    features: Features, labels: NDArray[np.int64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
     """P(fake) of each picture by a model that saw neither it nor its group: float64 (N,)."""
     try:
@@ -128,13 +127,13 @@ def cross_validated_scores(
         ) from error
     _, member = np.unique(groups, return_inverse=True)
     # Whole groups, dealt out at random; scikit-learn's stratified way takes minutes for 20,000 groups.
-    fold = (np.random.default_rng(seed).permutation(int(member.max()) + 1) % FOLDS)[member.ravel()]
+    fold = (np.random.default_rng(SEED).permutation(int(member.max()) + 1) % FOLDS)[member.ravel()]
     scores = np.full(len(labels), 0.5)
     for number in range(FOLDS):
         seen, held_out = fold != number, fold == number
         if held_out.any() and len(np.unique(labels[seen])) == 2:
             model = DecisionTreeClassifier(
-                max_leaf_nodes=64, min_samples_leaf=max(10, int(seen.sum()) // 200), random_state=seed
+                max_leaf_nodes=64, min_samples_leaf=max(10, int(seen.sum()) // 200), random_state=SEED
             )
             scores[held_out] = model.fit(features[seen], labels[seen]).predict_proba(features[held_out])[:, 1]
     return scores
@@ -146,21 +145,19 @@ def _measure(
     describe: _Describe,
     labels: NDArray[np.int64],
     groups: NDArray[np.str_],
-    seed: int,
 ) -> Shortcut:
     real, fake = (describe(labels == label) if (labels == label).any() else "" for label in (0, 1))
     few = min(int((labels == label).sum()) for label in (0, 1))
     missing = "not known of these files" if np.isnan(features).all() else ""
     missing = f"only {few} pictures of a class" if few < MIN_PICTURES else missing
     if missing:
-        return Shortcut(name, None, None, None, len(labels), real, fake, missing)
+        return Shortcut(name, None, None, None, real, fake, missing)
     from unmask.stats.intervals import estimate
     from unmask.stats.metrics import Judged
 
-    scores = cross_validated_scores(features, labels, groups, seed)
-    judged = Judged.of(labels, scores)
-    found = estimate(judged, groups=groups, names=("roc_auc",), replicates=200, seed=seed)["roc_auc"]
-    return Shortcut(name, found.value, found.low, found.high, len(labels), real, fake)
+    judged = Judged.of(labels, cross_validated_scores(features, labels, groups))
+    found = estimate(judged, groups=groups, names=("roc_auc",), replicates=200, seed=SEED)["roc_auc"]
+    return Shortcut(name, found.value, found.low, found.high, real, fake)
 
 
 def _median(values: Features, form: str) -> str:
@@ -175,12 +172,12 @@ def _commonest(names: NDArray[np.str_]) -> str:
     return f"{unique[best]} ({counts[best] / len(names):.0%})"
 
 
-def _choose(prepared: Prepared, seed: int) -> list[Row]:
+def _choose(prepared: Prepared) -> list[Row]:
     """At most `MAX_PICTURES`, in order."""
     everything = [row for split in prepared.splits for row in prepared.entries(split)]
     if len(everything) <= MAX_PICTURES:
         return everything
-    kept = np.random.default_rng(seed).choice(len(everything), MAX_PICTURES, replace=False)
+    kept = np.random.default_rng(SEED).choice(len(everything), MAX_PICTURES, replace=False)
     return [everything[index] for index in np.sort(kept)]
 
 
