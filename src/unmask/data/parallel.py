@@ -55,25 +55,19 @@ def in_order(
         UnmaskError: A worker process died.
     """
     slots = max(1, min(2 * workers, len(tasks)))
-    bytes_each = int(np.prod(shape))
-    memory = mmap.mmap(-1, slots * bytes_each)
+    memory = mmap.mmap(-1, slots * int(np.prod(shape)))
     rooms = np.frombuffer(memory, np.uint8).reshape(slots, *shape)
-    waiting: deque[tuple[Future[Result], int]] = deque()
-    free = list(range(slots))
+    waiting: deque[Future[Result]] = deque()
     threads_before = cv2.getNumThreads()
     cv2.setNumThreads(1)  # small pictures: one a worker beats several threads a picture
     pool, call = _pool(work, rooms, workers)
     try:
-        for task in tasks:
-            if not free:
-                done, slot = waiting.popleft()
-                yield done.result(), rooms[slot]
-                free.append(slot)
-            slot = free.pop()
-            waiting.append((pool.submit(call, task, slot), slot))
-        while waiting:
-            done, slot = waiting.popleft()
-            yield done.result(), rooms[slot]
+        for number in range(len(tasks) + slots):
+            slot = number % slots  # that of the oldest task, whose result is taken first
+            if number >= slots:
+                yield waiting.popleft().result(), rooms[slot]
+            if number < len(tasks):
+                waiting.append(pool.submit(call, tasks[number], slot))
     except BrokenProcessPool as error:
         raise UnmaskError(
             "A worker died, which a broken picture or too little memory can do.",

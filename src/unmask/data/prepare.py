@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import cv2
@@ -205,12 +206,10 @@ def _plan(files: Files) -> list[_Task]:
     """The work in the order of the output: pictures in blocks, each clip by itself."""
     tasks = []
     for folder, names in files:
-        kinds = [is_clip(folder.folder / name) for name in names]
-        for clip, run in groupby(range(len(names)), kinds.__getitem__):
-            places, step = list(run), 1 if clip else BLOCK
-            for start in range(places[0], places[-1] + 1, step):
-                some = names[start : min(start + step, places[-1] + 1)]
-                tasks.append(_Task(folder, some, clip))
+        kinds = [(is_clip(folder.folder / name), name) for name in names]
+        for clip, run in groupby(kinds, itemgetter(0)):
+            alike, step = tuple(name for _, name in run), 1 if clip else BLOCK
+            tasks += [_Task(folder, alike[start : start + step], clip) for start in range(0, len(alike), step)]
     return tasks
 
 

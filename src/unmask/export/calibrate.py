@@ -118,17 +118,15 @@ def calibrate(
         real_below = min(
             thresholds.real_below, *(share_under(scored(found), missed_small) for found in small.values()), 1.0
         )
-        policies[name] = Policy(
-            real_below=real_below,
-            fake_above=fake_above,
-            chosen_by=f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of "
-            f"the real ones called fake, {upper:.1%} by the upper end of its interval over groups; at most "
-            f"{limits.max_missed_fake:.1%} of the fake ones called real; in no source more than {WORST_SOURCE:g} times as many"
-            + (f"; by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(worn)}" if worn else "")
-            + (
-                f"; {missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}"
-                if small
-                else ""
-            ),
-        )
+        said = [
+            f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of the real ones "
+            f"called fake, {upper:.1%} by the upper end of its interval over groups",
+            f"at most {limits.max_missed_fake:.1%} of the fake ones called real",
+            f"in no source more than {WORST_SOURCE:g} times as many",
+        ]
+        if worn:
+            said.append(f"by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(worn)}")
+        if small:
+            said.append(f"{missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}")
+        policies[name] = Policy(real_below=real_below, fake_above=fake_above, chosen_by="; ".join(said))
     return Calibration(centre, temperature, policies)
