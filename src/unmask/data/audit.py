@@ -41,13 +41,9 @@ class Cluster:
     members: tuple[Row, ...]
 
     @property
-    def splits(self) -> tuple[str, ...]:
-        return tuple(split for split in SPLITS if any(row.split == split for row in self.members))
-
-    @property
     def is_leak(self) -> bool:
         """Whether a picture of one split is known from another."""
-        return len(self.splits) > 1
+        return len({row.split for row in self.members}) > 1
 
     @property
     def conflicts(self) -> tuple[Row, ...]:
