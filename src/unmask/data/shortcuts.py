@@ -44,6 +44,7 @@ class Shortcut:
         auc: Cross-validated area under the ROC curve, 0..1; None where it could not be measured.
         low: Lower end of its 95 % interval (bootstrap over groups).
         high: Upper end.
+        n: Pictures it was measured on.
         real: The property's median, or most common value, among real pictures.
         fake: Likewise among fakes.
         missing: Why `auc` is None.
@@ -53,6 +54,7 @@ class Shortcut:
     auc: float | None
     low: float | None
     high: float | None
+    n: int
     real: str
     fake: str
     missing: str = ""
@@ -151,13 +153,13 @@ def _measure(
     missing = "not known of these files" if np.isnan(features).all() else ""
     missing = f"only {few} pictures of a class" if few < MIN_PICTURES else missing
     if missing:
-        return Shortcut(name, None, None, None, real, fake, missing)
+        return Shortcut(name, None, None, None, len(labels), real, fake, missing)
     from unmask.stats.intervals import estimate
     from unmask.stats.metrics import Judged
 
     judged = Judged.of(labels, cross_validated_scores(features, labels, groups))
     found = estimate(judged, groups=groups, names=("roc_auc",), replicates=200, seed=SEED)["roc_auc"]
-    return Shortcut(name, found.value, found.low, found.high, real, fake)
+    return Shortcut(name, found.value, found.low, found.high, len(labels), real, fake)
 
 
 def _median(values: Features, form: str) -> str:
