@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from unmask.detector import Detector
+    from unmask.finding import ClipFinding, Finding
     from unmask.scan.sources import Item
 
 # Files that are read ahead; a store answers each late, and many at once as fast as one.
@@ -157,7 +158,7 @@ class Judges(AbstractContextManager["Judges"]):
             ) from None
 
     def _failed(self, one: _Read, failure: UnmaskError) -> Row:
-        return row_of(unreadable(self._asked.detector, None, failure), one.name, one.sha256 or None)
+        return row_of(_refused(self._asked.detector, one, failure), one.name, one.sha256 or None)
 
     def _read_ahead(self, items: Iterable[Item]) -> Iterator[_Read]:
         reading: deque[Future[_Read]] = deque()
@@ -231,11 +232,15 @@ def _judge(one: _Read) -> Row:
         failure = _no_memory()
     except Exception as error:  # such as ONNX Runtime's, which has none of its own for lack of memory
         failure = _crash(f": {type(error).__name__}")
-    row = row_of((unreadable_clip if moves else unreadable)(asked.detector, None, failure), one.name, one.sha256)
+    row = row_of(_refused(asked.detector, one, failure), one.name, one.sha256)
     if isinstance(one.source, str):  # the same bytes under other names share this row
         message = failure.message.replace(printable_name(one.source), "the clip")
         row["message"] = message[:1].upper() + message[1:]
     return row
+
+
+def _refused(detector: Detector, one: _Read, failure: UnmaskError) -> Finding | ClipFinding:
+    return (unreadable_clip if is_clip(one.source) else unreadable)(detector, None, failure)
 
 
 def _crash(what: str = "") -> UnmaskError:
