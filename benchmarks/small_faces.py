@@ -18,12 +18,12 @@ import numpy as np
 from machine import ROOT, hardware, table, today, wilson, write
 from unmask import Detector
 from unmask.evaluate.pictures import Pixels, open_pictures
-from unmask.evaluate.scoring import Raw, score_some
+from unmask.evaluate.scores import Score
+from unmask.evaluate.scoring import score_some
 from unmask.finding import Verdict
 from unmask.image.encode import encode_jpeg
 from unmask.image.read import read_image
 from unmask.image.resize import resize
-from unmask.verdict import decide, probability
 
 # Of the face, pixels; the crop of a face is 1.3 times as large.
 HEIGHTS = (40, 48, 64, 80, 100, 140, 196)
@@ -51,7 +51,7 @@ def main() -> None:
     rows = []
     for name, change in ways:
         found = score_some(detector, pictures, chosen, change=change)
-        verdicts = [verdict_of(detector, answer) for answer in found]
+        verdicts = [verdict_of(row) for row in found]
         rows.append([name, *measured(labels[chosen], verdicts)])
         print(rows[-1], flush=True)
     write("small_faces.md", page(detector.label, options.split, min(options.pictures, len(chosen) // 2), rows))
@@ -67,11 +67,10 @@ def enlarged(pixels: Pixels, _: int, *, side: int) -> Pixels:
     return read_image(encode_jpeg(resize(resize(pixels, side), 512), 90)).pixels
 
 
-def verdict_of(detector: Detector, answer: object) -> Verdict:
+def verdict_of(row: Score) -> Verdict:
     """As for a face in a picture."""
-    assert isinstance(answer, Raw), answer
-    score = float(probability(answer.logit, detector.info.temperature))
-    return decide(score, detector.thresholds, outside_training=answer.outside_training)
+    assert row.verdict is not None, row
+    return row.verdict
 
 
 def measured(labels: np.ndarray, verdicts: list[Verdict]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
 from unmask.evaluate.pictures import Pictures
-from unmask.evaluate.scores import ScoreTable
-from unmask.evaluate.scoring import Raw, score_some
+from unmask.evaluate.scores import Score, ScoreTable
+from unmask.evaluate.scoring import score_some
 from unmask.stats.inputs import UndefinedMeasureError
 from unmask.stats.intervals import Estimate, estimate, mean_estimate
-from unmask.stats.metrics import Judged
-from unmask.verdict import probability
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
@@ -71,15 +69,12 @@ def choose_some(table: ScoreTable, limit: int | None, seed: int = 0) -> list[int
     answered = np.array([row.score is not None for row in table.rows])
     labels = np.array([row.label for row in table.rows])
     if limit is None or answered.sum() <= limit:
-        return [int(index) for index in np.flatnonzero(answered)]
+        return np.flatnonzero(answered).tolist()
     random = np.random.default_rng(seed)
     by_class = [random.permutation(np.flatnonzero(answered & (labels == label))) for label in (0, 1)]
-    smaller = min(len(by_class[0]), len(by_class[1]), limit // 2)
-    sizes = [smaller if len(rows) == smaller else min(len(rows), limit - smaller) for rows in by_class]
-    if sum(sizes) > limit:
-        sizes = [limit // 2, limit - limit // 2]
-    chosen = np.concatenate([rows[:size] for rows, size in zip(by_class, sizes, strict=True)])
-    return sorted(int(index) for index in chosen)
+    reals = by_class[0][: max(limit // 2, limit - len(by_class[1]))]
+    fakes = by_class[1][: limit - len(reals)]
+    return sorted(np.concatenate([reals, fakes]).tolist())
 
 
 def measure_robustness(
@@ -114,33 +109,27 @@ def measure_robustness(
         raise UndefinedMeasureError(
             "not one picture was answered", hint="See the failed rows of scores.csv.", code="no-rows"
         )
-    clean_scores = np.array([table.rows[index].score for index in chosen], dtype=np.float64)
-    clean_outside = np.array([table.rows[index].outside_training for index in chosen])
+    clean = [table.rows[index] for index in chosen]
 
-    def measured(family: str, level: str, scores: NDArray[np.float64], outside: NDArray[np.bool_]) -> Robust:
-        kept = np.isfinite(scores)
-        rows = [table.rows[index] for index, keep in zip(chosen, kept, strict=True) if keep]
-        failed = len(chosen) - len(rows)
-        if not rows:
+    def measured(family: str, level: str, delivered: Sequence[Score]) -> Robust:
+        both = [(row, found) for row, found in zip(clean, delivered, strict=True) if found.score is not None]
+        failed = len(clean) - len(both)
+        if not both:
             measures = {name: Estimate(name, None, None, None, 0, NOTHING_READ) for name in (*MEASURES, "flip_rate")}
             return Robust(family, level, 0, failed, measures)
-        labels, groups = [row.label for row in rows], [row.together for row in rows]
-        before = Judged.of(labels, clean_scores[kept], table.thresholds, outside=clean_outside[kept])
-        now = Judged.of(labels, scores[kept], table.thresholds, outside=outside[kept])
+        groups = [row.together for row, _ in both]
+        before, now = (replace(table, rows=rows).judged() for rows in zip(*both, strict=True))
         flipped = (before.called_real & now.called_fake) | (before.called_fake & now.called_real)
         measures = estimate(now, groups=groups, names=MEASURES, replicates=replicates)
         measures["flip_rate"] = mean_estimate("flip_rate", flipped, groups, replicates=replicates)
-        together = tuple(row.together or row.path for row in rows)
-        return Robust(family, level, len(rows), failed, measures, flipped, together)
+        together = tuple(row.together or row.path for row, _ in both)
+        return Robust(family, level, len(both), failed, measures, flipped, together)
 
-    results = [measured(CLEAN, "", clean_scores, clean_outside)]
+    results = [measured(CLEAN, "", clean)]
     for done, degradation in enumerate(degradations):
         on_step("degraded pictures", done, len(degradations), degradation.name)
-        found = score_some(detector, pictures, chosen, change=degradation.change)
-        logits = np.array([answer.logit if isinstance(answer, Raw) else np.nan for answer in found])
-        outside = np.array([isinstance(answer, Raw) and answer.outside_training for answer in found])
-        scores = probability(logits, detector.info.temperature)
-        results.append(measured(degradation.family, degradation.level, scores, outside))
+        delivered = score_some(detector, pictures, chosen, change=degradation.change)
+        results.append(measured(degradation.family, degradation.level, delivered))
     return tuple(results)
 
 

@@ -35,7 +35,7 @@ class Labels:
     """
 
     name: str
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, Picture | Score]
     notes: tuple[str, ...] = ()
     split: str | None = None
 
@@ -58,10 +58,7 @@ def known_labels(data: str | Path, split: str) -> Labels:
     """
     path = Path(data)
     if path.is_file():
-        rows = read_scores(path, labels_only=True).rows
-        return Labels(
-            path.name, {row.path: Picture(row.path, row.label, row.source, row.method, row.group) for row in rows}
-        )
+        return Labels(path.name, {row.path: row for row in read_scores(path, labels_only=True).rows})
     found = open_pictures(path, split)
     return Labels(found.name, {picture.path: picture for picture in found.items}, found.notes, found.split)
 
@@ -102,8 +99,8 @@ def read_scan(folder: Path, labels: Labels) -> ScoreTable:
     found: dict[str, Score] = {}
     names: dict[str, tuple[str, str]] = {}
     example = ""
-    for rows in batches_of(folder / PARTS, _COLUMNS):
-        for row in rows:
+    for batch in batches_of(folder / PARTS, _COLUMNS):
+        for row in batch:
             example = example or row["path"]
             if (picture := _labelled(row["path"], known)) is None:
                 continue
@@ -121,37 +118,28 @@ def read_scan(folder: Path, labels: Labels) -> ScoreTable:
             hint=f"Paths there, such as {example or 'none'}, must end like those of the labels, such as {min(known)}.",
             code="no-shared-pictures",
         )
-    missing = {path: _unanswered(picture, _NOT_SCANNED) for path, picture in known.items() if path not in found}
-    every = found | missing
+    rows = [found.get(path) or Score.of(picture, failure=_NOT_SCANNED) for path, picture in known.items()]
     return ScoreTable(
         f"{detector['name']} {detector['version']}",
         detector["policy"],
         Thresholds(detector["real_below"], detector["fake_above"]),
-        tuple(every[path] for path in known),
+        tuple(rows),
     )
 
 
-def _labelled(name: str, known: Mapping[str, Picture]) -> Picture | None:
+def _labelled(name: str, known: Mapping[str, Picture | Score]) -> Picture | Score | None:
     starts = [0, *(cut.end() for cut in _CUT.finditer(name))]
     spellings = (name, name.replace("\\", "/"))
     return next((known[each[start:]] for each in spellings for start in starts if each[start:] in known), None)
 
 
-def _score(row: dict[str, Any], picture: Picture) -> Score:
+def _score(row: dict[str, Any], picture: Picture | Score) -> Score:
     if row["kind"] == "clip":
-        return _unanswered(picture, _A_CLIP)
+        return Score.of(picture, failure=_A_CLIP)
     if row["score"] is None:
         failure = Failure(row["failure"], row["message"] or "", row["hint"] or "")
-        return _unanswered(picture, failure, Status(row["status"]))
+        return Score.of(picture, Status(row["status"]), failure=failure)
     verdict = Verdict(row["verdict"])
     deciding = next(face for face in row["faces"] if (face["score"], face["verdict"]) == (row["score"], verdict.value))
-    return Score(
-        picture.path, picture.label, Status.ANSWERED, deciding["logit"], row["score"], verdict,
-        picture.source, picture.method, picture.group, outside_training=OUTSIDE_TRAINING.code in deciding["notes"],
-    )  # fmt: skip
-
-
-def _unanswered(picture: Picture, failure: Failure, status: Status = Status.UNREADABLE) -> Score:
-    return Score(
-        picture.path, picture.label, status, None, None, None, picture.source, picture.method, picture.group, failure
-    )
+    outside = OUTSIDE_TRAINING.code in deciding["notes"]
+    return Score.of(picture, Status.ANSWERED, deciding["logit"], row["score"], verdict, outside_training=outside)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.data.manifest import clip_of
 from unmask.errors import UnmaskError
+from unmask.evaluate.pictures import Picture
 from unmask.finding import Failure, Status, Verdict
 from unmask.output.csv_table import RowWriter
 from unmask.stats.metrics import EVEN, Judged
@@ -53,6 +54,24 @@ class Score:
     group: str = ""
     failure: Failure | None = None
     outside_training: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        picture: Picture | Score,
+        status: Status = Status.UNREADABLE,
+        logit: float | None = None,
+        score: float | None = None,
+        verdict: Verdict | None = None,
+        failure: Failure | None = None,
+        *,
+        outside_training: bool = False,
+    ) -> Score:
+        """The row of a picture, with what is known of it."""
+        return cls(
+            picture.path, picture.label, status, logit, score, verdict,
+            picture.source, picture.method, picture.group, failure, outside_training,
+        )  # fmt: skip
 
     @property
     def together(self) -> str:

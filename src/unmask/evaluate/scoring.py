@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
-from unmask.finding import Failure, Finding, Status, Verdict
+from unmask.finding import Failure, Status
 from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
@@ -23,20 +22,7 @@ if TYPE_CHECKING:
 
 # Pictures a task: few enough to keep every core busy to the end, and of one input each in the detector's batches.
 BLOCK = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """What the detector gives for one picture, before any thresholds.
-
-    Attributes:
-        logit: Positive is fake.
-        outside_training: Whether the picture is unlike those that the detector learned from.
-    """
-
-    logit: float
-    outside_training: bool
-
+_NO_NUMBER: Final = Failure("no-score", "the detector gave no number for this picture", "Export the detector again.")
 
 OnDone = Callable[[int], None]
 Change = Callable[[Pixels, int], Pixels]
@@ -70,8 +56,7 @@ def score_pictures(
     if face_search:
         rows = _with_face_search(detector, pictures, workers, on_done)
     else:
-        found = score_some(detector, pictures, range(len(pictures)), workers=workers, on_done=on_done)
-        rows = [_row(detector, picture, answer) for picture, answer in zip(pictures.items, found, strict=True)]
+        rows = score_some(detector, pictures, range(len(pictures)), workers=workers, on_done=on_done)
     return ScoreTable(detector.label, detector.policy, detector.thresholds, tuple(rows))
 
 
@@ -83,8 +68,8 @@ def score_some(
     change: Change | None = None,
     workers: int | None = None,
     on_done: OnDone = lambda done: None,
-) -> list[Raw | Failure]:
-    """What the detector gives for some pictures, whole pictures as crops, or why one has nothing.
+) -> list[Score]:
+    """Scores some pictures, each taken whole as the crop of a face.
 
     Args:
         detector: Loaded with one thread.
@@ -95,32 +80,35 @@ def score_some(
         on_done: Called with how many pictures are done.
 
     Returns:
-        In the order of `indexes`.
+        One row for each of `indexes`, in their order.
     """
 
-    def block(part: Sequence[int]) -> list[Raw | Failure]:
-        result: list[Failure | None] = []
-        crops = []
+    def block(part: Sequence[int]) -> list[Score]:
+        failures: dict[int, Failure] = {}
+        crops: dict[int, Pixels] = {}
         for index in part:
             try:
-                crops.append(read_crop(detector, pictures, index, change))
-                result.append(None)
+                crops[index] = read_crop(detector, pictures, index, change)
             except UnmaskError as error:
-                result.append(Failure(error.code, error.message, error.hint))
+                failures[index] = Failure(error.code, error.message, error.hint)
             except Exception as error:  # of an encoder that ends at some size, each in its own way
                 if change is None or isinstance(error, ImportError):
                     raise
-                result.append(Failure("not-deliverable", f"it cannot be changed: {error}", "Look at its size."))
-        answers = iter(_raw(detector, crops))
-        return [failure or next(answers) for failure in result]
+                failures[index] = Failure("not-deliverable", f"it cannot be changed: {error}", "Look at its size.")
+        rows = {index: Score.of(pictures.items[index], failure=failure) for index, failure in failures.items()}
+        if crops:
+            found = detector.outputs(np.stack(list(crops.values())))
+            for index, logit, outside in zip(crops, found.logits, found.outside_training, strict=True):
+                rows[index] = _row(detector, pictures.items[index], float(logit), bool(outside))
+        return [rows[index] for index in part]
 
     parts = [indexes[start : start + BLOCK] for start in range(0, len(indexes), BLOCK)]
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="evaluate") as pool:
-        found: list[Raw | Failure] = []
-        for answers in pool.map(block, parts):
-            found += answers
-            on_done(len(found))
-        return found
+        scored: list[Score] = []
+        for rows in pool.map(block, parts):
+            scored += rows
+            on_done(len(scored))
+        return scored
 
 
 def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change | None = None) -> NDArray[np.uint8]:
@@ -145,23 +133,12 @@ def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change
     return resize(change(pixels, index) if change else pixels, detector.info.input_size)
 
 
-def _raw(detector: Detector, crops: list[NDArray[np.uint8]]) -> list[Raw | Failure]:
-    if not crops:
-        return []
-    found = detector.outputs(np.stack(crops))
-    nothing = Failure("no-score", "the detector gave no number for this picture", "Export the detector again.")
-    return [
-        Raw(float(logit), bool(outside)) if np.isfinite(logit) else nothing
-        for logit, outside in zip(found.logits, found.outside_training, strict=True)
-    ]
-
-
-def _row(detector: Detector, picture: Picture, found: Raw | Failure) -> Score:
-    if isinstance(found, Failure):
-        return _score(picture, Status.UNREADABLE, failure=found)
-    score = float(probability(found.logit, detector.info.temperature))
-    verdict = decide(score, detector.thresholds, outside_training=found.outside_training)
-    return _score(picture, Status.ANSWERED, found.logit, score, verdict, outside_training=found.outside_training)
+def _row(detector: Detector, picture: Picture, logit: float, outside: bool) -> Score:
+    if not np.isfinite(logit):
+        return Score.of(picture, failure=_NO_NUMBER)
+    score = float(probability(logit, detector.info.temperature))
+    verdict = decide(score, detector.thresholds, outside_training=outside)
+    return Score.of(picture, Status.ANSWERED, logit, score, verdict, outside_training=outside)
 
 
 def _with_face_search(detector: Detector, pictures: Pictures, workers: int | None, on_done: OnDone) -> list[Score]:
@@ -176,30 +153,18 @@ def _with_face_search(detector: Detector, pictures: Pictures, workers: int | Non
     examined = examine_paths(pictures.files, detector, workers=workers, heatmap=False)
     rows = []
     for each, picture in zip(examined, pictures.items, strict=True):
-        rows.append(_row_of(each.finding, picture))
+        finding = each.finding
+        face = deciding_face(finding.faces)
+        rows.append(
+            Score.of(
+                picture,
+                finding.status,
+                face.logit if face else None,
+                finding.score,
+                finding.verdict,
+                finding.failure,
+                outside_training=face.outside_training if face else False,
+            )
+        )
         on_done(len(rows))
     return rows
-
-
-def _row_of(finding: Finding, picture: Picture) -> Score:
-    face = deciding_face(finding.faces)
-    logit, outside = (face.logit, face.outside_training) if face else (None, False)
-    return _score(
-        picture, finding.status, logit, finding.score, finding.verdict, finding.failure, outside_training=outside
-    )
-
-
-def _score(
-    picture: Picture,
-    status: Status,
-    logit: float | None = None,
-    score: float | None = None,
-    verdict: Verdict | None = None,
-    failure: Failure | None = None,
-    *,
-    outside_training: bool = False,
-) -> Score:
-    return Score(
-        picture.path, picture.label, status, logit, score, verdict,
-        picture.source, picture.method, picture.group, failure, outside_training,
-    )  # fmt: skip
