@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.stats import weighted
-from unmask.stats.inputs import checked_pair
+from unmask.stats.inputs import require_both_classes
 from unmask.stats.metrics import CALIBRATION_BINS, Judged
 from unmask.stats.weighted import Floats
 
@@ -48,13 +48,7 @@ class ReliabilityBin:
 
 
 def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
-    """Precision, recall, F1 and support of real and of fake at 0.5, as in scikit-learn's report of that name.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        Real, then fake.
+    """Precision, recall, F1 and support at 0.5 of real, then of fake, as in scikit-learn's report of that name.
 
     >>> [row.recall for row in classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8]))]
     [0.5, 1.0]
@@ -68,15 +62,9 @@ def classification_report(judged: Judged) -> tuple[ClassRow, ClassRow]:
 
 
 def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
-    """The mean of the classes, and the mean weighted by support, as scikit-learn's macro and weighted average.
+    """The mean of `classification_report`'s rows, then that weighted by support: scikit-learn's macro and weighted average.
 
     scikit-learn counts what does not exist as 0; here such a mean does not exist either.
-
-    Args:
-        rows: Those of `classification_report`.
-
-    Returns:
-        The plain mean, then the weighted one.
 
     >>> [row.recall for row in averages(classification_report(Judged.of([0, 0, 1], [0.2, 0.9, 0.8])))]
     [0.75, 0.6666666666666666]
@@ -88,19 +76,12 @@ def averages(rows: Sequence[ClassRow]) -> tuple[ClassRow, ClassRow]:
 
 
 def _row(name: str, values: Sequence[float]) -> ClassRow:
-    """Precision, recall, F1 and support as a line; what does not exist is no number."""
     precision, recall, f1 = (None if np.isnan(value) else value for value in values[:3])
     return ClassRow(name, precision, recall, f1, int(values[3]))
 
 
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
-    """Counts at 0.5.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        int64 (2, 2); rows are the truth, columns the answer, real before fake.
+    """Counts at 0.5, int64 (2, 2): rows are the truth, columns the answer, real before fake.
 
     >>> confusion_matrix(Judged.of([0, 0, 1], [0.2, 0.9, 0.8])).tolist()
     [[1, 1], [0, 1]]
@@ -109,13 +90,7 @@ def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
 
 
 def answer_matrix(judged: Judged) -> NDArray[np.int64]:
-    """Counts of the three answers.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        int64 (2, 3); rows are the truth, columns real, unsure, fake.
+    """Counts of the three answers, int64 (2, 3): rows are the truth, columns real, unsure, fake.
 
     >>> answer_matrix(Judged.of([0, 0, 1], [0.2, 0.5, 0.8])).tolist()
     [[1, 1, 0], [0, 0, 1]]
@@ -125,18 +100,12 @@ def answer_matrix(judged: Judged) -> NDArray[np.int64]:
 
 
 def _ranking(judged: Judged) -> weighted.Ranking:
-    labels, scores = checked_pair(judged.labels, judged.scores, both_classes=True)
-    return weighted.ranker(labels, scores)(np.ones((1, labels.size)))
+    require_both_classes(judged.labels)
+    return weighted.ranker(judged.labels, judged.scores)(np.ones((1, judged.labels.size)))
 
 
 def roc_curve(judged: Judged) -> Curve:
-    """False positive rate (x) and true positive rate (y) at every distinct score.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        From (0, 0) to (1, 1).
+    """False positive rate (x) and true positive rate (y) at every distinct score, from (0, 0) to (1, 1).
 
     Raises:
         UndefinedMeasureError: One class only.
@@ -149,13 +118,7 @@ def roc_curve(judged: Judged) -> Curve:
 
 
 def precision_recall_curve(judged: Judged) -> Curve:
-    """Recall (x) and precision (y) at every distinct score.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        From recall 0, where precision is 1 by convention.
+    """Recall (x) and precision (y) at every distinct score, from recall 0, where precision is 1 by convention.
 
     Raises:
         UndefinedMeasureError: One class only.
@@ -167,35 +130,17 @@ def precision_recall_curve(judged: Judged) -> Curve:
 
 
 def reliability(judged: Judged) -> tuple[ReliabilityBin, ...]:
-    """The bins of the expected calibration error.
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        Lowest scores first; empty bins are left out.
-    """
+    """The bins of the expected calibration error, the lowest scores first; empty bins are left out."""
     index = weighted.equal_mass_bins(judged.scores, np.ones((1, judged.labels.size)), CALIBRATION_BINS)[0]
-    rows = []
-    for which in np.unique(index):
-        inside = index == which
-        rows.append(
-            ReliabilityBin(int(inside.sum()), float(judged.scores[inside].mean()), float(judged.labels[inside].mean()))
-        )
-    return tuple(rows)
+    bins = [(judged.scores[index == number], judged.labels[index == number]) for number in np.unique(index)]
+    return tuple(ReliabilityBin(scores.size, float(scores.mean()), float(labels.mean())) for scores, labels in bins)
 
 
 def risk_coverage_curve(judged: Judged) -> Curve:
-    """Share of pictures answered (x) against the share of wrong answers among them (y), most confident first.
+    """Share of pictures answered (x, up to 1) against the share of wrong answers among them (y), most confident first.
 
     Confidence is the distance of the score from 0.5; pictures of equal confidence are answered together (El-Yaniv
     and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 2010, section 2).
-
-    Args:
-        judged: The pictures, N of them.
-
-    Returns:
-        Shares 0..1; the last x is 1.
 
     >>> risk_coverage_curve(Judged.of([0, 1, 0], [0.0, 0.9, 0.6])).y.tolist()
     [0.0, 0.0, 0.3333333333333333]

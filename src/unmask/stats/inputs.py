@@ -14,19 +14,7 @@ class UndefinedMeasureError(UnmaskError):
     """What was asked for does not exist for these rows: one class only, a score that is no number, no rows."""
 
 
-def checked_labels(labels: ArrayLike) -> NDArray[np.int64]:
-    """Labels, each 0 (real) or 1 (fake).
-
-    Args:
-        labels: (N,), numbers or truth values.
-
-    Returns:
-        int64 (N,).
-
-    Raises:
-        UndefinedMeasureError: There are no rows.
-        UnmaskError: The array is not one-dimensional or holds anything but 0 and 1.
-    """
+def _checked_labels(labels: ArrayLike) -> NDArray[np.int64]:
     array: NDArray[Any] = np.asarray(labels)
     if array.ndim != 1:
         raise UnmaskError(
@@ -51,7 +39,7 @@ def checked_pair(
     """Labels and one finite number for each of them.
 
     Args:
-        labels: (N,), 0 or 1.
+        labels: (N,), 0 (real) or 1 (fake), numbers or truth values.
         values: (N,), scores or logits.
         both_classes: Refuse a set that lacks one of the classes.
         probabilities: Refuse values outside 0..1.
@@ -66,7 +54,7 @@ def checked_pair(
     >>> checked_pair([0, 1], [0.2, 0.9])
     (array([0, 1]), array([0.2, 0.9]))
     """
-    checked = checked_labels(labels)
+    checked = _checked_labels(labels)
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.shape != checked.shape:
         raise UnmaskError(
@@ -93,14 +81,7 @@ def checked_pair(
 
 
 def require_both_classes(labels: NDArray[np.int64]) -> None:
-    """Refuses labels that are all real or all fake.
-
-    Args:
-        labels: (N,), 0 or 1.
-
-    Raises:
-        UndefinedMeasureError: One class is missing.
-    """
+    """Refuses labels (N,) that are all real or all fake, with an `UndefinedMeasureError`."""
     fakes = int(labels.sum())
     if fakes in (0, labels.size):
         raise UndefinedMeasureError(

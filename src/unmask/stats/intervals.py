@@ -10,7 +10,7 @@ often they hold the truth.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -48,10 +48,10 @@ class Estimate:
     """
 
     name: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
     reason: str | None = None
 
     @classmethod
@@ -61,7 +61,7 @@ class Estimate:
         >>> Estimate.of("roc_auc", 0.9, "too few groups for an interval", 4).low is None
         True
         """
-        return cls(name, value, None, None, n, ends) if isinstance(ends, str) else cls(name, value, *ends, n)
+        return cls(name, value, n=n, reason=ends) if isinstance(ends, str) else cls(name, value, *ends, n)
 
 
 def interval(
@@ -74,9 +74,7 @@ def interval(
     area: bool = False,
     least_reals: int = 0,
 ) -> tuple[float, float] | str:
-    """The 95 % interval of a value between 0 and 1, or the reason why there is none.
-
-    Symmetric on the logit scale, with Student's t; see the head of this module for where that comes from.
+    """The 95 % interval of a value between 0 and 1, or the reason why there is none; the head of this module says how.
 
     Args:
         value: The measure itself, 0..1.
@@ -91,15 +89,12 @@ def interval(
     Returns:
         Lower and upper end, 0..1, or the reason.
     """
-    from scipy.stats import t
-
     usable = replicates[np.isfinite(replicates)]
     parts = [counted] if labels is None else [counted & (labels == label) for label in (0, 1)]
     sizes = [effective_groups(index[part]) for part in parts]
     size = min(sizes)
-    if size < 2 or (labels is not None and np.unique(index[parts[0]]).size < least_reals):
-        return TOO_FEW
-    if usable.size < _LEAST_USABLE * replicates.size:
+    few_reals = labels is not None and np.unique(index[parts[0]]).size < least_reals
+    if size < 2 or few_reals or usable.size < _LEAST_USABLE * replicates.size:
         return TOO_FEW
     uneven = size < _ONE_SIDED_BELOW and max(sizes) > _ONE_SIDED * size
     if uneven and area:
@@ -109,18 +104,25 @@ def interval(
         bounds = wilson_interval(value, size)
         extreme = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return (0.0, max(bounds[1], float(extreme[1]))) if value <= 0 else (min(bounds[0], float(extreme[0])), 1.0)
-    # Resampling n groups gives (n - 1) / n of the variance (Efron and Tibshirani, An Introduction to the Bootstrap,
-    # 1993, section 5.3), which matters for few.
-    error = float(usable.std()) * np.sqrt(size / (size - 1))
-    if error <= _NO_SPREAD:
+    reach = _reach(usable, size) / (value * (1 - value))
+    if not reach:
         return NOTHING_VARIES
-    reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * error / (value * (1 - value))
     centre = float(np.log(value / (1 - value)))
     low, high = (0.5 * (1 + np.tanh(0.5 * (centre + sign * reach))) for sign in (-1, 1))
     if uneven:
         bounds = wilson_interval(value, size)
         low, high = min(low, bounds[0]), max(high, bounds[1])
     return float(low), float(high)
+
+
+def _reach(replicates: Floats, size: float) -> float:
+    """How far an interval reaches to both sides, from the bootstrap of so many groups; 0 where nothing varies."""
+    from scipy.stats import t
+
+    # Resampling n groups gives (n - 1) / n of the variance (Efron and Tibshirani, An Introduction to the Bootstrap,
+    # 1993, section 5.3), which matters for few.
+    error = float(replicates.std()) * np.sqrt(size / (size - 1))
+    return float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * error if error > _NO_SPREAD else 0.0
 
 
 def estimate(
@@ -151,44 +153,32 @@ def estimate(
     (1.0, 3)
     """
     index = group_index(groups, judged.labels.size)
+    result = {name: Estimate(name, n=int(MEASURES[name].counted(judged).sum())) for name in names}
     values: dict[str, float] = {}
-    missing: dict[str, str] = {}
     for name in names:
         try:
             values[name] = value_of(name, judged)
         except UndefinedMeasureError as error:
-            missing[name] = error.message
-    drawn = replicate(
-        {name: MEASURES[name].statistic(judged) for name in values}, index, replicates=replicates, seed=seed
-    )
-    result = {}
-    for name in names:
+            result[name] = replace(result[name], reason=error.message)
+    statistics = {name: MEASURES[name].statistic(judged) for name in values}
+    drawn = replicate(statistics, index, replicates=replicates, seed=seed)
+    for name, value in values.items():
         measure = MEASURES[name]
-        counted = measure.counted(judged)
-        count = int(counted.sum())
-        if name in missing:
-            result[name] = Estimate(name, None, None, None, count, missing[name])
-            continue
         ends = interval(
-            values[name],
+            value,
             drawn[name],
-            counted,
+            measure.counted(judged),
             index,
             labels=judged.labels if measure.compares else None,
             area=name == "roc_auc",
             least_reals=measure.least_reals,
         )
-        result[name] = Estimate.of(name, values[name], ends, count)
+        result[name] = Estimate.of(name, value, ends, result[name].n)
     return result
 
 
 def mean_estimate(
-    name: str,
-    values: ArrayLike,
-    groups: Sequence[str] | None = None,
-    *,
-    replicates: int = REPLICATES,
-    seed: int = 0,
+    name: str, values: ArrayLike, groups: Sequence[str] | None = None, *, replicates: int = REPLICATES
 ) -> Estimate:
     """The mean of one value a picture, or the share of true ones, with its interval.
 
@@ -197,7 +187,6 @@ def mean_estimate(
         values: (N,), finite numbers of any range, or booleans.
         groups: (N,), names of what belongs together; None where every picture stands alone.
         replicates: Number of resamplings.
-        seed: Of the resamplings.
 
     Returns:
         The mean; without a value where there are no rows, without an interval where nothing varies.
@@ -208,24 +197,20 @@ def mean_estimate(
     >>> mean_estimate("gain", [0.25, 0.75]).value
     0.5
     """
-    from scipy.stats import t
-
     array: NDArray[Any] = np.asarray(values)
     if not array.size:
-        return Estimate(name, None, None, None, 0, "there are no rows")
+        return Estimate(name, reason="there are no rows")
     index = group_index(groups, array.size)
     # Sums of whole groups are enough, so that many rows cost no more than their groups.
     sums, sizes = np.bincount(index, array), np.bincount(index)
-    drawn = replicate({name: ratio(sums, sizes)}, np.arange(sizes.size), replicates=replicates, seed=seed)[name]
+    drawn = replicate({name: ratio(sums, sizes)}, np.arange(sizes.size), replicates=replicates)[name]
     value = float(array.mean())
     ends: tuple[float, float] | str
     if array.dtype == bool:
         ends = interval(value, drawn, np.ones(array.size, dtype=bool), index)
     elif (size := effective_groups(index)) < 2:
         ends = TOO_FEW
-    elif drawn.std() <= _NO_SPREAD:
-        ends = NOTHING_VARIES
     else:
-        reach = float(t.ppf((1 + LEVEL) / 2, df=size - 1)) * float(drawn.std()) * np.sqrt(size / (size - 1))
-        ends = value - reach, value + reach
+        reach = _reach(drawn, size)
+        ends = (value - reach, value + reach) if reach else NOTHING_VARIES
     return Estimate.of(name, value, ends, array.size)

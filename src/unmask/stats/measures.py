@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -74,22 +75,23 @@ def _correct(judged: Judged) -> NDArray[np.bool_]:
 
 
 def _balanced(judged: Judged) -> Statistic:
-    return weighted.mean_of(*(weighted.ratio(_correct(judged) & rows, rows) for rows in (judged.real, judged.fake)))
+    recalls = [weighted.ratio(_correct(judged) & rows, rows) for rows in (judged.real, judged.fake)]
+    return lambda weights: np.mean([recall(weights) for recall in recalls], axis=0)
 
 
 _LIST: Final = (
     _share(
         "false_accusation_rate",
         "real pictures called fake",
-        lambda judged: judged.called_fake,
-        lambda judged: judged.real,
+        attrgetter("called_fake"),
+        attrgetter("real"),
         "there is no real picture",
     ),
     _share(
         "missed_fake_rate",
         "fake pictures called real",
-        lambda judged: judged.called_real,
-        lambda judged: judged.fake,
+        attrgetter("called_real"),
+        attrgetter("fake"),
         "there is no fake picture",
     ),
     _share("share_unsure", "answered unsure", lambda judged: ~judged.answered, _everything, "no rows"),
@@ -97,7 +99,7 @@ _LIST: Final = (
         "accuracy_answered",
         "accuracy where answered",
         lambda judged: judged.called_fake == judged.fake,
-        lambda judged: judged.answered,
+        attrgetter("answered"),
         "every picture was answered unsure",
     ),
     _share("accuracy", "accuracy at 0.5", _correct, _everything, "no rows"),
@@ -126,14 +128,7 @@ MEASURES: Final = MappingProxyType({measure.name: measure for measure in _LIST})
 
 
 def value_of(name: str, judged: Judged) -> float:
-    """The value of one measure.
-
-    Args:
-        name: One of `MEASURES`.
-        judged: The pictures, N of them.
-
-    Returns:
-        The value, 0..1.
+    """The value, 0..1, of one of `MEASURES`.
 
     Raises:
         UndefinedMeasureError: It does not exist for these pictures.

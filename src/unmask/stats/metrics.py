@@ -46,16 +46,7 @@ class Judged:
         *,
         outside: ArrayLike | None = None,
     ) -> Judged:
-        """Checks the arrays and puts them together.
-
-        Args:
-            labels: (N,), 0 real or 1 fake.
-            probabilities: (N,), P(fake), 0..1.
-            thresholds: Where *unsure* begins and ends.
-            outside: (N,), whether each picture is unlike the training pictures; None where that is not known.
-
-        Returns:
-            The same as arrays of fixed types.
+        """Checks the arrays, each (N,), and puts them together as arrays of fixed types.
 
         Raises:
             UnmaskError: What `inputs.checked_pair` raises, or not one value of `outside` for each label.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,6 @@ def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Statistic:
     """
     above, below = numerator.astype(np.float64), denominator.astype(np.float64)
     return lambda weights: divided(weights @ above, weights @ below)
-
-
-def mean_of(*statistics: Statistic) -> Statistic:
-    """The mean of several statistics, such as the recall of both classes."""
-    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,78 +94,63 @@ def ranker(labels: Labels, scores: Floats) -> Callable[[Floats], Ranking]:
     return rank
 
 
-def _of_ranking(labels: Labels, scores: Floats, measure: Callable[[Ranking], Floats]) -> Statistic:
-    rank = ranker(labels, scores)
-    return lambda weights: measure(rank(weights))
+def _of_ranking(measure: Callable[[Ranking], Floats]) -> Callable[[Labels, Floats], Statistic]:
+    """Turns a measure of a ranking into the statistic of labels (N,), 0 or 1, and scores or logits (N,)."""
+
+    @wraps(measure)
+    def statistic_of(labels: Labels, scores: Floats) -> Statistic:
+        rank = ranker(labels, scores)
+        return lambda weights: measure(rank(weights))
+
+    return statistic_of
 
 
-def roc_auc(labels: Labels, scores: Floats) -> Statistic:
+@_of_ranking
+def roc_auc(ranking: Ranking) -> Floats:
     """Area under the ROC curve, ties counted half (Hanley and McNeil, Radiology 1982).
-
-    Args:
-        labels: (N,), 0 or 1.
-        scores: (N,), scores or logits.
-
-    Returns:
-        The statistic.
 
     >>> area = roc_auc(np.array([0, 0, 1]), np.array([0.1, 0.5, 0.3]))
     >>> area(np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])).tolist()
     [0.5, 1.0]
     """
-
-    def area(ranking: Ranking) -> Floats:
-        # Of the counts, which are whole numbers, so that a perfect ranking gives exactly 1.
-        under = np.trapezoid(ranking.fakes, ranking.reals, axis=1)
-        return divided(np.asarray(under), ranking.fakes[:, -1] * ranking.reals[:, -1])
-
-    return _of_ranking(labels, scores, area)
+    # Of the counts, which are whole numbers, so that a perfect ranking gives exactly 1.
+    under = np.trapezoid(ranking.fakes, ranking.reals, axis=1)
+    return divided(np.asarray(under), ranking.fakes[:, -1] * ranking.reals[:, -1])
 
 
-def average_precision(labels: Labels, scores: Floats) -> Statistic:
-    """Sum over the distinct scores of precision x gain in recall, without interpolation; arguments as `roc_auc`."""
-
-    def area(ranking: Ranking) -> Floats:
-        precision = divided(ranking.fakes, ranking.fakes + ranking.reals)
-        gain = np.diff(ranking.fakes, axis=1)
-        found = divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
-        return np.where(ranking.both, found, np.nan)
-
-    return _of_ranking(labels, scores, area)
+@_of_ranking
+def average_precision(ranking: Ranking) -> Floats:
+    """Sum over the distinct scores of precision x gain in recall, without interpolation."""
+    precision = divided(ranking.fakes, ranking.fakes + ranking.reals)
+    gain = np.diff(ranking.fakes, axis=1)
+    found = divided(np.nansum(precision[:, 1:] * gain, axis=1), ranking.fakes[:, -1])
+    return np.where(ranking.both, found, np.nan)
 
 
-def equal_error_rate(labels: Labels, scores: Floats) -> Statistic:
-    """The rate at which, on the straight-line ROC curve, false positives and false negatives are equal.
-
-    Arguments as `roc_auc`.
-    """
-
-    def meeting(ranking: Ranking) -> Floats:
-        false_positive, true_positive = ranking.false_positive_rate, ranking.true_positive_rate
-        lead = false_positive + true_positive - 1  # from -1 to 1, never falling
-        after = np.argmax(lead >= 0, axis=1)
-        rows, before = np.arange(len(lead)), np.maximum(after - 1, 0)
-        rise = lead[rows, after] - lead[rows, before]
-        part = np.nan_to_num(divided(-lead[rows, before], rise))
-        start = false_positive[rows, before]
-        found = start + part * (false_positive[rows, after] - start)
-        return np.where(ranking.both, found, np.nan)
-
-    return _of_ranking(labels, scores, meeting)
+@_of_ranking
+def equal_error_rate(ranking: Ranking) -> Floats:
+    """The rate at which, on the straight-line ROC curve, false positives and false negatives are equal."""
+    false_positive, true_positive = ranking.false_positive_rate, ranking.true_positive_rate
+    lead = false_positive + true_positive - 1  # from -1 to 1, never falling
+    after = np.argmax(lead >= 0, axis=1)
+    rows, before = np.arange(len(lead)), np.maximum(after - 1, 0)
+    rise = lead[rows, after] - lead[rows, before]
+    part = np.nan_to_num(divided(-lead[rows, before], rise))
+    start = false_positive[rows, before]
+    found = start + part * (false_positive[rows, after] - start)
+    return np.where(ranking.both, found, np.nan)
 
 
 def true_positive_rate_at(labels: Labels, scores: Floats, limit: float) -> Statistic:
-    """The largest share of fakes found by any threshold that at most a share `limit` (0..1) of the reals reach.
+    """The largest share of fakes found by any threshold that at most a share `limit` (0..1) of the reals reach."""
 
-    The other arguments as `roc_auc`.
-    """
-
+    @_of_ranking
     def found(ranking: Ranking) -> Floats:
         allowed = ranking.reals <= limit * ranking.reals[:, -1:] + _ROUNDING
         best = np.max(np.where(allowed, ranking.true_positive_rate, 0.0), axis=1)
         return np.where(ranking.reals[:, -1] > 0, best, np.nan)
 
-    return _of_ranking(labels, scores, found)
+    return found(labels, scores)
 
 
 def equal_mass_bins(scores: Floats, weights: Floats, bins: int) -> NDArray[np.intp]:
