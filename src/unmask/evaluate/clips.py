@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from unmask.data.manifest import clip_of
 from unmask.evaluate.scores import Score, ScoreTable
-from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Moment, PersonFinding, Verdict
+from unmask.finding import OUTSIDE_TRAINING, Box, FaceFinding, Moment, Verdict
 from unmask.stats.intervals import Estimate, estimate
 from unmask.stats.metrics import Judged
 from unmask.stats.resampling import REPLICATES
@@ -68,28 +68,21 @@ def judge_clips(
             clips[clip, row.label].append(row)
     if max(map(len, clips.values()), default=0) < 2:
         return None
-    found = [_person(rows, thresholds) for rows in clips.values()]
+    found = [judge(sorted(map(_moment, rows), key=attrgetter("time")), 1.0, thresholds) for rows in clips.values()]
     # A score above the threshold that accuses nobody: of few frames, of scores that jump, or of faces outside training.
-    held = [one.score > thresholds.fake_above and one.verdict is not Verdict.FAKE for one in found]
+    held = [person.score > thresholds.fake_above and person.verdict is not Verdict.FAKE for person in found]
     labels = [label for _, label in clips]
-    judged = Judged.of(labels, [one.score for one in found], thresholds, outside=held)
+    judged = Judged.of(labels, [person.score for person in found], thresholds, outside=held)
     groups = [rows[0].together for rows in clips.values()]
-    frames = [row for rows in clips.values() for row in rows]
-    frame_groups = [group for group, rows in zip(groups, clips.values(), strict=True) for _ in rows]
-    by_frame = replace(table, rows=tuple(frames)).judged()
+    frames = replace(table, rows=tuple(row for rows in clips.values() for row in rows))
     return Clips(
         labels.count(0),
         labels.count(1),
-        len(frames),
+        len(frames.rows),
         thresholds,
         estimate(judged, groups=groups, names=CLIP_MEASURES, replicates=replicates),
-        estimate(by_frame, groups=frame_groups, names=CLIP_MEASURES, replicates=replicates),
+        estimate(frames.judged(), groups=frames.groups(), names=CLIP_MEASURES, replicates=replicates),
     )
-
-
-def _person(rows: Sequence[Score], thresholds: Thresholds) -> PersonFinding:
-    moments = [_moment(row) for row in rows]
-    return judge(sorted(moments, key=lambda moment: moment.time), 1.0, thresholds)
 
 
 def _moment(row: Score) -> Moment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,14 +42,7 @@ class SideBySide:
 
 
 def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = REPLICATES) -> SideBySide:
-    """Judges tables of scores on the pictures that all of them answered.
-
-    Args:
-        tables: Two or more.
-        replicates: Resamplings for the intervals.
-
-    Returns:
-        Evaluations in the order of the tables, and the first tested against each other one.
+    """Judges two or more tables of scores on the pictures that all of them answered; `replicates` are an interval's resamplings.
 
     Raises:
         UnmaskError: No shared pictures, or labels that contradict each other.
@@ -75,14 +67,7 @@ def compare_scores(tables: Sequence[ScoreTable], *, replicates: int = REPLICATES
 
 
 def compare_aligned(first: ScoreTable, second: ScoreTable) -> Comparison:
-    """DeLong's test of two detectors.
-
-    Args:
-        first: As `align` gives it.
-        second: Likewise, of the same pictures.
-
-    Returns:
-        The difference of their AUCs; over groups of pictures where there are groups.
+    """DeLong's test of two detectors, given as `align` gives them; over groups of pictures where there are groups.
 
     Raises:
         UndefinedMeasureError: The pictures are of one class, or too few.
@@ -101,12 +86,6 @@ def align(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
     """The rows of the pictures that all tables answered, in the same order.
 
     What one table knows of a picture (source, method, group) serves all of them, and detectors of one name get numbers.
-
-    Args:
-        tables: One or more.
-
-    Returns:
-        Tables of the same pictures.
 
     Raises:
         UnmaskError: There is no such picture, or one that is real in one table and fake in another.
@@ -141,10 +120,8 @@ def align(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
 
 def _names(tables: Sequence[ScoreTable]) -> list[str]:
     """Detectors of the same name get a number, so that a reader can tell them apart."""
-    times = Counter(table.detector for table in tables)
-    seen: Counter[str] = Counter()
-    names = []
-    for table in tables:
-        seen[table.detector] += 1
-        names.append(f"{table.detector} ({seen[table.detector]})" if times[table.detector] > 1 else table.detector)
-    return names
+    names = [table.detector for table in tables]
+    numbers = [names[: place + 1].count(name) for place, name in enumerate(names)]
+    return [
+        f"{name} ({number})" if names.count(name) > 1 else name for name, number in zip(names, numbers, strict=True)
+    ]

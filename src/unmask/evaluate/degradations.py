@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,8 +49,6 @@ def _jpeg(pixels: Pixels, _: int, *, quality: int) -> Pixels:
 
 
 def _webp(pixels: Pixels, _: int, *, quality: int) -> Pixels:
-    import cv2
-
     done, data = cv2.imencode(".webp", pixels[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not done:
         raise UnmaskError("WebP cannot hold this picture", hint="It ends at 16,383 pixels.", code="not-deliverable")
@@ -57,15 +56,11 @@ def _webp(pixels: Pixels, _: int, *, quality: int) -> Pixels:
 
 
 def _rescaled(pixels: Pixels, scale: float) -> Pixels:
-    import cv2
-
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=method), dtype=np.uint8)
 
 
 def _smaller_and_back(pixels: Pixels, _: int, *, scale: float) -> Pixels:
-    import cv2
-
     height, width = pixels.shape[:2]
     small = _rescaled(pixels, scale)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
@@ -83,8 +78,6 @@ def _screenshot(pixels: Pixels, index: int) -> Pixels:
 
 
 def _blur(pixels: Pixels, _: int, *, sigma: float) -> Pixels:
-    import cv2
-
     width = sigma * max(pixels.shape[:2]) / REFERENCE_SIDE
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), width), dtype=np.uint8)
 

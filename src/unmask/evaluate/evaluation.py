@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from unmask.evaluate.clips import Clips, judge_clips
 from unmask.evaluate.scores import ScoreTable
@@ -21,8 +20,8 @@ from unmask.verdict import Thresholds, probability
 SLICE_MEASURES: Final = ("false_accusation_rate", "missed_fake_rate", "share_unsure", "accuracy", "roc_auc")
 # A slice of fewer pictures of a class says too little to be called the worst.
 _ENOUGH: Final = 20
-
-_T = TypeVar("_T")
+# What compares the two classes.
+_OF_BOTH: Final = ("roc", "precision_recall", "reliability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +124,16 @@ class Evaluation:
     table: ScoreTable
     counts: Counts
     measures: dict[str, Estimate]
-    classes: tuple[ClassRow, ClassRow] | None
-    confusion: list[list[int]] | None
-    answers: list[list[int]] | None
-    roc: Curve | None
-    precision_recall: Curve | None
-    risk_coverage: Curve | None
-    reliability: Reliability | None
-    slices: tuple[Slice, ...]
-    worst: Slice | None
-    missing: dict[str, str]
+    classes: tuple[ClassRow, ClassRow] | None = None
+    confusion: list[list[int]] | None = None
+    answers: list[list[int]] | None = None
+    roc: Curve | None = None
+    precision_recall: Curve | None = None
+    risk_coverage: Curve | None = None
+    reliability: Reliability | None = None
+    slices: tuple[Slice, ...] = ()
+    worst: Slice | None = None
+    missing: dict[str, str] = field(default_factory=dict)
     clips: Clips | None = None
 
 
@@ -156,34 +155,32 @@ def evaluate_scores(
         judged = table.judged()
     except UndefinedMeasureError:
         reason = "not one picture was answered"
-        measures = {name: Estimate(name, None, None, None, 0, reason) for name in MEASURES}
-        nothing = dict.fromkeys(("classes", "roc", "precision_recall", "risk_coverage", "reliability"), reason)
-        return Evaluation(table, counts, measures, None, None, None, None, None, None, None, (), None, nothing)
-    missing: dict[str, str] = {}
-
-    def attempt(name: str, make: Callable[[], _T]) -> _T | None:
-        try:
-            return make()
-        except UndefinedMeasureError as error:
-            missing[name] = error.message
-            return None
-
+        measures = {name: Estimate(name, reason=reason) for name in MEASURES}
+        return Evaluation(
+            table, counts, measures, missing=dict.fromkeys(("classes", "risk_coverage", *_OF_BOTH), reason)
+        )
     slices = _slices(table, replicates)
-    return Evaluation(
-        table=table,
-        counts=counts,
+    evaluation = Evaluation(
+        table,
+        counts,
         measures=estimate(judged, groups=table.groups(), replicates=replicates),
         classes=curves.classification_report(judged),
         confusion=curves.confusion_matrix(judged).tolist(),
         answers=curves.answer_matrix(judged).tolist(),
-        roc=attempt("roc", lambda: curves.roc_curve(judged)),
-        precision_recall=attempt("precision_recall", lambda: curves.precision_recall_curve(judged)),
         risk_coverage=curves.risk_coverage_curve(judged),
-        reliability=attempt("reliability", lambda: _reliability(table, judged)),
         slices=slices,
         worst=_worst(slices),
-        missing=missing,
         clips=judge_clips(table, clip_thresholds, replicates=replicates),
+    )
+    try:
+        require_both_classes(judged.labels)
+    except UndefinedMeasureError as error:
+        return replace(evaluation, missing=dict.fromkeys(_OF_BOTH, error.message))
+    return replace(
+        evaluation,
+        roc=curves.roc_curve(judged),
+        precision_recall=curves.precision_recall_curve(judged),
+        reliability=_reliability(table, judged),
     )
 
 
@@ -212,15 +209,12 @@ def _independent(table: ScoreTable) -> tuple[Independent, ...]:
 
 
 def _reliability(table: ScoreTable, judged: Judged) -> Reliability:
-    require_both_classes(judged.labels)
     logits = table.logits()
-    before = None if logits is None else Judged.of(judged.labels, probability(logits, 1.0))
-    return Reliability(
-        after=curves.reliability(judged),
-        error_after=value_of("calibration_error", judged),
-        before=None if before is None else curves.reliability(before),
-        error_before=None if before is None else value_of("calibration_error", before),
-    )
+    after = curves.reliability(judged), value_of("calibration_error", judged)
+    if logits is None:
+        return Reliability(*after, None, None)
+    before = Judged.of(judged.labels, probability(logits, 1.0))
+    return Reliability(*after, curves.reliability(before), value_of("calibration_error", before))
 
 
 def _slices(table: ScoreTable, replicates: int) -> tuple[Slice, ...]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.planted import PATCH, peak_inside, plant
@@ -27,9 +29,6 @@ from unmask.evaluate.scoring import read_crop
 from unmask.stats.intervals import Estimate, mean_estimate
 from unmask.system.cores import available_cores
 from unmask.verdict import probability
-
-if TYPE_CHECKING:
-    from unmask.detector import Detector
 
 STEPS: Final = 16
 # At most so many.
@@ -113,8 +112,7 @@ def try_explanations(
 
     Args:
         detector: Loaded with one thread.
-        pictures: The pictures.
-        table: Their scores, row by row.
+        pictures: Those that `table` has the scores of, row by row.
         removal_pictures: At most so many for deletion, insertion and randomisation.
         on_step: Told the name of each test before it starts.
     """
@@ -137,66 +135,52 @@ def try_explanations(
     reals = _some(table, lambda row: row.label == 0, POINTING_PICTURES, random)
     if len(reals) > 1:
         on_step("pointing on planted fakes")
-        donors = _donors(table, reals, random)
-        pointing, risen = measure_pointing(detector, pictures, table, reals, donors)
+        pointing, risen = measure_pointing(detector, pictures, table, reals, random)
     else:
         missing["pointing"] = "there are not two real pictures"
     return ExplanationTests(removal, randomised, pointing, PATCH**2, risen, missing)
 
 
-def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | None, *, seed: int = 0) -> RemovalTest:
+def measure_removal(detector: Detector, crops: Crops, groups: Sequence[str] | None) -> RemovalTest:
     """Deletion and insertion with the detector's own heatmap, a random map of the same coarseness, and a blob.
 
     Args:
         detector: Loaded with one thread.
         crops: uint8 (N, S, S, 3).
         groups: (N,), or None.
-        seed: Of the random maps and of the order of equal values.
     """
     heatmaps = detector.logits_and_maps(crops)[1]
 
     def curves_of(number: int) -> NDArray[np.float64]:
-        random = np.random.default_rng([seed, number])
+        random = np.random.default_rng([0, number])
         maps = (heatmaps[number], random.random(heatmaps.shape[1:]).astype(np.float32), _blob(crops.shape[1]))
         return np.stack([_curves(detector, crops[number], heatmap, random) for heatmap in maps])
 
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="explain") as pool:
         curves = np.stack(list(pool.map(curves_of, range(len(crops)))))  # (N, maps, deletion and insertion, steps)
     steps = np.linspace(0, 1, STEPS + 1)
-    areas = np.asarray(np.trapezoid(curves, steps, axis=-1))
-    means = curves.mean(axis=0)
-    better = {"deletion": -1.0, "insertion": 1.0}
-    return RemovalTest(
-        steps=tuple(float(step) for step in steps),
-        deletion={name: tuple(means[place, 0].tolist()) for place, name in enumerate(MAPS)},
-        insertion={name: tuple(means[place, 1].tolist()) for place, name in enumerate(MAPS)},
-        areas={
-            kind: {name: mean_estimate(name, areas[:, place, at], groups) for place, name in enumerate(MAPS)}
-            for at, kind in enumerate(better)
-        },
-        gains={
-            kind: {
-                name: mean_estimate(name, sign * (areas[:, 0, at] - areas[:, place, at]), groups)
-                for place, name in enumerate(MAPS)
-                if name != HEATMAP
-            }
-            for at, (kind, sign) in enumerate(better.items())
-        },
+    under = np.asarray(np.trapezoid(curves, steps, axis=-1))
+    deletion, insertion = (
+        {name: tuple(values.tolist()) for name, values in zip(MAPS, means, strict=True)}
+        for means in curves.mean(axis=0).swapaxes(0, 1)
     )
+    areas: dict[str, dict[str, Estimate]] = {}
+    gains: dict[str, dict[str, Estimate]] = {}
+    for at, (kind, sign) in enumerate((("deletion", -1.0), ("insertion", 1.0))):
+        by_map = dict(zip(MAPS, under[:, :, at].T, strict=True))
+        better = {name: sign * (by_map[HEATMAP] - by_map[name]) for name in MAPS if name != HEATMAP}
+        areas[kind] = {name: mean_estimate(name, values, groups) for name, values in by_map.items()}
+        gains[kind] = {name: mean_estimate(name, values, groups) for name, values in better.items()}
+    return RemovalTest(tuple(steps.tolist()), deletion, insertion, areas, gains)
 
 
 def _curves(detector: Detector, crop: Crops, heatmap: Maps, random: np.random.Generator) -> NDArray[np.float64]:
     """Scores (2, steps + 1) while the crop turns grey, and while it appears out of a blur."""
-    import cv2
-
     side = crop.shape[0]
     smooth = cv2.resize(heatmap, (side, side), interpolation=cv2.INTER_LINEAR).ravel()
     # Equal values come in random order: from the top left corner on would be a map of its own.
-    order = np.lexsort((random.random(smooth.size), -smooth))
-    rank = np.empty(smooth.size, dtype=np.int64)
-    rank[order] = np.arange(smooth.size)
-    taken = rank[None] < (np.linspace(0, 1, STEPS + 1) * smooth.size)[:, None]
-    taken = taken.reshape(-1, side, side, 1)
+    rank = np.argsort(np.lexsort((random.random(smooth.size), -smooth)))
+    taken = rank.reshape(side, side, 1) < np.linspace(0, 1, STEPS + 1)[:, None, None, None] * smooth.size
     grey = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
     blurred = cv2.GaussianBlur(crop, (0, 0), side / 12)
     frames = np.concatenate([np.where(taken, grey, crop), np.where(taken, crop, blurred)]).astype(np.uint8)
@@ -209,9 +193,7 @@ def _blob(side: int) -> Maps:
     return np.outer(profile, profile).astype(np.float32)
 
 
-def measure_randomisation(
-    detector: Detector, crops: Crops, groups: Sequence[str] | None, *, seed: int = 0
-) -> dict[str, Randomised]:
+def measure_randomisation(detector: Detector, crops: Crops, groups: Sequence[str] | None) -> dict[str, Randomised]:
     """Spearman's rank correlation of each map with the map after weights were shuffled, from the last layer on down.
 
     Before these, where there are two pictures, comes that of each map with the map of another picture (`ANOTHER`): it is what
@@ -224,7 +206,7 @@ def measure_randomisation(
     from scipy.stats import rankdata
 
     def ranks(maps: Maps) -> NDArray[np.float64]:
-        flat = np.stack([rankdata(values) for values in maps.reshape(len(maps), -1)])
+        flat = rankdata(maps.reshape(len(maps), -1), axis=1)
         flat -= flat.mean(axis=1, keepdims=True)
         return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12))
 
@@ -240,20 +222,16 @@ def measure_randomisation(
     # Half of them away, as pictures of one group stand side by side.
     found = {ANOTHER: alike(ANOTHER, np.roll(clean, len(clean) // 2, axis=0))} if len(clean) > 1 else {}
     for stage in STAGES:
-        found[stage] = alike(stage, shuffled(detector, stage, seed=seed).logits_and_maps(crops)[1])
+        found[stage] = alike(stage, shuffled(detector, stage).logits_and_maps(crops)[1])
     return found
 
 
 def measure_pointing(
-    detector: Detector,
-    pictures: Pictures,
-    table: ScoreTable,
-    reals: Sequence[int],
-    donors: Sequence[int],
+    detector: Detector, pictures: Pictures, table: ScoreTable, reals: Sequence[int], random: np.random.Generator
 ) -> tuple[dict[str, Estimate], Estimate]:
     """How often the brightest place lies in a planted patch, and how often planting raised the score."""
     clean, planted, boxes = [], [], []
-    for number, (index, donor) in enumerate(zip(reals, donors, strict=True)):
+    for number, (index, donor) in enumerate(zip(reals, _donors(table, reals, random), strict=True)):
         clean.append(read_crop(detector, pictures, index))
         changed, box = plant(clean[-1], read_crop(detector, pictures, donor), np.random.default_rng([0, number]))
         planted.append(changed)
@@ -263,13 +241,10 @@ def measure_pointing(
     side = clean[0].shape[0]
     blobs = np.repeat(_blob(side)[None], len(boxes), axis=0)
     groups = [table.rows[index].together for index in reals]
-    hits = {HEATMAP: after, "before": before, CENTRE: blobs}
-    found = {
-        name: mean_estimate(
-            name, [peak_inside(heatmap, box, side) for heatmap, box in zip(maps, boxes, strict=True)], groups
-        )
-        for name, maps in hits.items()
-    }
+    found = {}
+    for name, maps in {HEATMAP: after, "before": before, CENTRE: blobs}.items():
+        hits = [peak_inside(heatmap, box, side) for heatmap, box in zip(maps, boxes, strict=True)]
+        found[name] = mean_estimate(name, hits, groups)
     return found, mean_estimate("risen", logits_after > logits_before, groups)
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import read_crop
 from unmask.explain.heatmap import normalise, overlay
-from unmask.image.encode import encode_jpeg
 from unmask.image.resize import resize
-
-if TYPE_CHECKING:
-    from unmask.detector import Detector
+from unmask.output.clip_html import jpeg_url
 
 EACH: Final = 5
 SIDE: Final = 192
@@ -41,14 +37,14 @@ class Shown:
     heatmap: str
 
 
-def choose(table: ScoreTable, *, each: int = EACH) -> tuple[list[int], list[int]]:
+def choose(table: ScoreTable) -> tuple[list[int], list[int]]:
     """Indexes of right pictures, drawn at random, and of wrong ones, the most confident mistakes first."""
     known = [(index, row.label, row.score) for index, row in enumerate(table.rows) if row.score is not None]
     right = [index for index, label, score in known if (score > 0.5) == (label == 1)]
     wrong = [(index, score) for index, label, score in known if (score > 0.5) != (label == 1)]
-    drawn = np.random.default_rng(0).permutation(np.array(right, dtype=np.int64))[:each]
+    drawn = np.random.default_rng(0).permutation(np.array(right, dtype=np.int64))[:EACH]
     wrong.sort(key=lambda found: -abs(found[1] - 0.5))
-    return [int(index) for index in drawn], [index for index, _ in wrong[:each]]
+    return [int(index) for index in drawn], [index for index, _ in wrong[:EACH]]
 
 
 def gallery(detector: Detector, pictures: Pictures, table: ScoreTable) -> tuple[Shown, ...]:
@@ -62,9 +58,5 @@ def gallery(detector: Detector, pictures: Pictures, table: ScoreTable) -> tuple[
             continue
         heatmap = normalise(detector.logits_and_maps(crop[None])[1][0])
         plain = resize(crop, SIDE)
-        shown.append(Shown(table.rows[index], index in right, _url(plain), _url(overlay(plain, heatmap))))
+        shown.append(Shown(table.rows[index], index in right, jpeg_url(plain), jpeg_url(overlay(plain, heatmap))))
     return tuple(shown)
-
-
-def _url(pixels: NDArray[np.uint8]) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, 85)).decode("ascii")

@@ -101,15 +101,16 @@ def open_pictures(data: str | Path, split: str = "Test") -> Pictures:
 def _from_prepared(folder: Path, split: str) -> Pictures:
     prepared = load_prepared(folder)
     images = prepared.images(split)
-    rows = prepared.entries(split)
-    rejected = [row for row in prepared.manifest if row.split == split and row.row is None]
-    items = [Picture(row.path, row.label, row.source, row.method, row.group) for row in rows]
-    items += [
-        Picture(row.path, row.label, row.source, row.method, row.group, _rejected(row.reason)) for row in rejected
-    ]
+    rejected = (row for row in prepared.manifest if row.split == split and row.row is None)
+    items = tuple(
+        Picture(
+            row.path, row.label, row.source, row.method, row.group, _rejected(row.reason) if row.row is None else None
+        )
+        for row in (*prepared.entries(split), *rejected)
+    )
     return Pictures(
         split,
-        tuple(items),
+        items,
         lambda index: np.ascontiguousarray(images[index]),
         notes=(f"Read from a prepared folder of {prepared.size} px (crop: {prepared.crop}).",),
         split=split,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +32,6 @@ def plant(face: Crop, donor: Crop, random: np.random.Generator) -> tuple[Crop, t
     Returns:
         The changed face, and the patch as (left, top, width, height).
     """
-    import cv2
-
     side = face.shape[0]
     patch = max(4, round(PATCH * side))
     lowest, highest = round(_BORDER * side), round((1 - _BORDER) * side) - patch
@@ -56,9 +55,6 @@ def peak_inside(heatmap: NDArray[np.float32], box: tuple[int, int, int, int], si
         heatmap: float32 (h, w), of a crop.
         box: The patch as (left, top, width, height), in pixels of the crop.
         side: Of the crop, in pixels.
-
-    Returns:
-        False for an empty map.
 
     >>> peak_inside(np.eye(2, dtype=np.float32), (0, 0, 32, 32), 64)
     True

@@ -76,11 +76,7 @@ def confusion_plot(evaluation: Evaluation) -> Plot | None:
 
 def curves_plot(evaluations: Sequence[Evaluation], *, name: str = "curves") -> Plot | None:
     """ROC and precision-recall curves, of one detector or several."""
-    drawn = [
-        (judged, judged.roc, judged.precision_recall)
-        for judged in evaluations
-        if judged.roc and judged.precision_recall
-    ]
+    drawn = [(each, each.roc, each.precision_recall) for each in evaluations if each.roc and each.precision_recall]
     if not drawn:
         return None
     with new_figure(7.2, 3.5 + (0.2 * len(drawn) if len(drawn) > 1 else 0), 1, 2) as (figure, (left, right)):
@@ -222,10 +218,9 @@ def robustness_plot(results: Sequence[Robust]) -> Plot | None:
             for number, (measure, title) in enumerate(series):
                 look = {"color": SERIES[number], "linewidth": 1.3, "marker": MARKERS[number], "markersize": 4}
                 found = [(at, delivery.measures[measure]) for at, delivery in enumerate(steps)]
-                known = [(at, rate.value, rate.low, rate.high) for at, rate in found if rate.value is not None]
-                place.plot([at for at, *_ in known], [value for _, value, *_ in known], label=title, **look)
-                sure = [(at, low, high) for at, _, low, high in known if low is not None]
-                if sure:
+                known = [(at, rate) for at, rate in found if rate.value is not None]
+                place.plot([at for at, _ in known], [rate.value for _, rate in known], label=title, **look)
+                if sure := [(at, rate.low, rate.high) for at, rate in known if rate.low is not None]:
                     place.vlines(*zip(*sure, strict=True), color=SERIES[number], linewidth=1, alpha=0.5)
             place.set_title(family, fontsize=9)
             place.set(xlim=(-0.3, len(steps) - 0.7), ylim=(-0.03, 1.03))
@@ -257,11 +252,8 @@ def explanation_plot(removal: RemovalTest) -> Plot:
     """Deletion and insertion: mean score as pixels are taken away or put back in the order of a map."""
     with new_figure(7.2, 3.0, 1, 2) as (figure, axes):
         for place, kind in zip(axes, ("deletion", "insertion"), strict=True):
-            for number, (name, values) in enumerate(getattr(removal, kind).items()):
-                place.plot(
-                    removal.steps, values, color=SERIES[number], linestyle=("-", "--", "-.")[number % 3], linewidth=1.7,
-                    label=name,
-                )  # fmt: skip
+            for colour, dashes, (name, values) in zip(SERIES, DASHES, getattr(removal, kind).items(), strict=False):
+                place.plot(removal.steps, values, color=colour, linestyle=dashes, linewidth=1.7, label=name)
             place.set(title=kind, xlabel=f"share of pixels {'removed' if kind == 'deletion' else 'shown'}", xlim=(0, 1))
             place.set_ylabel("mean score, P(fake)")
             place.xaxis.set_major_formatter(percent())

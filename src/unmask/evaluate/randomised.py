@@ -5,28 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Container
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from unmask.bundle import write_bundle
+from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.system.python import install_extra
-
-if TYPE_CHECKING:
-    from unmask.detector import Detector
 
 # Share of the convolutions that is shuffled, from those nearest to the answer on down. The head stays as it is:
 # the graph holds its weights twice, for the answer and for the map, and the two must go on agreeing.
 STAGES: Final = {"last convolution": 0.0, "last half of the convolutions": 0.5, "all convolutions": 1.0}
 
 
-def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
-    """A detector whose convolution weights are permuted: same numbers, same spread, nothing learned.
-
-    Args:
-        detector: The detector.
-        stage: One of `STAGES`.
-        seed: Of the permutation.
+def shuffled(detector: Detector, stage: str) -> Detector:
+    """A detector with convolution weights permuted, those of one of `STAGES`: same numbers, same spread, nothing learned.
 
     Raises:
         UnmaskError: The package onnx is not installed, or the graph has no convolution.
@@ -40,9 +34,6 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
             hint=f"Install it, {install_extra('train')}",
             code="no-onnx",
         ) from None
-    from unmask.bundle import write_bundle
-    from unmask.detector import Detector
-
     model = onnx.load_from_string(detector.bundle.model)
     _unpack(model.graph)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -55,7 +46,7 @@ def shuffled(detector: Detector, stage: str, *, seed: int = 0) -> Detector:
         )
     levels = sorted(set(heights.values()))
     reached = levels[: max(1, round(STAGES[stage] * len(levels)))]
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     for name in (kernel for kernel, height in heights.items() if height in reached):
         values = numpy_helper.to_array(weights[name])
         mixed = random.permutation(values.ravel()).reshape(values.shape)

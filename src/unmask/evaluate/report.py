@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from unmask import __version__
-from unmask.evaluate import plots
+from unmask.evaluate import pages, plots
 from unmask.evaluate.clips import Clips
 from unmask.evaluate.compare import SideBySide
 from unmask.evaluate.evaluation import Evaluation
 from unmask.evaluate.explanation import ExplanationTests
 from unmask.evaluate.gallery import Shown
-from unmask.evaluate.pages import hardware, render, today, write_page
 from unmask.evaluate.plot_style import Plot
 from unmask.evaluate.robustness import REPLICATES as ROBUSTNESS_REPLICATES
 from unmask.evaluate.robustness import Robust, overall, worst
@@ -59,7 +58,7 @@ class Report:
         notes: What to know of the pictures.
         made: ISO date.
         hardware: Of the machine, in words.
-        seconds: Wall time of scoring.
+        seconds: Wall time of scoring; None where the scores were read.
         robustness: Clean and degraded; empty if not measured.
         explanations: Tests of the heatmaps; None if not made.
         against: Another detector on the same pictures.
@@ -73,9 +72,9 @@ class Report:
     data: str
     detector: dict[str, Any] | None
     notes: tuple[str, ...]
-    made: str
-    hardware: str
-    seconds: float | None
+    made: str = field(default_factory=pages.today)
+    hardware: str = field(default_factory=pages.hardware)
+    seconds: float | None = None
     robustness: tuple[Robust, ...] = ()
     explanations: ExplanationTests | None = None
     against: Against | None = None
@@ -86,20 +85,13 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Writes report.html, report.json, scores.csv and plots/.
-
-    Args:
-        report: What `evaluate` found.
-        folder: Made if it is not there.
-
-    Returns:
-        The page's path.
+    """Writes report.html, report.json, scores.csv and plots/ into a folder, made if it is not there; gives the page's path.
 
     Raises:
         UnmaskError: The folder cannot be written.
     """
     drawn = draw(report)
-    page = write_page(folder, "report", as_dict(report), as_html(report, drawn), drawn)
+    page = pages.write_page(folder, "report", as_dict(report), as_html(report, drawn), drawn)
     write_scores(report.evaluation.table, folder / "scores.csv")
     return page
 
@@ -203,7 +195,7 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
     from unmask.explain.heatmap import WHAT_IT_IS
 
     evaluation = report.evaluation
-    return render(
+    return pages.render(
         "report.html",
         drawn,
         report=report,
@@ -230,14 +222,7 @@ def as_html(report: Report, drawn: Sequence[Plot]) -> str:
 
 
 def write_comparison(found: SideBySide, folder: Path) -> Path:
-    """Writes compare.html, compare.json and plots/.
-
-    Args:
-        found: What `compare` found.
-        folder: Made if it is not there.
-
-    Returns:
-        The page's path.
+    """Writes compare.html, compare.json and plots/ into a folder, made if it is not there; gives the page's path.
 
     Raises:
         UnmaskError: The folder cannot be written.
@@ -246,8 +231,8 @@ def write_comparison(found: SideBySide, folder: Path) -> Path:
     drawn = [plot for plot in (draw_plot(found.evaluations) for draw_plot in made_of) if plot is not None]
     content = {
         "unmask": __version__,
-        "made": today(),
-        "hardware": hardware(),
+        "made": pages.today(),
+        "hardware": pages.hardware(),
         "shared": found.shared,
         "left_out": found.left_out,
         "intervals_count": counted(found.evaluations[0]),
@@ -262,5 +247,5 @@ def write_comparison(found: SideBySide, folder: Path) -> Path:
         ],
     }
     measures = [MEASURES[name] for name in SHOWN]
-    page = render("compare.html", drawn, found=found, measures=measures, content=content)
-    return write_page(folder, "compare", content, page, drawn)
+    page = pages.render("compare.html", drawn, found=found, measures=measures, content=content)
+    return pages.write_page(folder, "compare", content, page, drawn)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.detector import Detector
 from unmask.evaluate.degradations import DEGRADATIONS, Degradation
 from unmask.evaluate.pictures import Pictures
 from unmask.evaluate.scores import Score, ScoreTable
 from unmask.evaluate.scoring import score_some
 from unmask.stats.inputs import UndefinedMeasureError
 from unmask.stats.intervals import Estimate, estimate, mean_estimate
-
-if TYPE_CHECKING:
-    from unmask.detector import Detector
 
 MEASURES: Final = ("accuracy", "roc_auc", "false_accusation_rate", "missed_fake_rate")
 # Fewer than for the rest of a report: there are more than twenty deliveries.
@@ -55,22 +53,13 @@ class Robust:
         return f"{self.family} {self.level}".strip()
 
 
-def choose_some(table: ScoreTable, limit: int | None, seed: int = 0) -> list[int]:
-    """Picks answered rows, real and fake in equal number where that is possible.
-
-    Args:
-        table: Any.
-        limit: At most so many; None for all.
-        seed: Of the choice.
-
-    Returns:
-        Their indexes, rising.
-    """
+def choose_some(table: ScoreTable, limit: int | None) -> list[int]:
+    """Rising indexes of answered rows, at most `limit` where one is given, real and fake in equal number where possible."""
     answered = np.array([row.score is not None for row in table.rows])
     labels = np.array([row.label for row in table.rows])
     if limit is None or answered.sum() <= limit:
         return np.flatnonzero(answered).tolist()
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     by_class = [random.permutation(np.flatnonzero(answered & (labels == label))) for label in (0, 1)]
     reals = by_class[0][: max(limit // 2, limit - len(by_class[1]))]
     fakes = by_class[1][: limit - len(reals)]
@@ -91,10 +80,8 @@ def measure_robustness(
 
     Args:
         detector: Loaded with one thread.
-        pictures: The pictures.
-        table: Their clean scores, row by row.
+        pictures: Those that `table` has the clean scores of, row by row.
         limit: At most so many pictures; None for all.
-        degradations: What to try.
         replicates: Resamplings for the intervals.
         on_step: Told, before each degradation, what is being done, how many are done, of how many, and its name.
 
@@ -115,7 +102,7 @@ def measure_robustness(
         both = [(row, found) for row, found in zip(clean, delivered, strict=True) if found.score is not None]
         failed = len(clean) - len(both)
         if not both:
-            measures = {name: Estimate(name, None, None, None, 0, NOTHING_READ) for name in (*MEASURES, "flip_rate")}
+            measures = {name: Estimate(name, reason=NOTHING_READ) for name in (*MEASURES, "flip_rate")}
             return Robust(family, level, 0, failed, measures)
         groups = [row.together for row, _ in both]
         before, now = (replace(table, rows=rows).judged() for rows in zip(*both, strict=True))
@@ -152,20 +139,13 @@ class Overall:
 
 
 def overall(results: Sequence[Robust]) -> Overall | None:
-    """What all deliveries together do.
-
-    Args:
-        results: Of `measure_robustness`.
-
-    Returns:
-        None where there were no deliveries.
-    """
+    """What all deliveries of `measure_robustness` together do; None where there were none."""
     clean, degraded = _parts(results)
     if clean is None or not degraded:
         return None
     flipped = np.concatenate([delivery.flipped for delivery in degraded])
     groups = [group for delivery in degraded for group in delivery.groups]
-    rate = Estimate("flip_rate", None, None, None, 0, NOTHING_READ)
+    rate = Estimate("flip_rate", reason=NOTHING_READ)
     if flipped.size:
         rate = mean_estimate("flip_rate", flipped, groups, replicates=REPLICATES)
     known = [delivery for delivery in degraded if delivery.measures["accuracy"].value is not None]

@@ -6,7 +6,7 @@ Of all that Unmask does with a detector, only this opens Test.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,6 @@ from unmask.evaluate.compare import SideBySide, compare_scores
 from unmask.evaluate.evaluation import evaluate_scores
 from unmask.evaluate.explanation import try_explanations
 from unmask.evaluate.gallery import gallery
-from unmask.evaluate.pages import hardware, today
 from unmask.evaluate.pictures import Pictures, open_pictures
 from unmask.evaluate.report import Against, Report
 from unmask.evaluate.robustness import Robust, measure_robustness
@@ -112,8 +111,6 @@ def evaluate(
         data=pictures.name,
         detector=detector_facts(detector),
         notes=tuple(notes),
-        made=today(),
-        hardware=hardware(),
         seconds=round(seconds, 1),
         robustness=robustness,
         explanations=explanations,
@@ -167,9 +164,6 @@ def evaluate_table(
         data=labels.name if labels else path.name,
         detector=detector_of(scan) if scan else None,
         notes=(*(labels.notes if labels else ()), left_out),
-        made=today(),
-        hardware=hardware(),
-        seconds=None,
         against=_against(table, other, plan) if other is not None else None,
         split=labels.split if labels else None,
         replicates=plan.replicates,
@@ -181,7 +175,7 @@ def score_any(
     data: str | Path | None,
     plan: Plan,
     on_step: Step = lambda *_: None,
-    on_note: Callable[[str], None] = lambda note: None,
+    on_notes: Callable[[tuple[str, ...]], None] = lambda notes: None,
 ) -> ScoreTable:
     """The scores of a bundle on the pictures, those of a scan, or a table of scores as it was written by any tool.
 
@@ -190,7 +184,7 @@ def score_any(
         data: The pictures; for a scan, perhaps a CSV of their labels; a CSV of scores needs none.
         plan: Split, policy and face search.
         on_step: Told what is being done, and of long parts how much is done, and of how much: a `Progress`.
-        on_note: Told what a person should know of the pictures.
+        on_notes: Told what a person should know of the pictures.
 
     Returns:
         One row a picture.
@@ -207,25 +201,20 @@ def score_any(
         return read_scores(path)
     scan = scan_folder(path)
     if data is None:
-        kind, lack = (
-            ("a scan", "nothing says which pictures are real")
+        lack = (
+            "a scan, and nothing says which pictures are real"
             if scan
-            else ("a bundle", "there are no pictures to judge it on")
+            else "a bundle, and there are no pictures to judge it on"
         )
-        raise UnmaskError(f"{path} is {kind}, and {lack}", hint="Name the pictures with --data.", code="no-dataset")
+        raise UnmaskError(f"{path} is {lack}", hint="Name the pictures with --data.", code="no-dataset")
     if scan:
         labels = known_labels(data, plan.split)
-        _tell(labels.notes, on_note)
+        on_notes(labels.notes)
         return read_scan(scan, labels)
     detector = Detector.load(path, threads=1, policy=plan.policy)
     pictures = open_pictures(data, plan.split)
-    _tell(pictures.notes, on_note)
+    on_notes(pictures.notes)
     return _score(detector, pictures, plan, on_step)
-
-
-def _tell(notes: Iterable[str], on_note: Callable[[str], None]) -> None:
-    for note in notes:
-        on_note(note)
 
 
 def _score(detector: Detector, pictures: Pictures, plan: Plan, on_step: Step) -> ScoreTable:
@@ -263,8 +252,9 @@ def compare(
     if len(what) < 2:
         raise UnmaskError("there is nothing to compare with", hint="Name two or more.", code="too-few")
     notes: list[str] = []
-    tables = [score_any(each, data, plan, on_step, notes.append) for each in what]
-    _tell(dict.fromkeys(notes), on_note)
+    tables = [score_any(each, data, plan, on_step, notes.extend) for each in what]
+    for note in dict.fromkeys(notes):
+        on_note(note)
     return compare_scores(tables, replicates=plan.replicates)
 
 

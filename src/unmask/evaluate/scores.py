@@ -131,11 +131,7 @@ class ScoreTable:
 
 
 def write_scores(table: ScoreTable, path: Path) -> None:
-    """Writes scores.csv: one row a picture, failed ones too, numbers in full precision.
-
-    Args:
-        table: What to write.
-        path: Of the file; its folder is made if it is not there.
+    """Writes scores.csv, in a folder made if it is not there: one row a picture, failed ones too, numbers in full precision.
 
     Raises:
         UnmaskError: The file cannot be written.
@@ -236,26 +232,15 @@ def _row(cells: dict[str, str], thresholds: Thresholds) -> Score:
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"score {score:g} is outside 0 to 1; a raw output belongs into a column named logit")
     outside = (cells.get("outside_training") or "").strip() == "1"
-    failure = None
+    source, method, group = (cells.get(name) or "" for name in ("source", "method", "group"))
+    picture = Picture(cells["path"], label, source, method, group)
     if score is None:
         status = Status.NO_FACE if cells.get("status") == Status.NO_FACE else Status.UNREADABLE
-        code = cells.get("failure") or "no-score"
-        failure = Failure(code, cells.get("message") or "the file gives no score", "See the tool that wrote the file.")
-    else:
-        status = Status.ANSWERED
-    return Score(
-        path=cells["path"],
-        label=label,
-        status=status,
-        logit=logit if failure is None else None,
-        score=score,
-        verdict=None if score is None else decide(score, thresholds, outside_training=outside),
-        source=cells.get("source") or "",
-        method=cells.get("method") or "",
-        group=cells.get("group") or "",
-        failure=failure,
-        outside_training=outside,
-    )
+        code, message = cells.get("failure") or "no-score", cells.get("message") or "the file gives no score"
+        failure = Failure(code, message, "See the tool that wrote the file.")
+        return Score.of(picture, status, failure=failure, outside_training=outside)
+    verdict = decide(score, thresholds, outside_training=outside)
+    return Score.of(picture, Status.ANSWERED, logit, score, verdict, outside_training=outside)
 
 
 def _number(cell: str | None) -> float | None:

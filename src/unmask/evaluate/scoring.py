@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.detector import Detector
 from unmask.errors import UnmaskError
 from unmask.evaluate.pictures import Picture, Pictures, Pixels
 from unmask.evaluate.scores import Score, ScoreTable
@@ -16,9 +17,6 @@ from unmask.finding import Failure, Status
 from unmask.image.resize import resize
 from unmask.system.cores import available_cores
 from unmask.verdict import decide, deciding_face, probability
-
-if TYPE_CHECKING:
-    from unmask.detector import Detector
 
 # Pictures a task: few enough to keep every core busy to the end, and of one input each in the detector's batches.
 BLOCK = 16
@@ -69,18 +67,13 @@ def score_some(
     workers: int | None = None,
     on_done: OnDone = lambda done: None,
 ) -> list[Score]:
-    """Scores some pictures, each taken whole as the crop of a face.
+    """Scores the pictures of some indexes, each taken whole as the crop of a face: one row for each, in their order.
 
     Args:
-        detector: Loaded with one thread.
-        pictures: Where they come from.
-        indexes: Which of them.
         change: What happens to the pixels before they are resized to the detector's input.
         workers: Blocks under way at once; None for one a core.
-        on_done: Called with how many pictures are done.
 
-    Returns:
-        One row for each of `indexes`, in their order.
+    The others are those of `score_pictures`.
     """
 
     def block(part: Sequence[int]) -> list[Score]:
@@ -112,16 +105,7 @@ def score_some(
 
 
 def read_crop(detector: Detector, pictures: Pictures, index: int, change: Change | None = None) -> NDArray[np.uint8]:
-    """A picture as the detector's input.
-
-    Args:
-        detector: Whose input it is to be.
-        pictures: Where it comes from.
-        index: Which of them.
-        change: What happens to the pixels before they are resized.
-
-    Returns:
-        uint8 (S, S, 3).
+    """A picture as the detector's input, uint8 (S, S, 3); `change` is what happens to its pixels before they are resized.
 
     Raises:
         UnmaskError: It cannot be read, or was rejected when it was prepared.

@@ -33,27 +33,19 @@ _SWAPPED = (
 
 
 def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: str | None = None) -> list[str]:
-    """The findings, wrong accusations first, each with its interval; a warning before them where they flatter.
+    """The findings in whole sentences, wrong accusations first, each with its interval; a warning before them where they flatter.
 
-    Args:
-        evaluation: The numbers.
-        robustness: Clean and degraded; empty if not measured.
-        split: `Train`, `Validation` or `Test`; None where it is not known.
-
-    Returns:
-        Whole sentences.
+    The arguments are as `Report` has them.
     """
     measures, counts = evaluation.measures, evaluation.counts
     sentences = [_FLATTERING[split]] if split in _FLATTERING else []
     if bool(counts.reals) != bool(counts.fakes):
         sentences.append(_ONLY["real" if counts.reals else "fake"])
-    accused, missed = measures["false_accusation_rate"], measures["missed_fake_rate"]
-    unsure, right = measures["share_unsure"], measures["accuracy_answered"]
-    sentences.append(_share("Of {n} real pictures, {share} were called fake.", accused))
+    sentences += _share("Of {n} real pictures, {share} were called fake.", measures["false_accusation_rate"])
     sentences += _by_source(evaluation)
-    sentences.append(_share("Of {n} fake pictures, {share} were called real.", missed))
-    sentences.append(_share("{share} of all pictures were answered unsure.", unsure))
-    sentences.append(_share("Where there was an answer, it was right in {share} of cases.", right))
+    sentences += _share("Of {n} fake pictures, {share} were called real.", measures["missed_fake_rate"])
+    sentences += _share("{share} of all pictures were answered unsure.", measures["share_unsure"])
+    sentences += _share("Where there was an answer, it was right in {share} of cases.", measures["accuracy_answered"])
     scores = {row.score for row in evaluation.table.answered}
     if len(scores) == 1 and counts.answered > 1:
         sentences.append(
@@ -78,22 +70,13 @@ def summary(evaluation: Evaluation, robustness: Sequence[Robust] = (), split: st
         )
     if failed := counts.pictures - counts.answered:
         sentences.append(f"{failed:,} of {counts.pictures:,} pictures got no answer; see scores.csv.")
-    return [sentence for sentence in sentences if sentence]
+    return sentences
 
 
 def not_known(
     evaluation: Evaluation, robustness: Sequence[Robust] = (), detector: dict[str, Any] | None = None
 ) -> list[str]:
-    """What these pictures cannot tell about the detector.
-
-    Args:
-        evaluation: The numbers.
-        robustness: Clean and degraded; empty if not measured.
-        detector: Its facts, as in `Report`.
-
-    Returns:
-        Whole sentences.
-    """
+    """What these pictures cannot tell about the detector, in whole sentences. The arguments are as `Report` has them."""
     sources = [part.name for part in evaluation.slices if part.kind == "source"]
     methods = [part.name for part in evaluation.slices if part.kind == "method"]
     answered = evaluation.table.answered
@@ -116,7 +99,7 @@ def not_known(
         )
         sentences.append(f"{known} come from {_list(sources)}; other cameras, people and places are not covered.")
     counts = evaluation.counts
-    if counts.groups is not None and counts.effective_groups is not None:
+    if counts.effective_groups is not None:
         sentences.append(
             f"{counted(evaluation)} If the pictures of a group are all alike, they count no more than "
             f"{counts.effective_groups:,.0f} independent ones; the intervals take that into account."
@@ -140,14 +123,7 @@ def not_known(
 
 
 def counted(evaluation: Evaluation) -> str:
-    """What the intervals count, source by source: pictures, or groups of them.
-
-    Args:
-        evaluation: The numbers.
-
-    Returns:
-        One or two sentences; empty where nothing was answered.
-    """
+    """What the intervals count, source by source: pictures, or groups of them. Empty where nothing was answered."""
     independent = evaluation.counts.independent
     grouped = [unit for unit in independent if unit.groups < unit.pictures]
     if not grouped:
@@ -211,12 +187,7 @@ def _deliveries(robustness: Sequence[Robust]) -> list[str]:
 def how_chosen(split: str | None, chosen_by: str | None) -> list[str]:
     """How the detector came by its thresholds, and whether these pictures had a part in it.
 
-    Args:
-        split: As for `summary`.
-        chosen_by: What the bundle says of its policy; None for a table of another tool.
-
-    Returns:
-        Whole sentences.
+    The arguments are as `Report` has them.
     """
     sentences = []
     if chosen_by:
@@ -252,46 +223,37 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def estimate_text(estimate: Estimate, name: str | None = None) -> str:
+def estimate_text(estimate: Estimate) -> str:
     """Value and interval, or the reason why one is missing.
-
-    Args:
-        estimate: Of a share, or of a measure that is no share.
-        name: Of the measure, where the estimate has another one.
-
-    Returns:
-        Such as ``2.1 % (1.4 to 3.0)``.
 
     >>> estimate_text(Estimate("accuracy", 0.91, 0.88, 0.935, 10))
     '91.0 % (88.0 to 93.5)'
     """
-    if estimate.value is None:
-        return f"– ({estimate.reason})"
-    plain = (name or estimate.name) in _PLAIN
-    text = number(estimate.value) if plain else percent(estimate.value)
+    value, ends = _value_and_ends(estimate)
+    beside = ends or estimate.reason
+    return f"{value} ({beside})" if beside else value
+
+
+def _value_and_ends(estimate: Estimate) -> tuple[str, str]:
+    """Both as people read them; no ends where there is no interval."""
+    plain = estimate.name in _PLAIN
+    value = number(estimate.value) if plain else percent(estimate.value)
     if estimate.low is None or estimate.high is None:
-        return f"{text} ({estimate.reason})" if estimate.reason else text
-    return f"{text} ({_range(estimate.low, estimate.high, plain)})"
+        return value, ""
+    if plain:
+        return value, f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return value, f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
 
 
-def _range(low: float, high: float, plain: bool) -> str:
-    return f"{low:.3f} to {high:.3f}" if plain else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _share(sentence: str, estimate: Estimate) -> str:
-    if estimate.value is None:
-        return ""
-    text = sentence.format(n=f"{estimate.n:,}", share=_sure(estimate))
-    return text[0].upper() + text[1:]
+def _share(sentence: str, estimate: Estimate) -> list[str]:
+    known = estimate.value is not None
+    return [sentence.format(n=f"{estimate.n:,}", share=_sure(estimate))] if known else []
 
 
 def _sure(estimate: Estimate) -> str:
     """Value and interval for a reader who meets it in a sentence: ``2.1 % (95 % interval 1.4 to 3.0)``."""
-    plain = estimate.name in _PLAIN
-    text = number(estimate.value) if plain else percent(estimate.value)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} (95 % interval {_range(estimate.low, estimate.high, plain)})"
+    value, ends = _value_and_ends(estimate)
+    return f"{value} (95 % interval {ends})" if ends else value
 
 
 def _list(names: Sequence[str]) -> str:

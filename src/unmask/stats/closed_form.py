@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import sqrt
+from statistics import NormalDist
 from typing import Final
 
-import numpy as np
-
 LEVEL: Final = 0.95
+_Z: Final = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def wilson_interval(value: float, size: float) -> tuple[float, float]:
@@ -23,11 +24,9 @@ def wilson_interval(value: float, size: float) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.0, 0.278)
     """
-    from scipy.stats import norm
-
-    square = float(norm.ppf((1 + LEVEL) / 2)) ** 2
+    square = _Z**2
     middle = (value + square / (2 * size)) / (1 + square / size)
-    reach = float(np.sqrt(square * value * (1 - value) / size + (square / (2 * size)) ** 2)) / (1 + square / size)
+    reach = sqrt(square * value * (1 - value) / size + (square / (2 * size)) ** 2) / (1 + square / size)
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
@@ -50,14 +49,12 @@ def area_interval(value: float, reals: float, fakes: float) -> tuple[float, floa
     (0.76, 0.96)
     """
     from scipy.optimize import brentq
-    from scipy.stats import norm
 
-    z = float(norm.ppf((1 + LEVEL) / 2))
     both = (reals + fakes) / 2 - 1
 
     def reach(area: float) -> float:
         spread = 1 + both * (1 - area) / (2 - area) + both * area / (1 + area)
-        return z * float(np.sqrt(area * (1 - area) * spread / (reals * fakes)))
+        return _Z * sqrt(area * (1 - area) * spread / (reals * fakes))
 
     # The variance is 0 at 0 and at 1, so a root is looked for between them.
     smallest, largest = 1e-12, 1 - 1e-12
