@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from machine import hardware, table, today, wilson, write
-from unmask.stats.intervals import Estimate, estimate, estimate_one, mean_estimate
+from unmask.stats.intervals import Estimate, estimate, mean_estimate
 from unmask.stats.metrics import Judged
 from unmask.verdict import Thresholds
 
@@ -122,13 +122,18 @@ def auc_of(per_class: int, area: float, seed: int, frames: int = 1, *, ignore: b
     logits = np.repeat(np.sqrt(2) * norm.ppf(area) * labels + clips, frames)
     logits = logits + random.normal(0, np.sqrt(1 - shared), logits.size)
     groups = None if frames == 1 or ignore else [str(clip) for clip in np.repeat(np.arange(2 * per_class), frames)]
-    return estimate_one("roc_auc", np.repeat(labels, frames), 1 / (1 + np.exp(-logits)), groups=groups)
+    return auc_estimate(np.repeat(labels, frames), logits, groups)
 
 
 def uneven_auc_of(reals: int, fakes: int, area: float, seed: int) -> Estimate:
     labels = np.repeat([0, 1], [reals, fakes])
     logits = np.random.default_rng(seed).normal(np.sqrt(2) * norm.ppf(area) * labels, 1)
-    return estimate_one("roc_auc", labels, 1 / (1 + np.exp(-logits)))
+    return auc_estimate(labels, logits, None)
+
+
+def auc_estimate(labels: NDArray[np.int64], logits: NDArray[np.float64], groups: list[str] | None) -> Estimate:
+    judged = Judged.of(labels, 1 / (1 + np.exp(-logits)))
+    return estimate(judged, groups=groups, names=("roc_auc",))["roc_auc"]
 
 
 def rate_of(n: int, rate: float, seed: int) -> Estimate:
