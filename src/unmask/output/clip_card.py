@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from unmask.finding import ClipFinding, PersonFinding, Verdict
-from unmask.output.evidence import MARK_MEANS, mark_quotes, mark_sentences
-from unmask.output.gauge import COLOURS, end_of, gauge
-from unmask.output.wording import (
-    MARKS,
-    NO_MARK,
-    clip_remarks,
-    clip_text,
-    meanings,
-    printable,
-    reason,
-    score_text,
-    time_text,
-)
+from unmask.output.gauge import COLOURS, framed
+from unmask.output.wording import MARKS, clip_remarks, clip_text, score_text, time_text
 from unmask.verdict import decide
 
 if TYPE_CHECKING:
@@ -29,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from unmask.finding import FaceFinding, Finding
+    from unmask.finding import FaceFinding
     from unmask.verdict import Thresholds
 
 # So that a person's line fits into 80 columns.
@@ -56,47 +43,18 @@ def clip_card(
         known: (name, value) pairs by which the answer can be traced.
         beside_real: What to know of the detector where it says *real*.
     """
-    lines = Table.grid(padding=(0, 0))
-    lines.add_column(overflow="fold")
-    for row in mark_rows(finding):
-        lines.add_row(row)
-    if finding.verdict is not None and finding.score is not None:
-        verdict = finding.verdict
-        lines.add_row(Text(f"{MARKS[verdict]} {verdict.upper()}", style=f"bold {COLOURS[verdict]}"))
-        lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
-        for sentence in meanings(verdict, "clip"):
-            lines.add_row(Text(sentence))
-        if verdict is Verdict.REAL and beside_real:
-            lines.add_row(Text(beside_real))
-        lines.add_row("")
-        for number, person in enumerate(finding.people, start=1):
-            for row in _person(number, person, finding, thresholds):
-                lines.add_row(row)
-        lines.add_row(Text(f"{_legend()}  {ABSENT} not seen", style="dim"))
-    elif finding.failure is not None:
-        lines.add_row(Text(f"{NO_MARK} NO ANSWER: {printable(reason(finding.failure, finding.path))}", style="bold"))
-        lines.add_row(Text(f"hint: {finding.failure.hint}"))
-    if messages := clip_remarks(finding):
-        lines.add_row("")
-        lines.add_row(Text("Keep in mind", style="bold"))
-        for message in messages:
-            lines.add_row(Text(f"  • {printable(message)}"))
-    lines.add_row("")
-    if finding.clip is not None:
-        lines.add_row(Text(clip_text(finding.clip, len(finding.looked_at)), style="dim"))
-    for name, value in known:
-        lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
-    lines.add_row(Text(printable(details), style="dim"))
-    title = Text(end_of(printable(finding.path or "clip")))
-    return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
-
-
-def mark_rows(finding: Finding | ClipFinding) -> list[Text]:
-    """What the file says of being made by AI, above the verdict; empty where it says nothing."""
-    sentences = mark_sentences(finding)
-    rows = [Text(printable(sentence), style="bold reverse") for sentence in sentences]
-    rows += [Text(printable(quote), style="dim") for quote in mark_quotes(finding)]
-    return [*rows, Text(MARK_MEANS), Text("")] if sentences else []
+    people = [row for person in enumerate(finding.people, start=1) for row in _person(*person, finding, thresholds)]
+    legend = "  ".join(f"{steps} {verdict}" for verdict, steps in STEPS.items())
+    facts = [clip_text(finding.clip, len(finding.looked_at))] if finding.clip else []
+    return framed(
+        finding,
+        "clip",
+        thresholds,
+        [Text(), *people, Text(f"{legend}  {ABSENT} not seen", style="dim")],
+        beside_real=beside_real,
+        remarks=clip_remarks(finding),
+        known=[*facts, *(f"{name}: {value}" for name, value in known), details],
+    )
 
 
 def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thresholds) -> Text:
@@ -149,7 +107,3 @@ def _person(number: int, person: PersonFinding, finding: ClipFinding, thresholds
     moments = [person.moments[at] for at in person.decisive]
     times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in moments)
     return [first, Text(f"          decided at {times}", style="dim")]
-
-
-def _legend() -> str:
-    return "  ".join(f"{steps} {verdict}" for verdict, steps in STEPS.items())

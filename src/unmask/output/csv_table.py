@@ -6,6 +6,7 @@ import csv
 import glob
 import os
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from unmask.checking import Examined, ExaminedClip
     from unmask.detector import Detector
-    from unmask.finding import ClipFacts, FaceFinding, Failure, Finding, ImageFacts, Verdict
+    from unmask.finding import ClipFacts, FaceFinding, Finding, ImageFacts
 
 # When and by what each row was answered.
 TRACE_COLUMNS = ("checked", "bundle_sha256", "unmask")
@@ -125,74 +126,68 @@ def _nobody_writes(part: Path) -> bool:
 
 def picture_row(finding: Finding) -> list[object]:
     """The cells of one picture, but for those that say when and by what it was answered."""
-    face = deciding_face(finding.faces)
-    count = "" if finding.status is Status.UNREADABLE else len(finding.faces)
-    return [
-        *_answer(finding.path, finding.status, finding.verdict, finding.score, mark_cell(finding)),
-        count,
-        *_box(face),
-        *_file(finding.image),
-        *_end(note_codes(finding), finding.failure, finding.detector, finding.policy),
-        *[""] * 7,
-        *_origin(finding),
-    ]
+    cells = _cells(finding, finding.image) | _box(deciding_face(finding.faces))
+    if image := finding.image:
+        said = {"camera": image.camera, "lens": image.lens, "software": image.software}
+        cells |= {name: _safe_cell(words or "") for name, words in said.items()}
+    if finding.provenance:
+        cells["credentials"] = finding.provenance.state
+    return _in_order(cells)
 
 
 def clip_rows(finding: ClipFinding) -> Iterator[list[object]]:
     """The cells of one clip: a row for each sampled face, or one that says why there is none."""
-    clip = [finding.verdict.value if finding.verdict else "", _number(finding.score)]
+    cells = _cells(finding, finding.clip)
+    cells |= {"clip_verdict": cells["verdict"], "clip_score": cells["score"]}
     if not finding.people:
-        count = "" if finding.status is Status.UNREADABLE else 0
-        yield [
-            *_answer(finding.path, finding.status, finding.verdict, finding.score, mark_cell(finding)),
-            count,
-            *_box(None),
-            *_file(finding.clip),
-            *_end(note_codes(finding), finding.failure, finding.detector, finding.policy),
-            *[""] * 5,
-            *clip,
-            *[""] * 4,
-        ]
+        yield _in_order(cells)
     for number, person in enumerate(finding.people, start=1):
         for moment in person.moments:
-            notes = [note.code for note in (*finding.notes, *person.notes, *moment.face.notes)]
-            yield [
-                *_answer(finding.path, finding.status, moment.face.verdict, moment.face.score, mark_cell(finding)),
-                1,
-                *_box(moment.face),
-                *_file(finding.clip),
-                *_end(notes, None, finding.detector, finding.policy),
-                *(number, f"{moment.time:.3f}", moment.frame, person.verdict.value, _number(person.score)),
-                *clip,
-                *[""] * 4,
-            ]
+            notes = dict.fromkeys(note.code for note in (*finding.notes, *person.notes, *moment.face.notes))
+            own = {
+                "verdict": moment.face.verdict.value,
+                "score": _number(moment.face.score),
+                "faces": 1,
+                "notes": ";".join(notes),
+                "person": number,
+                "time": f"{moment.time:.3f}",
+                "frame": moment.frame,
+                "person_verdict": person.verdict.value,
+                "person_score": _number(person.score),
+            }
+            yield _in_order(cells | _box(moment.face) | own)
 
 
-def _answer(path: str | None, status: Status, verdict: Verdict | None, score: float | None, marks: str) -> list[object]:
-    return [_safe_cell(path or ""), status.value, marks, verdict.value if verdict else "", _number(score)]
+def _cells(finding: Finding | ClipFinding, facts: ImageFacts | ClipFacts | None) -> dict[str, object]:
+    """What is told of a picture as of a clip."""
+    cells: dict[str, object] = {
+        "path": _safe_cell(finding.path or ""),
+        "status": finding.status.value,
+        "marks": mark_cell(finding),
+        "verdict": finding.verdict.value if finding.verdict else "",
+        "score": _number(finding.score),
+        "faces": "" if finding.status is Status.UNREADABLE else len(finding.faces),
+        "notes": ";".join(note_codes(finding)),
+        "detector": finding.detector,
+        "policy": finding.policy,
+    }
+    if facts:
+        cells |= {name: getattr(facts, name) for name in ("format", "width", "height", "file_bytes", "sha256")}
+    if failure := finding.failure:
+        cells |= {"failure": failure.code, "message": _safe_cell(failure.message), "hint": failure.hint}
+    return cells
 
 
-def _origin(finding: Finding) -> list[object]:
-    image, credentials = finding.image, finding.provenance
-    said = [image.camera, image.lens, image.software] if image else [None] * 3
-    return [*(_safe_cell(words or "") for words in said), credentials.state if credentials else ""]
+def _box(face: FaceFinding | None) -> dict[str, object]:
+    return {f"face_{name}": value for name, value in asdict(face.box).items()} if face else {}
+
+
+def _in_order(cells: dict[str, object]) -> list[object]:
+    return [cells.get(name, "") for name in CSV_COLUMNS if name not in TRACE_COLUMNS]
 
 
 def _number(score: float | None) -> str:
     return f"{score:.6f}" if score is not None else ""
-
-
-def _box(face: FaceFinding | None) -> list[object]:
-    return [face.box.left, face.box.top, face.box.width, face.box.height] if face else [""] * 4
-
-
-def _file(facts: ImageFacts | ClipFacts | None) -> list[object]:
-    return [facts.format, facts.width, facts.height, facts.file_bytes, facts.sha256] if facts else [""] * 5
-
-
-def _end(notes: Iterable[str], failure: Failure | None, detector: str, policy: str) -> list[object]:
-    why = [failure.code, _safe_cell(failure.message), failure.hint] if failure else [""] * 3
-    return [";".join(dict.fromkeys(notes)), *why, detector, policy]
 
 
 def _safe_cell(text: str) -> str:

@@ -27,7 +27,7 @@ from unmask.output.wording import (
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.finding import Finding
+    from unmask.finding import FaceFinding, Finding, PersonFinding
     from unmask.origin import Mark, Says
     from unmask.verdict import Thresholds
 
@@ -116,27 +116,12 @@ def as_text(finding: Finding, detector: Detector) -> str:
         finding: Of one picture.
         detector: The one that judged it.
     """
-    lines = [f"Picture: {finding.path or 'picture'}", *_mark_lines(finding)]
-    if finding.verdict is not None and finding.score is not None:
-        thresholds = detector.thresholds
-        lines += [
-            f"Verdict: {finding.verdict.upper()}",
-            f"P(fake): {score_text(finding.score)} (real below {limit_text(thresholds.real_below)}, "
-            f"fake above {limit_text(thresholds.fake_above)}, unsure between)",
-            " ".join(meanings(finding.verdict, "picture")),
-            *_beside_real(finding, detector),
-        ]
-        if sentence := because(finding):
-            lines.append(sentence)
-            for number, face in by_suspicion(finding.faces):
-                lines.append(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}")
-    elif finding.failure is not None:
-        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure)}"]
-    lines += [f"Keep in mind: {message}" for message in remarks(finding)]
-    lines += [f"{name}: {value}" for name, value in (*file_facts(finding), *trace(finding, detector))]
-    if finding.verdict is not None:
-        lines.append(HINT_NOT_PROOF)
-    return "\n".join(lines) + "\n"
+    parts = []
+    if sentence := because(finding):
+        faces = by_suspicion(finding.faces)
+        parts = [sentence, *(f"Face {number}: {_answer(face)}" for number, face in faces)]
+    facts = file_facts(finding)
+    return _text(finding, "picture", detector, detector.thresholds, parts, remarks(finding), facts)
 
 
 def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Thresholds) -> str:
@@ -147,43 +132,53 @@ def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Threshold
         detector: The one that judged it.
         thresholds: For people in clips.
     """
-    lines = [f"Clip: {finding.path or 'clip'}", *_mark_lines(finding)]
+    parts = []
+    for number, person in enumerate(finding.people, start=1):
+        decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
+        times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
+        parts.append(f"Person {number}: {_answer(person)}, decided at {times}")
+    facts = [("File", clip_text(finding.clip, len(finding.looked_at)))] if finding.clip else []
+    return _text(finding, "clip", detector, thresholds, parts, clip_remarks(finding), facts)
+
+
+def _text(
+    finding: Finding | ClipFinding,
+    what: str,
+    detector: Detector,
+    thresholds: Thresholds,
+    parts: list[str],
+    messages: list[str],
+    facts: list[tuple[str, str]],
+) -> str:
+    lines = [f"{what.capitalize()}: {finding.path or what}"]
+    if sentences := mark_sentences(finding):
+        lines += [*sentences, *mark_quotes(finding), MARK_MEANS]
     if finding.verdict is not None and finding.score is not None:
         lines += [
             f"Verdict: {finding.verdict.upper()}",
             f"P(fake): {score_text(finding.score)} (real below {limit_text(thresholds.real_below)}, "
             f"fake above {limit_text(thresholds.fake_above)}, unsure between)",
-            " ".join(meanings(finding.verdict, "clip")),
-            *_beside_real(finding, detector),
+            " ".join(meanings(finding.verdict, what)),
         ]
-        for number, person in enumerate(finding.people, start=1):
-            decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
-            times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
-            lines.append(f"Person {number}: {person.verdict}, P(fake) {score_text(person.score)}, decided at {times}")
+        if finding.verdict is Verdict.REAL and (known := knows(detector.info, detector.policy)):
+            lines.append(known)
+        lines += parts
     elif finding.failure is not None:
-        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure, 'clip')}"]
-    lines += [f"Keep in mind: {message}" for message in clip_remarks(finding)]
-    if finding.clip is not None:
-        lines.append(f"File: {clip_text(finding.clip, len(finding.looked_at))}")
-    lines += [f"{name}: {value}" for name, value in trace(finding, detector)]
+        lines += [f"No answer: {reason(finding.failure, finding.path)}", f"Hint: {hint(finding.failure, what)}"]
+    lines += [f"Keep in mind: {message}" for message in messages]
+    lines += [f"{name}: {value}" for name, value in (*facts, *trace(finding, detector))]
     if finding.verdict is not None:
         lines.append(HINT_NOT_PROOF)
     return "\n".join(lines) + "\n"
 
 
-def _beside_real(finding: Finding | ClipFinding, detector: Detector) -> list[str]:
-    known = knows(detector.info, detector.policy) if finding.verdict is Verdict.REAL else ""
-    return [known] if known else []
+def _answer(part: FaceFinding | PersonFinding) -> str:
+    return f"{part.verdict}, P(fake) {score_text(part.score)}"
 
 
 def _marks(finding: Finding | ClipFinding) -> tuple[Mark, ...]:
     facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
     return facts.marks if facts else ()
-
-
-def _mark_lines(finding: Finding | ClipFinding) -> list[str]:
-    sentences = mark_sentences(finding)
-    return [*sentences, *mark_quotes(finding), MARK_MEANS] if sentences else []
 
 
 def _place(mark: Mark, finding: Finding | ClipFinding) -> str:

@@ -19,12 +19,12 @@ from unmask.system.private import keep_matplotlib_out_of_home
 from unmask.system.python import pip_install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from jinja2 import Template
     from numpy.typing import NDArray
 
-    from unmask.finding import ClipFacts, FaceFinding, ImageFacts, PersonFinding
+    from unmask.finding import ClipFacts, ImageFacts
 
 COLOURS = {"real": "#12723b", "unsure": "#c98a00", "fake": "#d93a2f"}
 
@@ -71,33 +71,21 @@ def drawn(finding: Finding, *, heatmaps: bool) -> NDArray[np.uint8]:
 
 def html(finding: Finding | ClipFinding) -> str:
     """A card for a notebook's cell; of a clip in words only."""
+    pictures: list[tuple[str, str]] = []
     if isinstance(finding, ClipFinding):
-        people = [("Person", each) for each in finding.people]
-        return _card(finding, "clip", [], wording.clip_remarks(finding), people)
-    shown = 0 if finding.preview is None else 2 if finding.faces else 1
-    pictures = [("Faces", False), ("Heatmaps", True)][:shown]
-    return _card(
-        finding,
-        "picture",
-        [(title, jpeg_url(drawn(finding, heatmaps=heatmaps))) for title, heatmaps in pictures],
-        wording.remarks(finding),
-        [("Face", each) for each in finding.faces],
-    )
-
-
-def _card(
-    finding: Finding | ClipFinding,
-    what: str,
-    pictures: list[tuple[str, str]],
-    remarks: list[str],
-    parts: Sequence[tuple[str, FaceFinding | PersonFinding]],
-) -> str:
+        what, part, remarks = "clip", "Person", wording.clip_remarks(finding)
+    else:
+        what, part, remarks = "picture", "Face", wording.remarks(finding)
+        shown = 0 if finding.preview is None else 2 if finding.faces else 1
+        for title, heatmaps in [("Faces", False), ("Heatmaps", True)][:shown]:
+            pictures.append((title, jpeg_url(drawn(finding, heatmaps=heatmaps))))
     return _template().render(
         finding=finding,
         what=what,
         pictures=pictures,
         remarks=remarks,
-        parts=parts,
+        part=part,
+        parts=finding.people if isinstance(finding, ClipFinding) else finding.faces,
         marks=evidence.mark_sentences(finding),
         colours=COLOURS,
         words=wording,

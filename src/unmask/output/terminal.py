@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from unmask.finding import ClipFinding, FaceFinding, Finding, Status, Verdict
-from unmask.output.clip_card import clip_card, mark_rows
+from unmask.finding import ClipFinding, FaceFinding, Finding, Status
+from unmask.output.clip_card import clip_card
 from unmask.output.documents import Tally
 from unmask.output.evidence import file_facts, mark_codes, trace
-from unmask.output.gauge import COLOURS, end_of, gauge
+from unmask.output.gauge import COLOURS, framed
 from unmask.output.knowledge import knows
 from unmask.output.ranking import because, by_suspicion
 from unmask.output.wording import (
     EMPTY_HEATMAP,
     MARKS,
-    MEANINGS,
     NO_MARK,
     OUTCOMES,
     counted,
@@ -92,40 +89,21 @@ def card(
         known: (name, value) pairs about the file, and by which the answer can be traced.
         beside_real: What to know of the detector where it says *real*.
     """
-    lines = Table.grid(padding=(0, 0))
-    lines.add_column(overflow="fold")
-    for row in mark_rows(finding):
-        lines.add_row(row)
-    if finding.verdict is not None and finding.score is not None:
-        lines.add_row(
-            Text(f"{MARKS[finding.verdict]} {finding.verdict.upper()}", style=f"bold {COLOURS[finding.verdict]}")
-        )
-        lines.add_row(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
-        for sentence in MEANINGS[finding.verdict]:
-            lines.add_row(Text(sentence))
-        if finding.verdict is Verdict.REAL and beside_real:
-            lines.add_row(Text(beside_real))
-        if sentence := because(finding):
-            lines.add_row(Text(sentence, style="bold"))
-        lines.add_row("")
-        for number, face in by_suspicion(finding.faces):
-            lines.add_row(_face_line(number, face, len(finding.faces)))
-            if face.nothing_raised:
-                lines.add_row(Text(EMPTY_HEATMAP))
-    elif finding.failure is not None:
-        lines.add_row(Text(f"{NO_MARK} NO ANSWER: {printable(reason(finding.failure, finding.path))}", style="bold"))
-        lines.add_row(Text(f"hint: {finding.failure.hint}"))
-    if messages := remarks(finding):
-        lines.add_row("")
-        lines.add_row(Text("Keep in mind", style="bold"))
-        for message in messages:
-            lines.add_row(Text(f"  • {printable(message)}"))
-    lines.add_row("")
-    for name, value in known:
-        lines.add_row(Text(printable(f"{name}: {value}"), style="dim"))
-    lines.add_row(Text(printable(details), style="dim"))
-    title = Text(end_of(printable(finding.path or "picture")))  # no markup, as a name may look like it
-    return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
+    parts = [Text(sentence, style="bold")] if (sentence := because(finding)) else []
+    parts.append(Text())
+    for number, face in by_suspicion(finding.faces):
+        parts.append(_face_line(number, face, len(finding.faces)))
+        if face.nothing_raised:
+            parts.append(Text(EMPTY_HEATMAP))
+    return framed(
+        finding,
+        "picture",
+        thresholds,
+        parts,
+        beside_real=beside_real,
+        remarks=remarks(finding),
+        known=[*(f"{name}: {value}" for name, value in known), details],
+    )
 
 
 def line(finding: Finding | ClipFinding) -> Text:

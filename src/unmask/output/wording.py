@@ -121,17 +121,8 @@ def clip_formats() -> str:
     return f"MP4, MOV, WebM, MKV, AVI and others, {moving}" if find_spec("av") else moving
 
 
-def printable(text: str) -> str:
-    """Text without control characters, which could write over the lines above or turn the reading direction around.
-
-    Args:
-        text: Such as the name of a file, or a message with one in it.
-
-    Example:
-        >>> printable("a\\x1b[2Jb.png")
-        'a�[2Jb.png'
-    """
-    return printable_name(text)
+# Text that cannot write over the lines above it or turn the reading direction around: a file's name, or what names one.
+printable = printable_name
 
 
 def size_text(count: int) -> str:
