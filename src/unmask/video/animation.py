@@ -12,8 +12,8 @@ from PIL import Image as PillowImage
 
 from unmask.image.colour import to_srgb
 from unmask.image.transfer import Colour
-from unmask.video.messages import RefusedError, refuse_empty, refuse_long, send
-from unmask.video.sampling import choose, part_seconds
+from unmask.video.messages import RefusedError, send
+from unmask.video.sampling import choose, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +30,11 @@ SHORTEST = 0.011
 def decode(request: dict[str, Any]) -> Iterator[None]:
     """Send the facts of the animation on standard input, then the frames that are asked for."""
     data = sys.stdin.buffer.read()
-    limits = request["limits"]
-    lengths, broken = _lengths(request["kind"], data, limits)
+    lengths, broken = _lengths(request["kind"], data, request["limits"])
     if not lengths:
         raise RefusedError("no-frames")
     times = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-    if request["numbers"] is None:
-        refuse_long(part_seconds(times, request["start"], request["end"]), limits)
-    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
-    refuse_empty(chosen, times)
+    numbers = chosen(request, times)
     notes = ["cut-off"] * broken
     with _opened(request["kind"], data) as picture:
         duration = float(sum(lengths))
@@ -52,10 +48,10 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
                 "frames": len(lengths),
                 "duration": duration,
                 "frame_rate": len(lengths) / duration,
-                "wanted": len(chosen),
+                "wanted": len(numbers),
             }
         )
-        for number in chosen.tolist():
+        for number in numbers.tolist():
             picture.seek(_first(picture) + number)
             pixels, remarks = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
             notes += [remark.code for remark in remarks if remark.code not in notes]

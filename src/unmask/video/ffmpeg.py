@@ -22,9 +22,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from unmask.image.transfer import PQ, Colour, converter
 from unmask.video.limits import CODECS, FORMATS
-from unmask.video.messages import RefusedError, refuse_empty, refuse_long, send
+from unmask.video.messages import RefusedError, send
 from unmask.video.packets import read_packets, stamp_of
-from unmask.video.sampling import choose, frame_times, part_seconds, usual_step
+from unmask.video.sampling import choose, chosen, frame_times, usual_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,14 +60,13 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
         rate = float(stream.average_rate or 0)
         times, odd = frame_times(packets.stamps, packets.start)
         facts = _facts(stream, format_name, times, rate)
-    if request["numbers"] is None:
-        refuse_long(part_seconds(times, request["start"], request["end"]), request["limits"])
-    chosen = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
-    refuse_empty(chosen, times)
+    numbers = chosen(request, times)
     stamps = np.sort(packets.stamps)
-    chosen = chosen[np.diff(stamps[chosen], prepend=-np.inf) > SAME]  # of frames at one moment, the first is looked at
+    numbers = numbers[
+        np.diff(stamps[numbers], prepend=-np.inf) > SAME
+    ]  # of frames at one moment, the first is looked at
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * packets.cut_off
-    yield from _Pictures(request, stamps, packets.keyless).send(chosen, times, notes, facts)
+    yield from _Pictures(request, stamps, packets.keyless).send(numbers, times, notes, facts)
 
 
 def _opened() -> InputContainer:
@@ -138,10 +137,10 @@ class _Pictures:
         self.size = context.width, context.height
 
     def send(
-        self, chosen: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
+        self, numbers: NDArray[np.int64], times: NDArray[np.float64], notes: list[str], facts: dict[str, Any]
     ) -> Iterator[None]:
         """Send the facts, the frames that are asked for, and what to keep in mind."""
-        self.waited = deque(float(self.stamps[number]) for number in chosen)
+        self.waited = deque(float(self.stamps[number]) for number in numbers)
         sent = 0
         for frame in self._frames():
             stamp = self._time(frame)
@@ -153,7 +152,7 @@ class _Pictures:
             notes += [remark for remark in remarks if remark not in notes]
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
             if not sent:
-                send({"type": "facts", "wanted": len(chosen), **size, **facts})
+                send({"type": "facts", "wanted": len(numbers), **size, **facts})
             number = min(int(np.searchsorted(self.stamps, stamp - SAME)), len(times) - 1)
             send({"type": "frame", "number": number, "time": float(times[number]), **size}, pixels)
             sent += 1
@@ -162,7 +161,7 @@ class _Pictures:
                 break
         if not sent:
             raise RefusedError("no-frames")
-        damaged = self.damaged or (sent < len(chosen) and "cut-off" not in notes)
+        damaged = self.damaged or (sent < len(numbers) and "cut-off" not in notes)
         send({"type": "end", "notes": notes + ["damaged-frames"] * damaged})
 
     def _wanted(self) -> float:

@@ -33,7 +33,12 @@ def is_clip(source: object) -> bool:
         return kind_of(bytes(source[:START]), lambda: bytes(source[:MOST_READ])) is not None
     if not isinstance(source, str | os.PathLike):
         return False
-    return _path_is_clip(source)
+    try:
+        # A pipe is not waited for; a name can come to mean something else, so that the open file is asked.
+        with open(source, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and kind_of_file(file) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def kind_of(start: bytes, rest: Callable[[], bytes]) -> Kind | None:
@@ -58,15 +63,6 @@ def kind_of(start: bytes, rest: Callable[[], bytes]) -> Kind | None:
     else:
         moves = kind.format == "WEBP" and _webp_moves(start)
     return kind if moves else None
-
-
-def _path_is_clip(path: str | os.PathLike[str]) -> bool:
-    try:
-        # A pipe is not waited for; a name can come to mean something else, so that the open file is asked.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and kind_of_file(file) is not None
-    except (OSError, ValueError):
-        return False
 
 
 def kind_of_file(file: BinaryIO) -> Kind | None:

@@ -75,18 +75,6 @@ def _is_told(message: Any) -> bool:
     )
 
 
-def refuse_long(seconds: float, limits: dict[str, Any]) -> None:
-    """Refuses a part that is longer than what is looked at."""
-    if seconds > limits["max_seconds"]:
-        raise RefusedError("too-long", f"{seconds / 60:.0f} of at most {limits['max_seconds'] / 60:g} minutes")
-
-
-def refuse_empty(chosen: NDArray[np.int64], times: NDArray[np.float64]) -> None:
-    """Refuses a part in which no frame lies."""
-    if not len(chosen):
-        raise RefusedError("empty-part", f"{times[0]:.1f} and {times[-1]:.1f}")
-
-
 def send(message: dict[str, Any], pixels: NDArray[np.uint8] | None = None) -> None:
     """Write a message, and the pixels of a frame behind it."""
     text = json.dumps(message).encode()

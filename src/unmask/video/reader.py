@@ -4,13 +4,8 @@ A stranger's clip is the most dangerous file there is: FFmpeg has hundreds of de
 here. The decoder's process may use so much time and memory, opens no further file, learns no secrets from the environment,
 and what it answers is checked before it is believed. If it crashes or hangs, that is a refusal of the clip.
 
-Why PyAV and not OpenCV's FFmpeg, both of which decode with the same libraries (tried with PyAV 18.1 and OpenCV 5.0): both
-give the times of uneven frames within 1 ms, both tell of rotation, both find a frame by seeking, and both take 0.09 s for
-500 frames of 320 x 240. But PyAV gives packets without decoding them, so that every frame's time and all key frames are known
-whatever the header says, and groups of pictures without a wanted frame are left out. It tells which packets are damaged and goes
-on behind them, where OpenCV ended at frame 264 of 500 without a word. It takes a list of the containers that may be
-opened. And it gives 10-bit and HDR frames with their primaries and transfer, which `unmask.image.transfer` turns to sRGB as
-it does for pictures; OpenCV converts them by rules of its own.
+PyAV and not OpenCV, which decodes with the same libraries: it gives packets without decoding them, goes on behind those that are
+damaged, opens the containers of a list only, and gives 10-bit and HDR frames with their colours as the file has them.
 """
 
 from __future__ import annotations
@@ -39,7 +34,6 @@ from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.marks import read_clip_marks
 from unmask.video.messages import receive
 from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
-from unmask.video.surroundings import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +50,11 @@ MOST_THREADS = 8
 """Threads of a decoder; each holds a frame of its own."""
 ENDING_SECONDS = 5.0
 """How long the end of a decoder that says nothing more is waited for, to tell why it ended."""
+ENVIRONMENT = {
+    "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "TMPDIR", "LANG",
+    "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+}  # fmt: skip
+"""Where programs and libraries lie, which language the system speaks, and how Python starts; Windows needs SYSTEMROOT."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +106,7 @@ class Clip:
             facts = self._next("facts")
             self.wanted = facts["wanted"]
             self.facts = ClipFacts(
-                format=facts["format"],
-                codec=facts["codec"],
-                width=facts["width"],
-                height=facts["height"],
-                frames=facts["frames"],
+                **{name: facts[name] for name in ("format", "codec", "width", "height", "frames")},
                 duration=round(facts["duration"], 3),
                 frame_rate=round(facts["frame_rate"], 3),
                 file_bytes=size,
@@ -197,10 +192,16 @@ def _started(file: BinaryIO, name: str, request: dict[str, Any]) -> subprocess.P
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is for the program, which then ends its decoder
-            env=environment(),
+            env=_environment(),
         )
     except OSError as error:
         raise refusal("decoder-start", name, error.strerror or "") from error
+
+
+def _environment() -> dict[str, str]:
+    """What a decoder needs to start, and none of the secrets that variables often hold."""
+    kept = {name: value for name, value in os.environ.items() if name.upper() in ENVIRONMENT or name.startswith("LC_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
 
 
 COMMAND = [sys.executable, "-P", "-m", "unmask.video.decoder"]

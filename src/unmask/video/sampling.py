@@ -1,11 +1,13 @@
-"""Which frames of a clip to look at: arithmetic on their times alone."""
+"""Which frames of a clip to look at, by their times alone."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from unmask.video.messages import RefusedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +54,22 @@ def part_seconds(times: NDArray[np.float64], start: float, end: float | None) ->
 def usual_step(times: NDArray[np.float64]) -> float:
     """The median time from one frame to the next, in seconds; 0 where there is one frame."""
     return float(np.sort(np.diff(times))[(len(times) - 1) // 2]) if len(times) > 1 else 0.0
+
+
+def chosen(request: dict[str, Any], times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The numbers of the frames that a request to the decoder asks for, at least one.
+
+    Raises:
+        RefusedError: No frame lies in the part that is asked for, or it is too long.
+    """
+    if request["numbers"] is None:
+        seconds, most = part_seconds(times, request["start"], request["end"]), request["limits"]["max_seconds"]
+        if seconds > most:
+            raise RefusedError("too-long", f"{seconds / 60:.0f} of at most {most / 60:g} minutes")
+    found = choose(times, **{name: request[name] for name in ("start", "end", "every", "frames", "numbers")})
+    if not len(found):
+        raise RefusedError("empty-part", f"{times[0]:.1f} and {times[-1]:.1f}")
+    return found
 
 
 def choose(
