@@ -72,21 +72,13 @@ def check(
 
     from unmask.checking import ExaminedClip, examine_all
     from unmask.checking.paths import expand
-    from unmask.cli.paths import (
-        count,
-        files,
-        is_address,
-        names_on_standard_input,
-        nothing_to_do,
-        refuse_addresses,
-        refuse_overwriting,
-    )
+    from unmask.cli.paths import count, files, is_address, nothing_to_do, refuse_addresses, refuse_overwriting, typed
     from unmask.output.documents import JsonWriter, Tally
     from unmask.output.progress import Progress
     from unmask.output.terminal import LEFT_OUT, Cards, Lines, summary
     from unmask.video.kinds import is_clip
 
-    names = [name for path in paths for name in (names_on_standard_input() if path == "-" else [path])]
+    names = typed(paths)
     fetched = None
     if not fetch:
         refuse_addresses(names)

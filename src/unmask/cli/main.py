@@ -47,8 +47,7 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except UnmaskError as error:
-            say_error(error)
-            sys.exit(EXIT_WRONG_USE)
+            failure = error
         except KeyboardInterrupt:
             say("interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
@@ -56,8 +55,7 @@ class _Group(click.Group):
             if (error.name or "unmask").split(".")[0] == "unmask":
                 raise
             hint = "Install Unmask again, for what learns with '.[train]'; unmask doctor tells what is missing."
-            say_error(UnmaskError(f"the package {error.name} is not installed", hint=hint, code="no-package"))
-            sys.exit(EXIT_WRONG_USE)
+            failure = UnmaskError(f"the package {error.name} is not installed", hint=hint, code="no-package")
         except BrokenPipeError as error:
             # The reader (head, less) has seen enough; or Ctrl-C ended it, and this program with it.
             _drop_output()
@@ -65,14 +63,15 @@ class _Group(click.Group):
         except OSError as error:
             if error.errno in _NO_PLACE and error.filename is not None:
                 hint = "Name a place that is there, and that you may write to."
-                say_error(UnmaskError(f"{os.fsdecode(error.filename)}: {error.strerror}", hint=hint, code="no-place"))
-                sys.exit(EXIT_WRONG_USE)
-            if error.errno not in _NO_ROOM:
+                failure = UnmaskError(f"{os.fsdecode(error.filename)}: {error.strerror}", hint=hint, code="no-place")
+            elif error.errno in _NO_ROOM:
+                _drop_output()
+                hint = "Make room on the disk, or write somewhere else; what was written is not whole."
+                failure = UnmaskError(f"no room for what is written: {error.strerror}", hint=hint, code="no-room")
+            else:
                 raise
-            _drop_output()
-            hint = "Make room on the disk, or write somewhere else; what was written is not whole."
-            say_error(UnmaskError(f"no room for what is written: {error.strerror}", hint=hint, code="no-room"))
-            sys.exit(EXIT_WRONG_USE)
+        say_error(failure)
+        sys.exit(EXIT_WRONG_USE)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs by what they are for."""

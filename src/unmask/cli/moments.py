@@ -25,38 +25,19 @@ class MomentType(_Type):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The moment in seconds.
-
-        Args:
-            value: What was written.
-            param: The option, which the error names.
-            ctx: Not used.
-
-        Raises:
-            UnmaskError: It is no moment.
-        """
-        seconds = _seconds(str(value))
-        if seconds is None:
-            option = param.opts[0] if param else "a time"
-            raise UnmaskError(
-                f"{option}: {printable(str(value))} is no moment of a clip",
-                hint="Give seconds, such as 62.5, or minutes and seconds, such as 1:02.5.",
-                code="bad-part",
-            )
-        return seconds
-
-
-def _seconds(text: str) -> float | None:
-    """None for what is no moment."""
-    text = text.strip()
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    clock = _CLOCK.fullmatch(text)
-    if clock is None:
-        return None
-    hours, minutes, rest = (float(part or 0) for part in clock.groups())
-    wraps = rest >= 60 or (clock[1] is not None and minutes >= 60)
-    return None if wraps else 3600 * hours + 60 * minutes + rest
+        """The moment in seconds; an `UnmaskError` that names the option where it is none."""
+        text = str(value).strip()
+        if _SECONDS.fullmatch(text):
+            return float(text)
+        if clock := _CLOCK.fullmatch(text):
+            hours, minutes, rest = (float(part or 0) for part in clock.groups())
+            if rest < 60 and (clock[1] is None or minutes < 60):
+                return 3600 * hours + 60 * minutes + rest
+        raise UnmaskError(
+            f"{param.opts[0] if param else 'a time'}: {printable(str(value))} is no moment of a clip",
+            hint="Give seconds, such as 62.5, or minutes and seconds, such as 1:02.5.",
+            code="bad-part",
+        )
 
 
 MOMENT = MomentType()

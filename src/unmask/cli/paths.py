@@ -38,8 +38,12 @@ def refuse_addresses(names: Iterable[str]) -> None:
         )
 
 
-def names_on_standard_input() -> list[Listed]:
-    """What a list of paths that is sent to this program names; see `listed`."""
+def typed(paths: Iterable[str]) -> list[str]:
+    """What is named on the command line; - is a list of paths that is sent to this program, see `listed`."""
+    return [name for path in paths for name in (_names_on_standard_input() if path == "-" else [path])]
+
+
+def _names_on_standard_input() -> list[Listed]:
     if sys.stdin is None:
         raise UnmaskError(
             "standard input is closed, and - reads a list of paths from it",
@@ -60,9 +64,7 @@ def files(names: Iterable[str], outputs: list[Path], tally: Tally) -> Iterator[s
 
 def count(names: Iterable[str], outputs: list[Path]) -> int:
     """How many files there are to look at."""
-    from unmask.output.documents import Tally
-
-    return sum(1 for _ in files(names, outputs, Tally()))
+    return sum(not candidate.left_out for candidate in expand(names, outputs=outputs))
 
 
 def nothing_to_do(what: str) -> UnmaskError:
@@ -99,11 +101,8 @@ def refuse_overwriting(
         if os.path.isdir(place):
             raise _bad_output(f"{name} is a folder")
         if os.path.isfile(place) and os.path.getsize(place) and not overwrite:
-            raise UnmaskError(
-                f"{name} is there already",
-                hint="Name another file, or replace it once the new one is whole: --overwrite.",
-                code="bad-output",
-            )
+            hint = "Name another file, or replace it once the new one is whole: --overwrite."
+            raise _bad_output(f"{name} is there already", hint)
         taken.add(place)
 
 
@@ -118,5 +117,5 @@ def _is_picture(path: str) -> bool:
     return bool(start) and (sniff(start).format is not None or sniff(start).is_clip)
 
 
-def _bad_output(message: str) -> UnmaskError:
-    return UnmaskError(message, hint="Give the report a file name of its own.", code="bad-output")
+def _bad_output(message: str, hint: str = "Give the report a file name of its own.") -> UnmaskError:
+    return UnmaskError(message, hint=hint, code="bad-output")

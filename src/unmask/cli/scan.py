@@ -62,12 +62,12 @@ def scan(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    from unmask.cli.paths import names_on_standard_input, nothing_to_do, refuse_overwriting
+    from unmask.cli.paths import nothing_to_do, refuse_overwriting, typed
     from unmask.output.progress import Progress
     from unmask.scan.run import count, scanning
     from unmask.scan.summary import write_summary
 
-    names = [name for source in sources for name in (names_on_standard_input() if source == "-" else [source])]
+    names = typed(sources)
     asked = _asked(options)
     printing = lines == "-"
     own = [lines] if lines and not printing else []

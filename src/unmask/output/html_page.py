@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from unmask import __version__
 from unmask.explain.heatmap import WHAT_IT_IS
-from unmask.finding import Box, ClipFinding, FaceFinding
+from unmask.finding import ClipFinding
 from unmask.image.resize import shrink
 from unmask.output import evidence, knowledge, ranking, wording
 from unmask.output.clip_html import FACE_SIDE, clip_parts, jpeg_url
@@ -54,13 +54,8 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
         self.place = path
         self._detector = detector
         environment = templates("unmask.output")
-        environment.globals |= {
-            "words": wording,
-            "evidence": evidence,
-            "knowledge": knowledge,
-            "ranking": ranking,
-            "detector": detector,
-        }
+        rooms = {"words": wording, "evidence": evidence, "knowledge": knowledge, "ranking": ranking}
+        environment.globals |= rooms | {"detector": detector}
         self._page = environment.get_template("findings.html")
         self._card = environment.get_template("finding.html")
         self._clip_card = environment.get_template("clip.html")
@@ -110,14 +105,17 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
     def _picture_card(self, examined: Examined, number: int) -> str:
         finding, pixels = examined.finding, examined.pixels
         width, height = (finding.image.width, finding.image.height) if finding.image else (0, 0)
-        tags = face_tags([face.box for face in finding.faces], width, height)
+        faces = []
+        if pixels is not None:
+            tags = face_tags([face.box for face in finding.faces], width, height)
+            for face, tag in zip(finding.faces, tags, strict=True):
+                plain, over = plain_and_heatmap(face, pixels, FACE_SIDE)
+                faces.append({"face": face, "plain": jpeg_url(plain), "heatmap": jpeg_url(over), "tag": tag})
         return self._card.render(
             finding=finding,
             number=number,
             thumbnail=jpeg_url(shrink(pixels, THUMBNAIL)) if pixels is not None else None,
-            faces=[_face_pictures(*face, pixels) for face in zip(finding.faces, tags, strict=True)]
-            if pixels is not None
-            else [],
+            faces=faces,
             line=stroke(width, height),
             thresholds=self._detector.thresholds,
         )
@@ -131,7 +129,7 @@ class HtmlWriter(AbstractContextManager["HtmlWriter"]):
                 tally=self._tally,
                 counted=wording.counted(self._tally.pictures, self._clips),
                 clips=self._clips,
-                cards=_chunks(self._cards),
+                cards=iter(lambda: self._cards.read(1 << 20), ""),
                 entries=self._sorted_entries(),
                 info=self._detector.info,
                 policy=self._detector.policy,
@@ -152,17 +150,3 @@ def templates(package: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-
-
-def _face_pictures(face: FaceFinding, tag: Box, pixels: NDArray[np.uint8]) -> dict[str, Any]:
-    plain, over = plain_and_heatmap(face, pixels, FACE_SIDE)
-    return {
-        "face": face,
-        "plain": jpeg_url(plain),
-        "heatmap": jpeg_url(over),
-        "tag": tag,
-    }
-
-
-def _chunks(stream: IO[str]) -> Any:
-    return iter(lambda: stream.read(1 << 20), "")

@@ -33,7 +33,7 @@ from unmask.video.kinds import kind_of_file
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.marks import read_clip_marks
 from unmask.video.messages import receive
-from unmask.video.refusals import NOTES, died, no_extra, refusal, too_large
+from unmask.video.refusals import NO_EXTRA, NOTES, PART, died, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -258,7 +258,7 @@ def read_clip(
         if kind is None:
             raise refusal("not-a-clip" if file.read(1) else "empty-file", name)
         if kind.format is None and importlib.util.find_spec("av") is None:
-            raise no_extra(name)
+            raise refusal(NO_EXTRA, name)
         request = {
             "kind": kind.format,
             "start": start,
@@ -275,15 +275,15 @@ def read_clip(
 
 
 def _opened(source: str | Path | bytes, max_bytes: int) -> BinaryIO:
-    if isinstance(source, str | os.PathLike):
-        try:
+    try:
+        if isinstance(source, str | os.PathLike):
             return open_file(source, max_bytes)
-        except UnmaskError as error:
-            if error.code == "too-many-bytes":
-                raise too_large(error) from None
-            raise
-    if len(source) > max_bytes:
-        raise too_large(too_many_bytes("The file", len(source), max_bytes))
+        if len(source) > max_bytes:
+            raise too_many_bytes("The file", len(source), max_bytes)
+    except UnmaskError as error:
+        if error.code == "too-many-bytes":
+            error.hint = PART
+        raise
     memory = hasattr(os, "memfd_create")
     file = os.fdopen(os.memfd_create("clip"), "w+b") if memory else tempfile.TemporaryFile()  # noqa: SIM115
     file.write(source)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _CONVERT = "Save it as an MP4 (H.264) with a video program, and check that."
 _AGAIN = "Copy or download it again, or save it anew with a video program."
-_PART = "Cut out the part that matters, or save it smaller."
+PART = "Cut out the part that matters, or save it smaller."
+EXTRA, NO_EXTRA = "'unmask[video]'", "no-video-extra"
 # By the decoder's codes: what happened, with the file's name and a detail, and what to do.
 _REFUSALS = {
     "empty-file": ("{name} is empty", "Copy or download it again."),
@@ -32,19 +33,21 @@ _REFUSALS = {
     ),
     "unsupported-codec": ("{name} is packed in a way that is not read ({detail})", _CONVERT),
     "too-many-pixels": ("{name} has too many pixels a frame: {detail}", "Save it at 4K or smaller."),
-    "too-many-frames": ("{name} has too many frames", _PART),
+    "too-many-frames": ("{name} has too many frames", PART),
     "too-long": (
         "{name} is too long: {detail} can be looked at",
         "Name a part of it: --from and --to on the command line, start and end in the library.",
     ),
-    "decoder-memory": ("{name} needs more memory than its decoder may use or than is free", _PART),
-    "decoder-time": ("{name} takes its decoder more than {detail} s of processor time", _PART),
+    "decoder-memory": ("{name} needs more memory than its decoder may use or than is free", PART),
+    "decoder-time": ("{name} takes its decoder more than {detail} s of processor time", PART),
     "decoder-hung": ("the decoder of {name} gave no frame for {detail} s", _CONVERT),
     "decoder-start": ("the decoder of {name} cannot be started: {detail}", "Free some memory, and check it again."),
+    NO_EXTRA: (
+        "{name} is a video, which needs the extra `video`",
+        f"Run {pip_install(EXTRA)} (in a clone: '.[video]'), or save a frame as PNG and check that.",
+    ),
     "decoder-died": ("the decoder of {name} crashed", _CONVERT),
 }
-NO_EXTRA = "no-video-extra"
-_FRAMES = "Frames of this clip are damaged; they were left out."
 NOTES = {
     note.code: note
     for note in (
@@ -52,7 +55,7 @@ NOTES = {
         Note("several-streams", "The file holds several videos; only the largest was looked at."),
         Note("odd-times", "The times in this clip make no sense; equal steps were assumed."),
         Note("cut-off", "The file says that it is longer than what can be read of it; what there is was looked at."),
-        Note("damaged-frames", _FRAMES),
+        Note("damaged-frames", "Frames of this clip are damaged; they were left out."),
         Note(
             "interlaced",
             "This clip is interlaced: edges that move have combs, which the detector never saw in training.",
@@ -88,20 +91,3 @@ def died(name: str, status: int, limits: ClipLimits) -> UnmaskError:
     """
     code = {-24: "decoder-time", -9: "decoder-memory"}.get(status, "decoder-died")
     return refusal(code, name, str(limits.decoder_seconds))
-
-
-def too_large(error: UnmaskError) -> UnmaskError:
-    """The refusal of a file, with what to do about a clip."""
-    return UnmaskError(error.message, hint=_PART, code=error.code)
-
-
-EXTRA = "'unmask[video]'"
-
-
-def no_extra(name: str) -> UnmaskError:
-    """The refusal of a video where PyAV is not installed."""
-    return UnmaskError(
-        f"{name} is a video, which needs the extra `video`",
-        hint=f"Run {pip_install(EXTRA)} (in a clone: '.[video]'), or save a frame as PNG and check that.",
-        code=NO_EXTRA,
-    )
