@@ -18,9 +18,9 @@ from unmask.finding import (
     Verdict,
 )
 from unmask.origin import Mark
-from unmask.output.clip_card import clip_card, timeline
+from unmask.output.clip_card import timeline
 from unmask.output.csv_table import CSV_COLUMNS, TRACE_COLUMNS, clip_rows
-from unmask.output.evidence import MARK_MEANS, clip_as_text
+from unmask.output.evidence import MARK_MEANS, as_text
 from unmask.output.notebook import to_frame
 from unmask.output.terminal import card, line
 from unmask.output.timeline_chart import HEIGHT, WIDTH, timeline_chart
@@ -73,7 +73,7 @@ def test_a_long_timeline_is_drawn_by_the_mean_of_neighbours():
     seen, times = person(scores), [float(time) for time in range(128)]
     assert timeline(seen, times, THRESHOLDS).plain == "▅" * 32
     console = Console(width=80, file=io.StringIO())
-    console.print(clip_card(finding([seen], times), THRESHOLDS, details=""))
+    console.print(card(finding([seen], times), THRESHOLDS, details=""))
     assert "▅" * 32 + "  128 samples" in console.file.getvalue()
 
 
@@ -120,10 +120,10 @@ def test_what_the_file_says_of_itself_stands_above_the_verdict(toy_detector):
 
     def shown_card(one):
         console = Console(width=100, file=io.StringIO())
-        console.print(clip_card(one, THRESHOLDS, details=""))
+        console.print(card(one, THRESHOLDS, details=""))
         return console.file.getvalue()
 
-    text, page = clip_as_text(marked, toy_detector, THRESHOLDS), marked._repr_html_()
+    text, page = as_text(marked, toy_detector), marked._repr_html_()
     for shown in (shown_card(marked), text):
         assert shown.index(sentence) < shown.index(quote) < shown.index("UNSURE")
         assert MARK_MEANS in shown
@@ -134,7 +134,7 @@ def test_what_the_file_says_of_itself_stands_above_the_verdict(toy_detector):
     assert {row[place] for row in clip_rows(replace(marked, people=()))} == {"made: ComfyUI (Metadata prompt)"}
     for shown in (
         shown_card(plain),
-        clip_as_text(plain, toy_detector, THRESHOLDS),
+        as_text(plain, toy_detector),
         plain._repr_html_(),
         line(plain).plain,
     ):
@@ -155,7 +155,7 @@ def test_what_is_said_of_a_person_stands_in_every_line_about_the_clip():
 def test_the_name_above_a_card_is_no_markup(name):
     one = replace(finding([]), path=name)
     picture = Finding(name, Status.NO_FACE, None, None, (), None, (), None, "toy 1", "balanced", 0.1)
-    for shown in (clip_card(one, THRESHOLDS, details=""), card(picture, THRESHOLDS, details="")):
+    for shown in (card(one, THRESHOLDS, details=""), card(picture, THRESHOLDS, details="")):
         console = Console(width=80, file=io.StringIO())
         console.print(shown)
         assert name in console.file.getvalue()
@@ -172,7 +172,7 @@ def test_pictures_and_clips_are_counted_apart():
 
 def test_everybody_who_was_judged_is_shown():
     console = Console(width=100, file=io.StringIO())
-    console.print(clip_card(finding([person([0.5] * 4)] * 12), THRESHOLDS, details=""))
+    console.print(card(finding([person([0.5] * 4)] * 12), THRESHOLDS, details=""))
     assert all(f"person {number} " in console.file.getvalue() for number in range(1, 13))
 
 

@@ -20,7 +20,7 @@ from unmask.finding import ClipFinding, Failure, ImageFacts, Status, Verdict
 from unmask.origin import Mark, Provenance
 from unmask.output.csv_table import CsvWriter
 from unmask.output.documents import document
-from unmask.output.evidence import MARK_MEANS, SAYS, as_text, clip_as_text, file_facts, mark_cell, mark_sentences, trace
+from unmask.output.evidence import MARK_MEANS, SAYS, as_text, file_facts, mark_cell, mark_sentences, trace
 from unmask.output.html_page import HtmlWriter
 from unmask.output.terminal import Cards, Lines
 
@@ -141,7 +141,7 @@ def finding_with(examined, *marks, state=None):
 def test_the_name_of_a_clip_without_an_answer_stays_as_it_is(toy_detector):
     failure = Failure("damaged", "iPhone.mp4 is damaged", "Copy it again.")
     finding = ClipFinding("iPhone.mp4", Status.UNREADABLE, None, None, (), (), None, (), failure, "d", "p", 0.0)
-    assert "No answer: iPhone.mp4 is damaged." in clip_as_text(finding, toy_detector, toy_detector.thresholds)
+    assert "No answer: iPhone.mp4 is damaged." in as_text(finding, toy_detector)
 
 
 def test_what_was_edited_is_not_said_to_be_made(examined):

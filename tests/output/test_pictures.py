@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unmask.checking import Examined
 from unmask.errors import UnmaskError
 from unmask.output.pictures import FacePictures, explanation_picture, plain_sentence, side_by_side
 
@@ -41,7 +42,7 @@ def test_the_sentence_says_what_a_heatmap_is_not(face):
 
 
 def test_a_number_tells_pictures_of_one_name_apart(tmp_path, toy_detector, face_file, pixels):
-    finding = toy_detector.check(face_file, heatmap=True)
+    examined = Examined(toy_detector.check(face_file, heatmap=True), pixels)
     pictures = FacePictures(tmp_path, side_by_side)
-    written = [pictures.add(finding, pixels)[0].name for _ in range(2)]
+    written = [pictures.add(examined)[0].name for _ in range(2)]
     assert written == ["0001-face-face1.png", "0002-face-face1.png"]

@@ -54,7 +54,7 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
         tally.add(examined.finding)
         cards.add(examined)
         try:
-            for file in pages.add(examined.finding, examined.pixels):
+            for file in pages.add(examined):
                 say(f"Its heatmap: {file}")
         except UnmaskError as error:
             failed += 1
@@ -88,7 +88,7 @@ def demo(out: Path, **options: Any) -> None:
         examined = examine_image(detector, picture, **how)
         cards.add(examined)
         say(f"What is known of it: {sample.known}")
-        for file in pages.add(examined.finding, examined.pixels):
+        for file in pages.add(examined):
             say(f"Its heatmap: {file}")
     say("Two pictures tell nothing of how good the detector is. Now try: unmask check YOUR-PICTURE.jpg")
 

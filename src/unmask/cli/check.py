@@ -135,10 +135,7 @@ def check(
                     clips, cut_short = clips + 1, examined.interrupted
                 if pictures:
                     try:
-                        if isinstance(examined, ExaminedClip):
-                            pictures.add_clip(examined)
-                        else:
-                            pictures.add(examined.finding, examined.pixels)
+                        pictures.add(examined)
                     except UnmaskError as error:
                         unwritten += 1
                         examined = _without_heatmap(examined, error)

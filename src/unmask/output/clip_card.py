@@ -1,4 +1,4 @@
-"""A clip's answer in a terminal: its verdict, a line with a small timeline for each person, and the moments that decided."""
+"""A clip's people in a terminal: a line with a small timeline for each, and the moments that decided."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from unmask.finding import ClipFinding, PersonFinding, Verdict
-from unmask.output.gauge import COLOURS, framed
-from unmask.output.wording import MARKS, clip_remarks, clip_text, score_text, time_text
+from unmask.output.gauge import COLOURS
+from unmask.output.wording import MARKS, score_text, time_text
 from unmask.verdict import decide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.console import RenderableType
 
     from unmask.finding import FaceFinding
     from unmask.verdict import Thresholds
@@ -26,35 +24,24 @@ STEPS = {Verdict.REAL: "▁▂", Verdict.UNSURE: "▄▅", Verdict.FAKE: "▇█
 ABSENT = "·"
 
 
-def clip_card(
-    finding: ClipFinding,
-    thresholds: Thresholds,
-    *,
-    details: str,
-    known: Sequence[tuple[str, str]] = (),
-    beside_real: str = "",
-) -> RenderableType:
-    """One clip's answer.
+def people_lines(finding: ClipFinding, thresholds: Thresholds) -> list[Text]:
+    """Two lines for each person of a clip, and one that tells the letters of their timelines.
 
     Args:
         finding: Of one clip.
         thresholds: For people in clips, of the detector's policy.
-        details: The line at the bottom: how long it took.
-        known: (name, value) pairs by which the answer can be traced.
-        beside_real: What to know of the detector where it says *real*.
     """
-    people = [row for person in enumerate(finding.people, start=1) for row in _person(*person, finding, thresholds)]
+    lines = []
+    for number, person in enumerate(finding.people, start=1):
+        answer = f"{MARKS[person.verdict]} {person.verdict} {score_text(person.score)}"
+        seen = f"{len(person.moments)} sample{'' if len(person.moments) == 1 else 's'}"
+        first = Text(f"person {number}  ").append(f"{answer:<20}", style=COLOURS[person.verdict])
+        lines.append(first.append(timeline(person, finding.looked_at, thresholds)).append(f"  {seen}"))
+        moments = [person.moments[at] for at in person.decisive]
+        times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in moments)
+        lines.append(Text(f"          decided at {times}", style="dim"))
     legend = "  ".join(f"{steps} {verdict}" for verdict, steps in STEPS.items())
-    facts = [clip_text(finding.clip, len(finding.looked_at))] if finding.clip else []
-    return framed(
-        finding,
-        "clip",
-        thresholds,
-        [Text(), *people, Text(f"{legend}  {ABSENT} not seen", style="dim")],
-        beside_real=beside_real,
-        remarks=clip_remarks(finding),
-        known=[*facts, *(f"{name}: {value}" for name, value in known), details],
-    )
+    return [*lines, Text(f"{legend}  {ABSENT} not seen", style="dim")]
 
 
 def timeline(person: PersonFinding, looked_at: Sequence[float], thresholds: Thresholds) -> Text:
@@ -97,13 +84,3 @@ def _is_high(score: float, verdict: Verdict, thresholds: Thresholds) -> bool:
         Verdict.FAKE: (thresholds.fake_above, 1.0),
     }[verdict]
     return score >= (low + high) / 2
-
-
-def _person(number: int, person: PersonFinding, finding: ClipFinding, thresholds: Thresholds) -> list[Text]:
-    answer = f"{MARKS[person.verdict]} {person.verdict} {score_text(person.score)}"
-    seen = f"{len(person.moments)} sample{'' if len(person.moments) == 1 else 's'}"
-    first = Text(f"person {number}  ").append(f"{answer:<20}", style=COLOURS[person.verdict])
-    first.append(timeline(person, finding.looked_at, thresholds)).append(f"  {seen}")
-    moments = [person.moments[at] for at in person.decisive]
-    times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in moments)
-    return [first, Text(f"          decided at {times}", style="dim")]

@@ -24,12 +24,12 @@ from unmask.output.wording import (
     size_text,
     time_text,
 )
+from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.finding import FaceFinding, Finding, PersonFinding
+    from unmask.finding import Finding
     from unmask.origin import Mark, Says
-    from unmask.verdict import Thresholds
 
 CREDENTIALS = "Content Credentials"
 SAYS: dict[Says, str] = {
@@ -109,47 +109,20 @@ def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str,
     ]
 
 
-def as_text(finding: Finding, detector: Detector) -> str:
+def as_text(finding: Finding | ClipFinding, detector: Detector) -> str:
     """A finding to paste into a mail or a story's notes.
 
     Args:
-        finding: Of one picture.
+        finding: Of one picture or clip.
         detector: The one that judged it.
     """
-    parts = []
-    if sentence := because(finding):
-        faces = by_suspicion(finding.faces)
-        parts = [sentence, *(f"Face {number}: {_answer(face)}" for number, face in faces)]
-    facts = file_facts(finding)
-    return _text(finding, "picture", detector, detector.thresholds, parts, remarks(finding), facts)
-
-
-def clip_as_text(finding: ClipFinding, detector: Detector, thresholds: Thresholds) -> str:
-    """As `as_text`, of one clip.
-
-    Args:
-        finding: Of one clip.
-        detector: The one that judged it.
-        thresholds: For people in clips.
-    """
-    parts = []
-    for number, person in enumerate(finding.people, start=1):
-        decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
-        times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
-        parts.append(f"Person {number}: {_answer(person)}, decided at {times}")
-    facts = [("File", clip_text(finding.clip, len(finding.looked_at)))] if finding.clip else []
-    return _text(finding, "clip", detector, thresholds, parts, clip_remarks(finding), facts)
-
-
-def _text(
-    finding: Finding | ClipFinding,
-    what: str,
-    detector: Detector,
-    thresholds: Thresholds,
-    parts: list[str],
-    messages: list[str],
-    facts: list[tuple[str, str]],
-) -> str:
+    if isinstance(finding, ClipFinding):
+        what, messages, parts = "clip", clip_remarks(finding), _people_lines(finding)
+        thresholds = clip_thresholds(detector.info, detector.policy)
+        facts = [("File", clip_text(finding.clip, len(finding.looked_at)))] if finding.clip else []
+    else:
+        what, messages, parts = "picture", remarks(finding), _face_lines(finding)
+        thresholds, facts = detector.thresholds, file_facts(finding)
     lines = [f"{what.capitalize()}: {finding.path or what}"]
     if sentences := mark_sentences(finding):
         lines += [*sentences, *mark_quotes(finding), MARK_MEANS]
@@ -172,8 +145,21 @@ def _text(
     return "\n".join(lines) + "\n"
 
 
-def _answer(part: FaceFinding | PersonFinding) -> str:
-    return f"{part.verdict}, P(fake) {score_text(part.score)}"
+def _face_lines(finding: Finding) -> list[str]:
+    """Of several faces, which decided and what each got."""
+    if not (sentence := because(finding)):
+        return []
+    faces = by_suspicion(finding.faces)
+    return [sentence, *(f"Face {number}: {face.verdict}, P(fake) {score_text(face.score)}" for number, face in faces)]
+
+
+def _people_lines(finding: ClipFinding) -> list[str]:
+    lines = []
+    for number, person in enumerate(finding.people, start=1):
+        decisive = sorted((person.moments[at] for at in person.decisive), key=lambda moment: moment.time)
+        times = ", ".join(f"{time_text(moment.time)} ({score_text(moment.face.score)})" for moment in decisive)
+        lines.append(f"Person {number}: {person.verdict}, P(fake) {score_text(person.score)}, decided at {times}")
+    return lines
 
 
 def _marks(finding: Finding | ClipFinding) -> tuple[Mark, ...]:

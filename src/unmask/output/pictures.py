@@ -10,18 +10,19 @@ import numpy as np
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import WHAT_IT_IS, colour, overlay
 from unmask.face.crop import cut
+from unmask.finding import ClipFinding
 from unmask.image.encode import encode_png
 from unmask.image.resize import resize
 from unmask.output.files import file_stem, write_file, writing
 from unmask.output.wording import EMPTY_HEATMAP, score_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from unmask.checking import ExaminedClip
-    from unmask.finding import FaceFinding, Finding
+    from unmask.checking import Examined, ExaminedClip
+    from unmask.finding import FaceFinding
 
 PAIR_SIDE = 384
 PANEL_SIDE = 320
@@ -49,51 +50,37 @@ class FacePictures:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, finding: Finding, pixels: NDArray[np.uint8] | None) -> list[Path]:
-        """Write the pictures of one finding's faces.
+    def add(self, examined: Examined | ExaminedClip) -> list[Path]:
+        """Write the pictures of one finding's faces; of a clip, of its decisive moments, each a face beside its heatmap.
+
+        Those are called `<number>-<name>-person<k>-<time>s-frame<n>.png`: the frame's number, from 0, tells moments apart
+        that lie closer than the time has digits.
 
         Args:
-            finding: With heatmaps.
-            pixels: uint8 (H, W, 3), RGB: the whole picture; None where it could not be read.
+            examined: With heatmaps; of a clip with key frames.
 
         Returns:
-            The files, in the order of the faces.
+            The files, in the order of the faces, or of time. None where the picture could not be read.
 
         Raises:
             UnmaskError: One cannot be written.
         """
         self._count += 1  # also for those without a face, so that numbers are those of the table
-        if pixels is None:
-            return []
-        start = f"{self._count:04}-{file_stem(Path(finding.path or 'picture').stem)}"
+        what = "clip" if isinstance(examined.finding, ClipFinding) else "picture"
+        start = f"{self._count:04}-{file_stem(Path(examined.finding.path or what).stem)}"
         return [
-            write_file(self.place / f"{start}-face{number}{self._ending}.png", encode_png(self._draw(pixels, face)))
-            for number, face in enumerate(finding.faces, start=1)
+            write_file(self.place / f"{start}-{name}{self._ending}.png", encode_png(picture))
+            for name, picture in self._pictures(examined)
         ]
 
-    def add_clip(self, examined: ExaminedClip) -> list[Path]:
-        """Write `<number>-<name>-person<k>-<time>s-frame<n>.png` for each decisive moment: the face beside its heatmap.
-
-        The frame's number, from 0, tells moments apart that lie closer than the time has digits.
-
-        Args:
-            examined: With key frames.
-
-        Returns:
-            The files, in the order of time.
-
-        Raises:
-            UnmaskError: One cannot be written.
-        """
-        self._count += 1
-        start = f"{self._count:04}-{file_stem(Path(examined.finding.path or 'clip').stem)}"
-        files = []
-        for frame in examined.key_frames:
-            moment = frame.moment
-            name = f"{start}-person{frame.person + 1}-{moment.time:.2f}s-frame{moment.frame}{self._ending}.png"
-            pair = np.concatenate(face_and_heatmap(frame.face, moment.face, PAIR_SIDE), axis=1)
-            files.append(write_file(self.place / name, encode_png(pair)))
-        return files
+    def _pictures(self, examined: Examined | ExaminedClip) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        if isinstance(examined.finding, ClipFinding):
+            for frame in examined.key_frames:
+                pair = np.concatenate(face_and_heatmap(frame.face, frame.moment.face, PAIR_SIDE), axis=1)
+                yield f"person{frame.person + 1}-{frame.moment.time:.2f}s-frame{frame.moment.frame}", pair
+        elif examined.pixels is not None:
+            for number, face in enumerate(examined.finding.faces, start=1):
+                yield f"face{number}", self._draw(examined.pixels, face)
 
 
 def plain_and_heatmap(

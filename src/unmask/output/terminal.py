@@ -1,24 +1,26 @@
-"""Findings in a terminal: a card for one picture, a line each for many."""
+"""Findings in a terminal: a card for one answer, a line each for many."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
-from unmask.finding import ClipFinding, FaceFinding, Finding, Status
-from unmask.output.clip_card import clip_card
+from unmask.finding import ClipFinding, Finding, Status, Verdict
+from unmask.output import wording
+from unmask.output.clip_card import people_lines
 from unmask.output.documents import Tally
-from unmask.output.evidence import file_facts, mark_codes, trace
-from unmask.output.gauge import COLOURS, framed
+from unmask.output.evidence import MARK_MEANS, file_facts, mark_codes, mark_quotes, mark_sentences, trace
+from unmask.output.gauge import COLOURS, end_of, gauge
 from unmask.output.knowledge import knows
 from unmask.output.ranking import because, by_suspicion
 from unmask.output.wording import (
-    EMPTY_HEATMAP,
     MARKS,
     NO_MARK,
-    OUTCOMES,
-    counted,
+    clip_remarks,
+    meanings,
     note_codes,
     printable,
     reason,
@@ -48,13 +50,14 @@ class Cards:
     def add(self, examined: Examined | ExaminedClip) -> None:
         """Show one answer."""
         finding, detector = examined.finding, self._detector
-        known, beside_real = trace(finding, detector), knows(detector.info, detector.policy)
-        if isinstance(finding, ClipFinding):
-            thresholds, details = clip_thresholds(detector.info, detector.policy), f"{finding.seconds:.1f} s"
-            shown = clip_card(finding, thresholds, details=details, known=known, beside_real=beside_real)
-        else:
-            known, details = [*file_facts(finding), *known], f"{finding.seconds * 1000:.0f} ms"
-            shown = card(finding, detector.thresholds, details=details, known=known, beside_real=beside_real)
+        is_clip = isinstance(finding, ClipFinding)
+        shown = card(
+            finding,
+            clip_thresholds(detector.info, detector.policy) if is_clip else detector.thresholds,
+            details=f"{finding.seconds:.1f} s" if is_clip else f"{finding.seconds * 1000:.0f} ms",
+            known=trace(finding, detector),
+            beside_real=knows(detector.info, detector.policy),
+        )
         self._console.print(shown)
 
 
@@ -73,37 +76,73 @@ class Lines:
 
 
 def card(
-    finding: Finding,
+    finding: Finding | ClipFinding,
     thresholds: Thresholds,
     *,
     details: str,
     known: Sequence[tuple[str, str]] = (),
     beside_real: str = "",
 ) -> RenderableType:
-    """One picture's answer.
+    """One answer.
 
     Args:
-        finding: Of one picture.
-        thresholds: Of the detector's policy, for the gauge.
+        finding: Of one picture or clip.
+        thresholds: Of the detector's policy, for pictures or for people in clips.
         details: The line at the bottom: how long it took.
-        known: (name, value) pairs about the file, and by which the answer can be traced.
+        known: (name, value) pairs by which the answer can be traced.
         beside_real: What to know of the detector where it says *real*.
     """
-    parts = [Text(sentence, style="bold")] if (sentence := because(finding)) else []
-    parts.append(Text())
+    if isinstance(finding, ClipFinding):
+        what, messages, because_of, parts = "clip", clip_remarks(finding), "", people_lines(finding, thresholds)
+        facts = [wording.clip_text(finding.clip, len(finding.looked_at))] if finding.clip else []
+    else:
+        what, messages, because_of, parts = "picture", remarks(finding), because(finding), _face_lines(finding)
+        facts = [f"{name}: {value}" for name, value in file_facts(finding)]
+    rows = []
+    if sentences := mark_sentences(finding):  # above the verdict: what the file says of being made by AI
+        rows += [Text(printable(sentence), style="bold reverse") for sentence in sentences]
+        rows += [Text(printable(quote), style="dim") for quote in mark_quotes(finding)]
+        rows += [Text(MARK_MEANS), Text()]
+    if finding.verdict is not None and finding.score is not None:
+        verdict = finding.verdict
+        rows.append(Text(f"{MARKS[verdict]} {verdict.upper()}", style=f"bold {COLOURS[verdict]}"))
+        rows.append(Text(f"P(fake) {score_text(finding.score)}  ").append(gauge(finding.score, thresholds)))
+        rows += map(Text, meanings(verdict, what))
+        if verdict is Verdict.REAL and beside_real:
+            rows.append(Text(beside_real))
+        if because_of:
+            rows.append(Text(because_of, style="bold"))
+        rows += [Text(), *parts]
+    elif finding.failure is not None:
+        rows.append(Text(f"{NO_MARK} NO ANSWER: {printable(reason(finding.failure, finding.path))}", style="bold"))
+        rows.append(Text(f"hint: {finding.failure.hint}"))
+    if messages:
+        rows += [Text(), Text("Keep in mind", style="bold")]
+        rows += [Text(f"  • {printable(message)}") for message in messages]
+    below = (*facts, *(f"{name}: {value}" for name, value in known), details)
+    rows += [Text(), *(Text(printable(text), style="dim") for text in below)]
+    lines = Table.grid(padding=(0, 0))
+    lines.add_column(overflow="fold")
+    for row in rows:
+        lines.add_row(row)
+    title = Text(end_of(printable(finding.path or what)))  # no markup, as a name may look like it
+    return Panel(lines, title=title, title_align="left", expand=False, padding=(0, 1))
+
+
+def _face_lines(finding: Finding) -> list[Text]:
+    lines = []
     for number, face in by_suspicion(finding.faces):
-        parts.append(_face_line(number, face, len(finding.faces)))
+        box = face.box
+        where = f"{box.width} x {box.height} px at ({box.left}, {box.top})"
+        if len(finding.faces) > 1:
+            answer = f"{MARKS[face.verdict]} {face.verdict} {score_text(face.score)}"
+            lines.append(Text(f"face {number}: {where}  ").append(answer, style=COLOURS[face.verdict]))
+        else:
+            searched = face.face_score is not None
+            lines.append(Text(f"1 face: {where}" if searched else "the whole picture taken as one face"))
         if face.nothing_raised:
-            parts.append(Text(EMPTY_HEATMAP))
-    return framed(
-        finding,
-        "picture",
-        thresholds,
-        parts,
-        beside_real=beside_real,
-        remarks=remarks(finding),
-        known=[*(f"{name}: {value}" for name, value in known), details],
-    )
+            lines.append(Text(wording.EMPTY_HEATMAP))
+    return lines
 
 
 def line(finding: Finding | ClipFinding) -> Text:
@@ -133,18 +172,9 @@ HEADER = Text("  verdict        P(fake) faces  file", style="dim")
 
 def summary(tally: Tally, clips: int = 0) -> Text:
     """The line below a table; so many of those counted are clips."""
-    text = Text(f"{counted(tally.pictures, clips)}: ", style="bold")
-    counts = [(getattr(tally, field), words) for field, words in OUTCOMES.items()]
+    text = Text(f"{wording.counted(tally.pictures, clips)}: ", style="bold")
+    counts = [(getattr(tally, field), words) for field, words in wording.OUTCOMES.items()]
     text.append(", ".join(f"{count} {words}" for count, words in counts if count or words in COLOURS))
     if tally.left_out:
         text.append(f" (left out: {tally.left_out} {LEFT_OUT})", style="dim")
     return text
-
-
-def _face_line(number: int, face: FaceFinding, count: int) -> Text:
-    box = face.box
-    where = f"{box.width} x {box.height} px at ({box.left}, {box.top})"
-    if count == 1:
-        return Text(f"1 face: {where}" if face.face_score is not None else "the whole picture taken as one face")
-    answer = f"{MARKS[face.verdict]} {face.verdict} {score_text(face.score)}"
-    return Text(f"face {number}: {where}  ").append(answer, style=COLOURS[face.verdict])

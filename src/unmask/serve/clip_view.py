@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unmask.output.evidence import clip_as_text, trace
+from unmask.output.evidence import as_text, trace
 from unmask.output.face_tags import stroke
 from unmask.output.knowledge import at_base_rates, knows
 from unmask.output.timeline_chart import Chart, timeline_chart
@@ -118,7 +118,7 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
         stroke=stroke(clip.width, clip.height) if clip else 1.0,
         knows=knows(detector.info, detector.policy),
         at_base_rates=at_base_rates(finding, detector.info),
-        text=clip_as_text(finding, detector, thresholds),
+        text=as_text(finding, detector),
         json_url=json_url,
         json_name=json_name,
     )
