@@ -9,7 +9,6 @@ from unmask.video.timeline import (
     Rule,
     aggregate,
     clip_thresholds,
-    deciding_person,
     judge,
     jumping,
     most_suspicious_first,
@@ -122,9 +121,9 @@ def test_the_score_is_on_the_bundles_scale():
 
 def test_the_most_suspicious_of_those_who_were_seen_often_enough_decides():
     often, seldom, real = verdict([0.6] * 3), verdict([0.99] * 2), verdict([0.1] * 3)
-    assert deciding_person([real, seldom, often]) is often
-    assert deciding_person([verdict([0.1] * 2), verdict([0.99])]).verdict is Verdict.UNSURE
-    assert deciding_person([]) is None
+    assert most_suspicious_first([real, seldom, often])[0] is often
+    assert most_suspicious_first([verdict([0.1] * 2), verdict([0.99])])[0].verdict is Verdict.UNSURE
+    assert most_suspicious_first([]) == ()
     assert most_suspicious_first([real, often]) == (often, real)
 
 
@@ -133,9 +132,9 @@ def test_whom_the_camera_does_not_show_decides_only_where_nobody_else_is(code):
     beside = judge(moments([0.99] * 5, (Note(code, "behind"),)), 2.0, THRESHOLDS)
     shown = verdict([0.1] * 30)
     assert beside.verdict is Verdict.FAKE
-    assert deciding_person([beside, shown]) is shown
-    assert deciding_person([beside, verdict([0.1])]).verdict is Verdict.REAL
-    assert deciding_person([beside]) is beside
+    assert most_suspicious_first([beside, shown])[0] is shown
+    assert most_suspicious_first([beside, verdict([0.1])])[0].verdict is Verdict.REAL
+    assert most_suspicious_first([beside])[0] is beside
 
 
 def test_thresholds_for_clips_go_before_those_for_pictures():

@@ -7,15 +7,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from unmask.checking.faces import no_face, refuse_max_faces
+from unmask.checking.faces import no_face, refuse_max_faces, unanswered
 from unmask.checking.looking import Looking
 from unmask.errors import UnmaskError
 from unmask.face.crop import SMALLEST_FACE, cut
-from unmask.finding import NOT_CALIBRATED, ClipFacts, ClipFinding, Failure, Moment, Note, Status, Verdict
+from unmask.finding import NOT_CALIBRATED, ClipFacts, ClipFinding, Moment, Note, Status, Verdict
 from unmask.image.resize import shrink
 from unmask.video.limits import CLIP_LIMITS, ClipLimits
 from unmask.video.reader import read_clip
-from unmask.video.timeline import clip_thresholds, deciding_person, judge, most_suspicious_first, without_heatmaps
+from unmask.video.timeline import clip_thresholds, judge, most_suspicious_first, without_heatmaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -235,20 +235,21 @@ def _finding(
 ) -> ClipFinding:
     seen = looking.people()
     thresholds = clip_thresholds(detector.info, detector.policy)
-    people = [without_heatmaps(judge(each, detector.info.temperature, thresholds)) for each in seen[:max_people]]
+    judged = [without_heatmaps(judge(each, detector.info.temperature, thresholds)) for each in seen[:max_people]]
+    people = most_suspicious_first(judged)
+    decisive = people[0] if people else None
     if len(seen) > max_people:
         notes.append(Note("people-left-out", f"{len(seen) - max_people} more, seen less often, were not judged."))
     if {Verdict.REAL, Verdict.FAKE} <= {person.verdict for person in people}:
         notes.append(Note("people-disagree", "The people in this clip get different verdicts; look at each."))
     if people and not detector.is_calibrated:
         notes.append(NOT_CALIBRATED)
-    decisive = deciding_person(people)
     return ClipFinding(
         path=path,
         status=Status.ANSWERED if decisive else Status.NO_FACE,
         verdict=decisive.verdict if decisive else None,
         score=decisive.score if decisive else None,
-        people=most_suspicious_first(people),
+        people=people,
         looked_at=tuple(looking.times),
         clip=facts,
         notes=tuple(notes),
@@ -282,17 +283,4 @@ def _remarks(facts: ClipFacts, looking: Looking) -> list[Note]:
 
 def unreadable_clip(detector: Detector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> ClipFinding:
     """The finding for a clip that could not be read: the error as its failure, and no score."""
-    return ClipFinding(
-        path=path,
-        status=Status.UNREADABLE,
-        verdict=None,
-        score=None,
-        people=(),
-        looked_at=(),
-        clip=None,
-        notes=(),
-        failure=Failure(error.code, error.message, error.hint),
-        detector=detector.label,
-        policy=detector.policy,
-        seconds=seconds,
-    )
+    return ClipFinding(**unanswered(detector, path, error, seconds), people=(), looked_at=(), clip=None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unmask.errors import UnmaskError
 from unmask.explain.heatmap import normalise
 from unmask.face.crop import SMALLEST_FACE, Crop
-from unmask.finding import OUTSIDE_TRAINING, FaceFinding, Failure
+from unmask.finding import OUTSIDE_TRAINING, FaceFinding, Failure, Status
 from unmask.verdict import decide, probability
 
 if TYPE_CHECKING:
@@ -81,6 +81,21 @@ def no_face(too_small: bool, where: str = "picture") -> Failure:
         f"Give a {where} in which a face can be seen from the front; for a {where} that is one face, "
         "use --no-face-search.",
     )
+
+
+def unanswered(detector: Detector, path: str | None, error: UnmaskError, seconds: float) -> dict[str, Any]:
+    """What the findings of a picture and of a clip that cannot be read share: the error as their failure, and no score."""
+    return {
+        "path": path,
+        "status": Status.UNREADABLE,
+        "verdict": None,
+        "score": None,
+        "notes": (),
+        "failure": Failure(error.code, error.message, error.hint),
+        "detector": detector.label,
+        "policy": detector.policy,
+        "seconds": seconds,
+    }
 
 
 def refuse_max_faces(max_faces: int | None) -> None:

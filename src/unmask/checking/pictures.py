@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unmask.checking.faces import judge_faces, no_face, refuse_max_faces
+from unmask.checking.faces import judge_faces, no_face, refuse_max_faces, unanswered
 from unmask.errors import UnmaskError
 from unmask.face.crop import crop_faces, cut_crops, whole_picture
 from unmask.finding import NOT_CALIBRATED, Failure, Finding, Note, Status, Verdict
@@ -151,16 +151,4 @@ DAMAGED = Failure(
 
 def unreadable(detector: Detector, path: str | None, error: UnmaskError, seconds: float = 0.0) -> Finding:
     """The finding for a picture that could not be read: the error as its failure, and no score."""
-    return Finding(
-        path=path,
-        status=Status.UNREADABLE,
-        verdict=None,
-        score=None,
-        faces=(),
-        image=None,
-        notes=(),
-        failure=Failure(error.code, error.message, error.hint),
-        detector=detector.label,
-        policy=detector.policy,
-        seconds=seconds,
-    )
+    return Finding(**unanswered(detector, path, error, seconds), faces=(), image=None)

@@ -9,21 +9,17 @@ from typing import Any
 
 import click
 
-from unmask.cli.options import PATH, detector_options, load, out_folder
+from unmask.cli.options import PATH, detector_options, load, option_with_default, out_folder
 from unmask.cli.say import EXIT_NO_ANSWER, say, say_error
 from unmask.errors import UnmaskError
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option(
-    "--method",
-    type=click.Choice(["gradcam", "occlusion"]),
-    default="gradcam",
-    show_default=True,
-    help="How the heatmap is made.",
+@option_with_default(
+    "--method", type=click.Choice(["gradcam", "occlusion"]), default="gradcam", help="How the heatmap is made."
 )
-@click.option("--out", type=PATH, default=Path("unmask-explained"), show_default=True, help="Folder for the pictures.")
+@option_with_default("--out", type=PATH, default=Path("unmask-explained"), help="Folder for the pictures.")
 @detector_options
 def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> None:
     """Show where the detector looked: a heatmap beside and over every face."""

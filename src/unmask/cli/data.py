@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unmask.cli.options import PATH
+from unmask.cli.options import PATH, option_with_default
 from unmask.cli.say import EXIT_INTERRUPTED, say, say_note
 
 if TYPE_CHECKING:
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dataset", type=PATH)
 @click.option("--out", required=True, type=PATH, help="Folder to write to.")
-@click.option("--size", type=int, default=128, show_default=True, help="Side of the pictures in pixels.")
-@click.option(
+@option_with_default("--size", type=int, default=128, help="Side of the pictures in pixels.")
+@option_with_default(
     "--crop",
     type=click.Choice(["none", "face"]),
     default="none",
-    show_default=True,
     help="Take the whole picture, or the largest face in it.",
 )
-@click.option(
-    "--frames-per-clip", "frames", type=int, default=16, show_default=True, help="Taken of each clip, evenly spread."
-)
+@option_with_default("--frames-per-clip", "frames", type=int, default=16, help="Taken of each clip, evenly spread.")
 @click.option(
     "--split", metavar="80/10/10", help="Deal two folders, Real and Fake, to Train, Validation and Test: percentages."
 )

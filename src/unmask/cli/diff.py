@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from unmask.cli.options import PATH, detector_options, load
+from unmask.cli.options import PATH, detector_options, load, option_with_default
 from unmask.cli.say import say
 from unmask.errors import UnmaskError
 
@@ -15,7 +15,7 @@ from unmask.errors import UnmaskError
 @click.command()
 @click.argument("original", type=PATH)
 @click.argument("suspect", type=PATH)
-@click.option("--out", type=PATH, default=Path("unmask-diff.png"), show_default=True, help="Of the picture; a PNG.")
+@option_with_default("--out", type=PATH, default=Path("unmask-diff.png"), help="Of the picture; a PNG.")
 @detector_options
 def diff(original: Path, suspect: Path, out: Path, **options: Any) -> None:
     """Show where a picture differs from its original: aligned, side by side, with both heatmaps."""

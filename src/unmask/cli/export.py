@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from unmask.cli.options import PATH
+from unmask.cli.options import PATH, option_with_default
 from unmask.cli.say import say, say_note
 from unmask.errors import UnmaskError
 
@@ -20,11 +20,10 @@ from unmask.errors import UnmaskError
 @click.option("--detector-version", "version", help="[default: 1; of a bundle, its own + the name of the pictures]")
 @click.option("--data-name", help="What the card calls the pictures. [default: their folder's name]")
 @click.option("--terms", help="On what terms the pictures, and so the weights, may be used.")
-@click.option(
+@option_with_default(
     "--kernel-bits",
     type=click.Choice(["8", "16", "32"]),
     default="32",
-    show_default=True,
     help="How many bits to keep of each number in a kernel; 16 make about half the size, 8 a third.",
 )
 @click.option("--input-scaling", type=click.Choice(["0..1", "-1..1", "0..255"]), help="For a .h5: what it was fed.")

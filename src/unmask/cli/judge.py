@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from unmask.cli.options import PATH, POLICY, SPLIT, out_folder
+from unmask.cli.options import PATH, POLICY, SPLIT, option_with_default, out_folder
 from unmask.cli.say import say, say_note
 from unmask.errors import UnmaskError
 from unmask.system.python import install_extra
@@ -25,16 +25,12 @@ from unmask.system.python import install_extra
 @SPLIT
 @click.option("--against", type=PATH, help="Test against this bundle, scan or table of scores.")
 @POLICY
-@click.option("--robustness/--no-robustness", default=True, show_default=True, help="Degrade the pictures as well.")
-@click.option(
-    "--robustness-pictures",
-    type=click.IntRange(1),
-    default=1000,
-    show_default=True,
-    help="At most so many pictures for it.",
+@option_with_default("--robustness/--no-robustness", default=True, help="Degrade the pictures as well.")
+@option_with_default(
+    "--robustness-pictures", type=click.IntRange(1), default=1000, help="At most so many pictures for it."
 )
 @click.option("--explanations", is_flag=True, help="Test the heatmaps as well.")
-@click.option("--gallery/--no-gallery", default=True, show_default=True, help="Show right and wrong pictures.")
+@option_with_default("--gallery/--no-gallery", default=True, help="Show right and wrong pictures.")
 @click.option("--face-search", is_flag=True, help="Find faces first: for photos rather than face crops.")
 def evaluate(
     bundle: Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from unmask.detector import Detector
 
 PATH = click.Path(path_type=Path)
+# An option whose help tells its default.
+option_with_default = partial(click.option, show_default=True)
 POLICY = click.option("--policy", help="Thresholds of the detector to decide by, e.g. careful, balanced, sensitive.")
 BUNDLE = click.option("--bundle", type=PATH, help="Folder of a detector. [default: the shipped one]")
-SPLIT = click.option("--split", default="Test", show_default=True, help="Which split of a dataset or prepared folder.")
+SPLIT = option_with_default("--split", default="Test", help="Which split of a dataset or prepared folder.")
 
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 FAIL_ON = click.option(
@@ -31,7 +34,7 @@ FAIL_ON = click.option(
 
 def out_folder(folder: str, what: str) -> Callable[..., Any]:
     """The option `--out`, which names a folder for what a verb writes."""
-    return click.option("--out", type=PATH, default=Path(folder), show_default=True, help=f"Folder for the {what}.")
+    return option_with_default("--out", type=PATH, default=Path(folder), help=f"Folder for the {what}.")
 
 
 def detector_options(function: Callable[..., Any]) -> Callable[..., Any]:

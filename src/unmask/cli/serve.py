@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from unmask.cli.options import BUNDLE, PATH, POLICY
+from unmask.cli.options import BUNDLE, PATH, POLICY, option_with_default
 from unmask.cli.say import say
 from unmask.errors import UnmaskError
 
@@ -21,34 +21,26 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
+@option_with_default("--host", default="127.0.0.1", help="Address to listen on.")
+@option_with_default(
     "--port",
     type=click.IntRange(0, 65535),
     # Not UNMASK_PORT: Kubernetes sets that itself for a service named unmask, to an address.
     envvar="UNMASK_LISTEN_PORT",
     default=8000,
-    show_default=True,
     help="0: any that is free. Also UNMASK_LISTEN_PORT.",
 )
 @BUNDLE
 @POLICY
-@click.option(
-    "--max-upload-mb",
-    type=click.IntRange(1, 1000),
-    default=25,
-    show_default=True,
-    help="Largest request with pictures, in megabytes.",
+@option_with_default(
+    "--max-upload-mb", type=click.IntRange(1, 1000), default=25, help="Largest request with pictures, in megabytes."
 )
-@click.option(
-    "--max-clip-mb", type=click.IntRange(1, 500), default=100, show_default=True, help="Largest clip, in megabytes."
-)
-@click.option(
+@option_with_default("--max-clip-mb", type=click.IntRange(1, 500), default=100, help="Largest clip, in megabytes.")
+@option_with_default(
     "--clip-minutes",
     type=click.FloatRange(0.1, 24 * 60),
     callback=_number,
     default=15.0,
-    show_default=True,
     help="Forget a clip and its answer after so long.",
 )
 @click.option(
@@ -58,13 +50,8 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
 @click.option(
     "--tokens", "token_file", type=PATH, envvar="UNMASK_TOKENS", help="File of named tokens, by `unmask token`."
 )
-@click.option(
-    "--rate",
-    "pictures_a_minute",
-    type=click.IntRange(0),
-    default=600,
-    show_default=True,
-    help="Pictures a minute and client.",
+@option_with_default(
+    "--rate", "pictures_a_minute", type=click.IntRange(0), default=600, help="Pictures a minute and client."
 )
 @click.option(
     "--trusted-proxy",
@@ -93,7 +80,7 @@ def serve(**options: Any) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--file", type=PATH, default=Path("unmask-tokens"), show_default=True, help="File of named tokens.")
+@option_with_default("--file", type=PATH, default=Path("unmask-tokens"), help="File of named tokens.")
 def token(name: str, file: Path) -> None:
     """Make an access token for the server.
 

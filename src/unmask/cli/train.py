@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from unmask.cli.options import PATH
+from unmask.cli.options import PATH, option_with_default
 from unmask.cli.say import EXIT_INTERRUPTED, say, say_note
 from unmask.errors import UnmaskError
 
@@ -157,10 +157,8 @@ class _Display:
 @click.argument("run", type=PATH)
 @click.option("--data", required=True, type=PATH, help="The prepared folder that the run learned from.")
 @click.option("--out", type=PATH, help="New folder to write to, or one to go on with. [default: RUN/mined]")
-@click.option(
-    "--top", type=click.IntRange(1), default=500, show_default=True, help="List so many hard examples at most."
-)
-@click.option("--folds", type=click.IntRange(2), default=2, show_default=True, help="Parts that Train is cut into.")
+@option_with_default("--top", type=click.IntRange(1), default=500, help="List so many hard examples at most.")
+@option_with_default("--folds", type=click.IntRange(2), default=2, help="Parts that Train is cut into.")
 @click.option("--epochs", type=click.IntRange(1), help="Of the model for each part. [default: the run's]")
 def mine(run: Path, data: Path, out: Path | None, top: int, folds: int, epochs: int | None) -> None:
     """List the training pictures that a model like RUN's gets wrong when it has not learned from them.

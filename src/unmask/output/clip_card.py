@@ -25,12 +25,7 @@ ABSENT = "·"
 
 
 def people_lines(finding: ClipFinding, thresholds: Thresholds) -> list[Text]:
-    """Two lines for each person of a clip, and one that tells the letters of their timelines.
-
-    Args:
-        finding: Of one clip.
-        thresholds: For people in clips, of the detector's policy.
-    """
+    """Two lines for each person of a clip, and one that tells the letters of their timelines."""
     lines = []
     for number, person in enumerate(finding.people, start=1):
         answer = f"{MARKS[person.verdict]} {person.verdict} {score_text(person.score)}"

@@ -23,12 +23,7 @@ FACE_SIDE = 160
 
 
 def clip_parts(examined: ExaminedClip, detector: Detector) -> dict[str, Any]:
-    """What the template of a clip's card is filled with.
-
-    Args:
-        examined: With key frames.
-        detector: That judged it.
-    """
+    """What the template of a clip's card is filled with; its key frames have to be there."""
     finding = examined.finding
     thresholds = clip_thresholds(detector.info, detector.policy)
     return {

@@ -47,11 +47,7 @@ MARK_MEANS = "Such a mark can be forged or taken out, and is no part of the scor
 
 
 def mark_sentences(finding: Finding | ClipFinding) -> list[str]:
-    """What the file says of being made by AI, one sentence for each kind of statement; empty where it says nothing.
-
-    Args:
-        finding: Of one picture or clip.
-    """
+    """What the file says of being made by AI, one sentence for each kind of statement; empty where it says nothing."""
     return [
         f"{sentence}: {', '.join(places)}."
         for says, sentence in SAYS.items()
@@ -94,12 +90,7 @@ def file_facts(finding: Finding) -> list[tuple[str, str]]:
 
 
 def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str, str]]:
-    """(name, value) pairs by which somebody else can tell which file was answered, when, and by what; the bundle by its SHA-256.
-
-    Args:
-        finding: Of one picture or clip.
-        detector: The one that judged it.
-    """
+    """(name, value) pairs by which somebody else can tell which file was answered, when, and by what (the bundle's SHA-256)."""
     facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
     return [
         *([("SHA-256", facts.sha256)] if facts else []),
@@ -110,12 +101,7 @@ def trace(finding: Finding | ClipFinding, detector: Detector) -> list[tuple[str,
 
 
 def as_text(finding: Finding | ClipFinding, detector: Detector) -> str:
-    """A finding to paste into a mail or a story's notes.
-
-    Args:
-        finding: Of one picture or clip.
-        detector: The one that judged it.
-    """
+    """A finding to paste into a mail or a story's notes."""
     if isinstance(finding, ClipFinding):
         what, messages, parts = "clip", clip_remarks(finding), _people_lines(finding)
         thresholds = clip_thresholds(detector.info, detector.policy)

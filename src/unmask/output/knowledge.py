@@ -36,12 +36,7 @@ NO_NUMBER_OUTSIDE = "The face is unlike those that the detector learned from: no
 
 
 def measured(info: BundleInfo, policy: str) -> list[str]:
-    """What a reader should know first of how good the detector is, from its bundle, which was measured with its default policy.
-
-    Args:
-        info: Of the detector.
-        policy: The one in use.
-    """
+    """What to know first of how good the detector is, from its bundle, which was measured with its default policy."""
     found, split = _numbers(info)
     if not found:
         return [NOT_CALIBRATED.message]
@@ -71,11 +66,7 @@ def learned(info: BundleInfo) -> str:
 
 
 def knows(info: BundleInfo, policy: str) -> str:
-    """What to know beside a *real*, in a line: the kinds of fakes it learned, those it missed, and how often it accuses.
-
-    Args:
-        info, policy: As of `measured`.
-    """
+    """What to know beside a *real*, in a line: the kinds of fakes it learned, those it missed, and how often it accuses."""
     names, unseen = _kinds(info)
     found, _ = _numbers(info)
     parts = []

@@ -94,12 +94,7 @@ def jumping(scores: ArrayLike, rule: Rule = RULE) -> float:
 
 
 def clip_thresholds(info: BundleInfo, policy: str) -> Thresholds:
-    """Where *unsure* begins and ends for a person in a clip: the bundle's own for clips, or else those for pictures.
-
-    Args:
-        info: Of the detector.
-        policy: Name of the thresholds in use.
-    """
+    """Where *unsure* begins and ends for a person in a clip: the bundle's own for clips, or else those for pictures."""
     return (info.clip_policies.get(policy) or info.policies[policy]).thresholds
 
 
@@ -145,18 +140,9 @@ def _fit(moments: Sequence[Moment], rule: Rule) -> tuple[list[int], bool]:
     return sure, True
 
 
-def deciding_person(people: Sequence[PersonFinding], rule: Rule = RULE) -> PersonFinding | None:
-    """The person whose verdict and score are the clip's: the first of `most_suspicious_first`; None where there is none."""
-    return next(iter(most_suspicious_first(people, rule)), None)
-
-
 def most_suspicious_first(people: Sequence[PersonFinding], rule: Rule = RULE) -> tuple[PersonFinding, ...]:
     """The same people in another order: by suspicion, those who were seen often enough to be called fake before all others, and
-    last those of whom only doubtful faces were seen, or who are behind somebody.
-
-    Args:
-        people: Of one clip.
-        rule: Its `least_faces`.
+    last those of whom only doubtful faces were seen, or who are behind somebody. The first decides for the clip.
     """
 
     def suspicion(person: PersonFinding) -> tuple[int, int, float]:
