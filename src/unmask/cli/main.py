@@ -15,10 +15,9 @@ import warnings
 import click
 
 from unmask import __version__
-from unmask.cli.answer import demo, doctor, explain
+from unmask.cli.answer import demo, diff, doctor, explain
 from unmask.cli.check import check
 from unmask.cli.data import audit, prepare
-from unmask.cli.diff import diff
 from unmask.cli.export import export
 from unmask.cli.judge import compare, evaluate
 from unmask.cli.say import EXIT_INTERRUPTED, EXIT_NO_ANSWER, EXIT_WRONG_USE, say, say_error

@@ -38,7 +38,6 @@ from unmask.video.refusals import NO_EXTRA, NOTES, PART, died, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -72,7 +71,7 @@ class Frame:
     pixels: NDArray[np.uint8]
 
 
-class Clip:
+class Clip(contextlib.AbstractContextManager["Clip"]):
     """A clip that is being read: iterate over it once, or close it.
 
     Attributes:
@@ -116,9 +115,6 @@ class Clip:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
