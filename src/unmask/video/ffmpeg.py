@@ -62,9 +62,8 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
         facts = _facts(stream, format_name, times, rate)
     numbers = chosen(request, times)
     stamps = np.sort(packets.stamps)
-    numbers = numbers[
-        np.diff(stamps[numbers], prepend=-np.inf) > SAME
-    ]  # of frames at one moment, the first is looked at
+    # Of frames at one moment, the first is looked at.
+    numbers = numbers[np.diff(stamps[numbers], prepend=-np.inf) > SAME]
     notes = ["several-streams"] * several + ["odd-times"] * odd + ["cut-off"] * packets.cut_off
     yield from _Pictures(request, stamps, packets.keyless).send(numbers, times, notes, facts)
 
