@@ -51,6 +51,15 @@ def test_a_class_without_pictures_is_refused(tmp_path):
     assert caught.value.code == "class-missing"
 
 
+def test_a_prepared_split_without_pictures_lacks_a_class_and_not_its_folder(tmp_path):
+    folder = write_prepared(tmp_path / "prepared")
+    manifest = (folder / "manifest.csv").read_text().splitlines(keepends=True)
+    (folder / "manifest.csv").write_text("".join(line for line in manifest if not line.startswith("Test/")))
+    with pytest.raises(UnmaskError, match="Test of .* has no real pictures") as caught:
+        open_source(folder, "Test")
+    assert caught.value.code == "class-missing"
+
+
 def test_rows_of_a_manifest_that_name_no_file_are_noted(tmp_path):
     root = write_dataset(tmp_path / "data", 1, splits=("Train",))
     (root / "manifest.csv").write_text("path,group\nTrain\\Real\\real_000.jpg,g1\nTrain/Fake/gone.jpg,g2\n")

@@ -154,8 +154,10 @@ def open_source(
             of a dataset folder: a picture that cannot be read. Training does not go on without it.
     """
     folder = Path(data)
-    source = _from_prepared(load_prepared(folder), split, size) if (folder / PREPARED).is_file() else None
-    source = source or _from_folders(folder, split, size or DEFAULT_SIZE, on_note)
+    if (folder / PREPARED).is_file():
+        source = _from_prepared(load_prepared(folder), split, size)
+    else:
+        source = _from_folders(folder, split, size or DEFAULT_SIZE, on_note)
     for label, name in enumerate(("Real", "Fake")):
         if both_classes and not (source.labels == label).any():
             raise UnmaskError(
