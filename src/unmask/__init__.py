@@ -42,38 +42,21 @@ if TYPE_CHECKING:
 # Where each public name lives. Loaded when first used, so that `import unmask` costs nothing and a program that only
 # reads pictures never loads a runtime.
 _HOMES = {
-    "BundleInfo": "bundle",
-    "read_bundle": "bundle",
-    "write_bundle": "bundle",
-    "check": "checking",
-    "check_paths": "checking",
-    "Detector": "checking",
-    "UnmaskError": "errors",
-    "Box": "finding",
-    "ClipFacts": "finding",
-    "ClipFinding": "finding",
-    "FaceFinding": "finding",
-    "Failure": "finding",
-    "Finding": "finding",
-    "ImageFacts": "finding",
-    "Moment": "finding",
-    "Note": "finding",
-    "PersonFinding": "finding",
-    "Status": "finding",
-    "Verdict": "finding",
-    "LIMITS": "image.limits",
-    "Mark": "origin",
-    "Provenance": "origin",
-    "Image": "image.read",
-    "Limits": "image.limits",
-    "read_image": "image.read",
-    "to_frame": "output.notebook",
-    "Thresholds": "verdict",
-    "CLIP_LIMITS": "video.limits",
-    "Clip": "video.reader",
-    "ClipLimits": "video.limits",
-    "Frame": "video.reader",
-    "read_clip": "video.reader",
+    name: home
+    for home, names in {
+        "bundle": "BundleInfo read_bundle write_bundle",
+        "checking": "Detector check check_paths",
+        "errors": "UnmaskError",
+        "finding": "Box ClipFacts ClipFinding FaceFinding Failure Finding ImageFacts Moment Note PersonFinding Status Verdict",
+        "image.limits": "LIMITS Limits",
+        "image.read": "Image read_image",
+        "origin": "Mark Provenance",
+        "output.notebook": "to_frame",
+        "verdict": "Thresholds",
+        "video.limits": "CLIP_LIMITS ClipLimits",
+        "video.reader": "Clip Frame read_clip",
+    }.items()
+    for name in names.split()
 }
 
 __all__ = [
