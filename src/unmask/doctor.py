@@ -96,6 +96,8 @@ def examine(bundle: Path | None = None) -> Iterator[Examination]:
 def _surviving(name: str, look: Callable[[], Examination]) -> Examination:
     try:
         return look()
+    except UnmaskError as error:
+        return Examination("problem", name, error.message, error.hint)
     except Exception as error:  # a package that is broken in any way is what a doctor is there to report
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Examination("problem", name, reason, "Install unmask again in a new environment.")
@@ -103,11 +105,7 @@ def _surviving(name: str, look: Callable[[], Examination]) -> Examination:
 
 def _packages() -> Iterator[Examination]:
     for name in LIGHT:
-        version = _version(name)
-        if version:
-            yield Examination("ok", name, version)
-        else:
-            yield Examination("problem", name, "not installed", "Install Unmask again.")
+        yield _package(name, _version(name), "problem", "Install Unmask again.")
     rival = _version("opencv-python")
     if rival:
         yield Examination(
@@ -119,7 +117,11 @@ def _packages() -> Iterator[Examination]:
         )
     for name, purpose in OPTIONAL.items():
         version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
-        yield Examination("ok", name, version) if version else Examination("note", name, "not installed", purpose)
+        yield _package(name, version, "note", purpose)
+
+
+def _package(name: str, version: str | None, missing: Level, hint: str) -> Examination:
+    return Examination("ok", name, version) if version else Examination(missing, name, "not installed", hint)
 
 
 def _decoders() -> Examination:
@@ -136,12 +138,9 @@ def _detector(bundle: Path | None) -> Examination:
 
     from unmask.detector import Detector
 
-    try:
-        detector = Detector.load(bundle)
-        side = detector.info.input_size
-        detector.logits_and_maps(np.zeros((1, side, side, 3), np.uint8))
-    except UnmaskError as error:
-        return Examination("problem", "detector", error.message, error.hint)
+    detector = Detector.load(bundle)
+    side = detector.info.input_size
+    detector.logits_and_maps(np.zeros((1, side, side, 3), np.uint8))
     hashes = ", ".join(f"{name} {sha256[:12]}" for name, sha256 in detector.info.files.items())
     where = "shipped" if bundle is None else os.fspath(bundle)
     return Examination("ok", "detector", f"{detector.label} ({where}), policy {detector.policy}; sha256 {hashes}")
@@ -151,15 +150,11 @@ def _face_finder() -> Examination:
     from unmask.demo import draw_face
     from unmask.face.finder import FaceFinder
 
-    try:
-        finder = FaceFinder.load()
-        faces = finder.find(draw_face())
-    except UnmaskError as error:
-        return Examination("problem", "face finder", error.message, error.hint)
+    finder = FaceFinder.load()
+    faces = finder.find(draw_face())
     if len(faces) != 1:
-        return Examination(
-            "problem", "face finder", f"found {len(faces)} faces in a drawing of one", "Install unmask again."
-        )
+        found = f"found {len(faces)} faces in a drawing of one"
+        return Examination("problem", "face finder", found, "Install unmask again.")
     return Examination("ok", "face finder", f"{finder.name}; sha256 {finder.sha256[:12]}")
 
 
@@ -184,9 +179,8 @@ def _graphics_card() -> Examination:
         asked = [command, "--query-gpu=name", "--format=csv,noheader"]
         cards = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.split("\n")
     except (OSError, subprocess.SubprocessError) as error:
-        return Examination(
-            "note", "graphics card", f"nvidia-smi fails: {error}", "To train on it, mend the card's driver first."
-        )
+        hint = "To train on it, mend the card's driver first."
+        return Examination("note", "graphics card", f"nvidia-smi fails: {error}", hint)
     found = ", ".join(card.strip() for card in cards if card.strip()) or "none listed by nvidia-smi"
     for backend, packages in TRAINERS.items():
         plugin = next((f"{name} {version}" for name in packages if (version := _version(name))), None)
@@ -203,9 +197,8 @@ def _folder(name: str, find: Callable[[], str]) -> Examination:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Examination(
-            "note", name, f"{folder}: {error.strerror or error}", "Reports need a folder that you may write to."
-        )
+        hint = "Reports need a folder that you may write to."
+        return Examination("note", name, f"{folder}: {error.strerror or error}", hint)
     return Examination("ok", name, f"{folder} can be written to")
 
 
