@@ -130,7 +130,20 @@ def _now() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class _Answer:
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: plain dicts, lists, strings and numbers, the same for the same bytes and detector.
+
+        Heatmaps are left out, being pictures, and so are `seconds` and `checked`, being no part of the answer.
+        """
+        return asdict(self, dict_factory=_without_unstable)
+
+    def _repr_html_(self) -> str:
+        return str(_notebook().html(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(_Answer):
     """The answer for one picture.
 
     Attributes:
@@ -165,19 +178,9 @@ class Finding:
     provenance: Provenance | None = None
     preview: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
-    def _repr_html_(self) -> str:
-        return str(_notebook().html(self))
-
     def plot(self, ax: Any = None) -> Any:
         """The picture with boxes and heatmaps, on `matplotlib.axes.Axes`: those given, or the current ones; gives them back."""
         return _notebook().plot(self, ax)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form: plain dicts, lists, strings and numbers, the same for the same bytes and detector.
-
-        Heatmaps are left out, being pictures, and so are `seconds` and `checked`, being no part of the answer.
-        """
-        return asdict(self, dict_factory=_without_unstable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,7 @@ class PersonFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFinding:
+class ClipFinding(_Answer):
     """The answer for one clip.
 
     Attributes:
@@ -275,17 +278,10 @@ class ClipFinding:
     seconds: float
     checked: str = field(default_factory=_now, compare=False)
 
-    def _repr_html_(self) -> str:
-        return str(_notebook().html(self))
-
     @property
     def faces(self) -> tuple[FaceFinding, ...]:
         """Every face of every person."""
         return tuple(moment.face for person in self.people for moment in person.moments)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form, as of `Finding`."""
-        return asdict(self, dict_factory=_without_unstable)
 
 
 def _notebook() -> Any:
