@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class UnmaskError(Exception):
     """A failure with a way out.
@@ -19,12 +21,5 @@ class UnmaskError(Exception):
         self.hint = hint
         self.code = code
 
-    def __str__(self) -> str:
-        return self.message
-
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.hint, self.code)
-
-
-def _rebuild(cls: type[UnmaskError], message: str, hint: str, code: str) -> UnmaskError:
-    return cls(message, hint=hint, code=code)
+        return partial(type(self), hint=self.hint, code=self.code), (self.message,)
