@@ -199,11 +199,8 @@ def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) 
         check_place(place)
         return _write(place, info, model, card)
     except OSError as error:
-        raise UnmaskError(
-            f"cannot write the bundle {place}: {error.strerror or error}",
-            hint="Name a folder that you may write to.",
-            code="bad-output",
-        ) from None
+        message = f"cannot write the bundle {place}: {error.strerror or error}"
+        raise UnmaskError(message, hint="Name a folder that you may write to.", code="bad-output") from None
 
 
 def check_place(place: Path) -> None:
@@ -211,9 +208,8 @@ def check_place(place: Path) -> None:
     if place.exists() and not place.is_dir():
         raise UnmaskError(f"{place} is a file", hint="Name a folder for the bundle.", code="bad-output")
     if place.exists() and any(place.iterdir()) and not (place / INFO_FILE).exists():
-        raise UnmaskError(
-            f"{place} holds other files", hint="Name a new or empty folder for the bundle.", code="bad-output"
-        )
+        hint = "Name a new or empty folder for the bundle."
+        raise UnmaskError(f"{place} holds other files", hint=hint, code="bad-output")
 
 
 def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
@@ -222,11 +218,12 @@ def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
     unsaid = set() if info.fake_share else {"fake_share"}  # versions that do not know it can read the rest
     described = info.model_copy(update={"files": files}).model_dump(exclude=unsaid)
     contents[INFO_FILE] = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode()
-    old = _aside(place)
+    whole = place.resolve()
+    old = whole.with_name(f".{whole.name}.replaced")
     if old.exists() and not place.exists():  # the power failed half-way through replacing it
         old.rename(place)
     if (place / INFO_FILE).exists():
-        _replace(place.resolve(), contents)
+        _replace(whole, old, contents)
     else:
         place.mkdir(parents=True, exist_ok=True)
         _fill(place, contents)
@@ -239,13 +236,7 @@ def _fill(place: Path, contents: dict[str, bytes]) -> None:
             file.write(data)
 
 
-def _aside(place: Path) -> Path:
-    place = place.resolve()
-    return place.with_name(f".{place.name}.replaced")
-
-
-def _replace(place: Path, contents: dict[str, bytes]) -> None:
-    old = _aside(place)
+def _replace(place: Path, old: Path, contents: dict[str, bytes]) -> None:
     if old.exists():
         _remove(old, place, contents)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:

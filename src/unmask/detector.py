@@ -94,11 +94,8 @@ class Detector:
         read = read_bundle(bundle)
         chosen = policy or read.info.default_policy
         if chosen not in read.info.policies:
-            raise UnmaskError(
-                f"the detector {read.label} has no policy {chosen!r}",
-                hint=f"Choose one of: {', '.join(read.info.policies)}.",
-                code="no-policy",
-            )
+            hint = f"Choose one of: {', '.join(read.info.policies)}."
+            raise UnmaskError(f"the detector {read.label} has no policy {chosen!r}", hint=hint, code="no-policy")
         if threads is not None and threads < 1:
             raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
         return cls(read, policy=chosen, threads=threads or min(4, available_cores()), runtime=runtime)
@@ -161,8 +158,7 @@ class Detector:
         Raises:
             UnmaskError: If shape or dtype are not these.
         """
-        (logits,) = self._run(crops, ["logit"])
-        return logits
+        return self._run(crops, ["logit"])[0]
 
     def logits_and_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Raw outputs and where they come from.
@@ -203,11 +199,8 @@ class Detector:
     def _run(self, crops: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
         side = self.info.input_size
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (side, side, 3):
-            raise UnmaskError(
-                f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}",
-                hint="Cut and resize with unmask.face.crop.",
-                code="bad-crops",
-            )
+            message = f"crops must be uint8 (N, {side}, {side}, 3), got {crops.dtype} {crops.shape}"
+            raise UnmaskError(message, hint="Cut and resize with unmask.face.crop.", code="bad-crops")
         session = self._session
         if session is None:
             session = self._session = start_session(self.bundle, self.threads, self.runtime)
@@ -218,9 +211,6 @@ class Detector:
 def _load_again(kind: type[Detector], folder: Path, sha256: str, settings: dict[str, Any]) -> Detector:
     detector = kind.load(folder, **settings)
     if detector.bundle.sha256 != sha256:
-        raise UnmaskError(
-            f"the bundle {folder} was replaced while it was in use",
-            hint="Start again, so that all of the work is done by one detector.",
-            code="bundle-hash",
-        )
+        hint = "Start again, so that all of the work is done by one detector."
+        raise UnmaskError(f"the bundle {folder} was replaced while it was in use", hint=hint, code="bundle-hash")
     return detector

@@ -77,24 +77,15 @@ def _start_openvino(bundle: Bundle, threads: int) -> Session:
     try:
         openvino = import_openvino()
     except ImportError:
-        raise UnmaskError(
-            "the runtime openvino is not installed",
-            hint=f"Install it, {install_extra('openvino')}",
-            code="no-runtime",
-        ) from None
+        hint = f"Install it, {install_extra('openvino')}"
+        raise UnmaskError("the runtime openvino is not installed", hint=hint, code="no-runtime") from None
     core = openvino.Core()
     try:
         # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and behind kernels of 8 bits it would
         # round activations to 8 bits as well; scores would differ.
-        compiled: Any = core.compile_model(
-            core.read_model(bundle.model),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "INFERENCE_PRECISION_HINT": "f32",
-                "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-            },
-        )
+        exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+        settings = {"INFERENCE_NUM_THREADS": threads, **exact}
+        compiled: Any = core.compile_model(core.read_model(bundle.model), "CPU", settings)
     except Exception as error:
         raise _unusable(bundle, error) from error
     _expect_outputs(bundle, {name for output in compiled.outputs for name in output.names})
