@@ -44,15 +44,11 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             if _is_gone(holder) and time.monotonic() < end:
                 time.sleep(0.05)
                 continue
-            raise UnmaskError(
-                f"{folder} is in use: {holder or 'by another program'}",
-                hint="Wait until that has ended, or name another folder.",
-                code="in-use",
-            )
+            message = f"{folder} is in use: {holder or 'by another program'}"
+            raise UnmaskError(message, hint="Wait until that has ended, or name another folder.", code="in-use")
         file.truncate(0)
-        file.write(
-            f"{doing}, process {os.getpid()}, since {datetime.now().astimezone().isoformat(timespec='seconds')}\n"
-        )
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        file.write(f"{doing}, process {os.getpid()}, since {since}\n")
         file.flush()
         yield
 
@@ -71,31 +67,23 @@ def _is_gone(holder: str) -> bool:
     return False
 
 
-if os.name == "nt":
+def take_lock(descriptor: int) -> bool:
+    """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
 
-    def take_lock(descriptor: int) -> bool:
-        """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
-        import msvcrt
+            place = os.lseek(descriptor, 0, os.SEEK_CUR)
+            try:
+                # A byte far behind the text, so that others can read that: the last that this call knows.
+                os.lseek(descriptor, (1 << 31) - 2, os.SEEK_SET)
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            finally:
+                os.lseek(descriptor, place, os.SEEK_SET)
+        else:
+            import fcntl
 
-        place = os.lseek(descriptor, 0, os.SEEK_CUR)
-        try:
-            # A byte far behind the text, so that others can read that: the last that this call knows.
-            os.lseek(descriptor, (1 << 31) - 2, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        finally:
-            os.lseek(descriptor, place, os.SEEK_SET)
-        return True
-
-else:
-
-    def take_lock(descriptor: int) -> bool:
-        """Take the lock of an open file, to be kept until that is closed; False where another process holds it."""
-        import fcntl
-
-        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+    except OSError:
+        return False
+    return True

@@ -76,16 +76,13 @@ def ray_to_itself() -> Iterator[None]:
     """
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"} & os.environ.keys():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    before = {name: os.environ.get(name) for name in _PROXIES}
+    before = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     os.environ |= dict.fromkeys(_PROXIES, _NOWHERE)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        no_proxy_of_ray()
+        os.environ |= before
 
 
 def no_proxy_of_ray() -> None:
