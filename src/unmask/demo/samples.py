@@ -26,11 +26,7 @@ class Sample:
 
 
 SAMPLES = (
-    Sample(
-        "portrait",
-        "A real portrait",
-        "A real photograph: NASA's portrait of the astronaut Eileen Collins.",
-    ),
+    Sample("portrait", "A real portrait", "A real photograph: NASA's portrait of the astronaut Eileen Collins."),
     Sample(
         "swapped-face",
         "A swapped face",
@@ -41,11 +37,7 @@ SAMPLES = (
         "A retouched face",
         "A fake: in the portrait of Eileen Collins the skin was smoothed and the eyes were made larger, the rest is as it was.",
     ),
-    Sample(
-        "two-faces",
-        "Real and fake",
-        "Left the real portrait, right the one with the swapped face.",
-    ),
+    Sample("two-faces", "Real and fake", "Left the real portrait, right the one with the swapped face."),
 )
 
 
