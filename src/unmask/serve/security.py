@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import re
 import uuid
@@ -10,13 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from unmask.serve.problem import Problem
-from unmask.serve.tokens import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flask import Request, Response
-    from werkzeug.wrappers import Request as AnyRequest
 
     from unmask.serve.settings import Settings
 
@@ -86,39 +81,6 @@ def _is_cross_site(request: Request) -> bool:
         return urlsplit(origin).netloc.lower() != request.host.lower()
     except ValueError:
         return True
-
-
-def shown_token(request: AnyRequest, *, form: bool = False) -> str:
-    """The token that a request shows, empty if none.
-
-    Args:
-        request: With `Authorization: Bearer TOKEN`.
-        form: Whether a form field `token` will do as well: a page without script has no other way.
-    """
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        shown = request.form.get("token", "") if form else ""
-    return shown.strip()
-
-
-def compare(shown: str, digests: Iterable[str]) -> None:
-    """Compares with every token in constant time, so that the time of a refusal tells nothing of any.
-
-    Args:
-        shown: By a client.
-        digests: Of the tokens, by `unmask.serve.tokens.digest`.
-
-    Raises:
-        Problem: "unauthorized".
-    """
-    of_shown = digest(shown)
-    same = [hmac.compare_digest(of_shown, known) for known in digests]  # all of them, whichever it is
-    if not any(same):
-        raise Problem(
-            "unauthorized",
-            "The token is wrong." if shown else "This server answers only with a token.",
-            headers={"WWW-Authenticate": 'Bearer realm="unmask"'},
-        )
 
 
 def harden(response: Response) -> None:

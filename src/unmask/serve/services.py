@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import current_app, request
 
 from unmask.serve.problem import Problem
-from unmask.serve.security import compare, shown_token
+from unmask.serve.tokens import digest
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -24,18 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Services:
-    """What the views use.
-
-    Attributes:
-        settings: As started.
-        detector: Loaded once, shared by all threads.
-        pool: Where pictures are decoded and judged.
-        metrics: The server's numbers.
-        pictures: Pictures that a client may send.
-        wrong_tokens: Wrong tokens that it may show.
-        answering: Pictures to answers.
-        clips: Clips that wait, are looked at, or were.
-    """
+    """What the views use; `pictures` and `wrong_tokens` are those that a client may send and show."""
 
     settings: Settings
     detector: Detector
@@ -66,30 +56,36 @@ def let_in(*, form: bool = False) -> None:
 
 
 def check_token(here: Services, request: Request, client: str, *, form: bool = False) -> None:
-    """Lets a request through that shows the token, unless too many wrong ones came from there.
+    """Lets a request through that shows one of the tokens, unless too many wrong ones came from there.
 
     Args:
         here: For the tokens.
-        request: Any, also one whose body has not arrived where no form field will do.
+        request: With `Authorization: Bearer TOKEN`; any, also one whose body has not arrived where no form field will do.
         client: Its address.
-        form: Whether a form field will do as well.
+        form: Whether a form field will do as well: a page without script has no other way.
 
     Raises:
         Problem: "unauthorized", "too-many-tokens".
     """
     if not here.settings.digests:
         return
-    shown = shown_token(request, form=form)
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        shown = request.form.get("token", "") if form else ""
+    shown = shown.strip()
     # Nobody guesses by showing nothing.
     wait = here.wrong_tokens.wait(client) if shown else 0
     if wait:
         raise Problem("too-many-tokens", f"A token from this address is looked at in {wait} s.", retry_after=wait)
-    try:
-        compare(shown, here.settings.digests)
-    except Problem:
-        if shown:
-            here.wrong_tokens.take(client, 1)
-        raise
+    # Each in constant time, and all of them, whichever it is: the time of a refusal tells nothing of any.
+    of_shown = digest(shown)
+    same = [hmac.compare_digest(of_shown, known) for known in here.settings.digests]
+    if any(same):
+        return
+    if shown:
+        here.wrong_tokens.take(client, 1)
+    detail = "The token is wrong." if shown else "This server answers only with a token."
+    raise Problem("unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="unmask"'})
 
 
 def charge(count: int) -> None:

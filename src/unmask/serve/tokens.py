@@ -43,18 +43,13 @@ def checked_token(token: str | None) -> str | None:
     if token is None:
         return None
     token = token.strip()
-    hint = "Make one with: unmask token NAME"
     if len(token) < MIN_TOKEN:
-        raise UnmaskError(
-            f"the token has {len(token)} letters, at least {MIN_TOKEN} are needed", hint=hint, code="bad-token"
-        )
-    if not _GOOD_TOKEN.match(token):
-        raise UnmaskError(
-            "the token has letters that not every client can send: spaces, or other than ASCII",
-            hint=hint,
-            code="bad-token",
-        )
-    return token
+        fault = f"{len(token)} letters, at least {MIN_TOKEN} are needed"
+    elif not _GOOD_TOKEN.match(token):
+        fault = "letters that not every client can send: spaces, or other than ASCII"
+    else:
+        return token
+    raise UnmaskError(f"the token has {fault}", hint="Make one with: unmask token NAME", code="bad-token")
 
 
 def make_token(name: str, file: Path) -> str:
@@ -71,17 +66,11 @@ def make_token(name: str, file: Path) -> str:
         UnmaskError: ``bad-token-name``, or the file is none of tokens or cannot be written.
     """
     if not _GOOD_NAME.match(name):
-        raise UnmaskError(
-            f"{name!r} is no name for a token",
-            hint="Use up to 64 letters, digits and . _ @ - without spaces.",
-            code="bad-token-name",
-        )
+        hint = "Use up to 64 letters, digits and . _ @ - without spaces."
+        raise UnmaskError(f"{name!r} is no name for a token", hint=hint, code="bad-token-name")
     if file.exists() and name in read_tokens(file).values():
-        raise UnmaskError(
-            f"{file} has a token for {name} already",
-            hint="Take another name; or delete its line there first, so that the old one ends.",
-            code="bad-token-name",
-        )
+        hint = "Take another name; or delete its line there first, so that the old one ends."
+        raise UnmaskError(f"{file} has a token for {name} already", hint=hint, code="bad-token-name")
     token = secrets.token_urlsafe(32)
     file.touch(mode=0o600)
     # An editor may have left the last line without its end.
@@ -110,10 +99,7 @@ def read_tokens(file: Path) -> dict[str, str]:
             continue
         found = _LINE.match(line)
         if found is None:
-            raise UnmaskError(
-                f"{file} is no file of tokens: line {number} is not a name and a SHA-256",
-                hint=_WRITTEN_BY,
-                code="bad-token-file",
-            )
+            message = f"{file} is no file of tokens: line {number} is not a name and a SHA-256"
+            raise UnmaskError(message, hint=_WRITTEN_BY, code="bad-token-file")
         names[found[2]] = found[1]
     return names
