@@ -55,23 +55,26 @@ def networks(proxies: tuple[str, ...]) -> tuple[Network, ...]:
         try:
             found.append(ipaddress.ip_network(proxy))
         except ValueError:
+            hint = "Give what it connects from, such as --trusted-proxy 127.0.0.1 or --trusted-proxy 10.0.0.0/8."
             raise UnmaskError(
-                f"the proxy {proxy} is not an IP address or network",
-                hint="Give what it connects from, such as --trusted-proxy 127.0.0.1 or --trusted-proxy 10.0.0.0/8.",
-                code="bad-proxy",
+                f"the proxy {proxy} is not an IP address or network", hint=hint, code="bad-proxy"
             ) from None
     return tuple(found)
 
 
-def is_trusted(address: str, settings: Settings) -> bool:
-    """Whether an address is one of a trusted proxy."""
+def parsed_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address; IPv4 also where a socket for both kinds shows it as IPv6. None for what is no address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed  # IPv4, as a socket for both kinds shows it
-    return any(parsed in network for network in networks(settings.trusted_proxies))
+        return None
+    return (parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None) or parsed
+
+
+def is_trusted(address: str, settings: Settings) -> bool:
+    """Whether an address is one of a trusted proxy."""
+    parsed = parsed_address(address)
+    return parsed is not None and any(parsed in network for network in networks(settings.trusted_proxies))
 
 
 def client_address(environ: WSGIEnvironment, settings: Settings) -> str:

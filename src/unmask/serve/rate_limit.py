@@ -14,6 +14,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from unmask.serve.proxy import parsed_address
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,11 +79,7 @@ class RateLimit:
 
 def client_of(address: str) -> str:
     """Whom an address stands for: itself, or its network where that is what a client is given."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed)
-    # IPv4, as a socket for both kinds shows it.
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    parsed = parsed_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed or address)
