@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unmask.output.evidence import as_text, trace
+from unmask.output.evidence import as_text
 from unmask.output.face_tags import stroke
-from unmask.output.knowledge import at_base_rates, knows
 from unmask.output.timeline_chart import Chart, timeline_chart
 from unmask.output.wording import size_text, time_text
 from unmask.serve.clip_answering import clip_document
 from unmask.serve.data_urls import heatmap_url
-from unmask.serve.view import json_download
+from unmask.serve.view import AnswerView, json_download
 from unmask.video.timeline import clip_thresholds
 
 if TYPE_CHECKING:
     from unmask.detector import Detector
-    from unmask.finding import ClipFacts, ClipFinding, Moment, PersonFinding
+    from unmask.finding import ClipFacts, Moment, PersonFinding
     from unmask.serve.clip_answering import ClipAnswer, KeyPictures
-    from unmask.verdict import Thresholds
 
 # Clips by this name are pictures that move: browsers show them, and let nobody stop them at a moment.
 MOVING_PICTURES = frozenset({"GIF", "PNG", "WEBP"})
@@ -50,42 +48,16 @@ class PersonView:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipView:
-    """One clip's answer, as shown.
+class ClipView(AnswerView):
+    """One clip's answer, as shown; its thumbnail is a face that decided.
 
     Attributes:
-        number: Makes ids on the page unique.
-        title: Name of the file.
-        finding: The answer.
-        thresholds: Where the zones of gauge and timelines meet.
         people: The most suspicious first.
-        facts: (name, value) pairs about the file.
-        trace: (name, value) pairs by which the answer can be traced.
-        thumbnail: Data URL: a face that decided; None where there is none.
         plays: Whether a browser may play it; some can not, for want of a codec.
-        stroke: Width of a box's line, in pixels of the clip.
-        knows: What to know of the detector beside a *real*.
-        at_base_rates: What the score means where 1 in so many pictures is fake.
-        text: To copy.
-        json_url: To download.
-        json_name: The download's file name.
     """
 
-    number: int
-    title: str
-    finding: ClipFinding
-    thresholds: Thresholds
     people: list[PersonView]
-    facts: list[tuple[str, str]]
-    trace: list[tuple[str, str]]
-    thumbnail: str | None
     plays: bool
-    stroke: float
-    knows: str
-    at_base_rates: list[tuple[int, str]]
-    text: str
-    json_url: str
-    json_name: str
 
 
 def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
@@ -104,23 +76,19 @@ def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
         for at, person in enumerate(finding.people)
     ]
     faces = [view.pictures.face for person in people for view in person.decisive if view.pictures]
-    json_url, json_name = json_download(clip_document(answer, detector, pictures=False), title)
     return ClipView(
         number=number,
         title=title,
         finding=finding,
+        detector=detector,
         thresholds=thresholds,
-        people=people,
         facts=_facts(clip, len(finding.looked_at)) if clip else [],
-        trace=trace(finding, detector),
         thumbnail=faces[0] if faces else None,
-        plays=clip is not None and clip.format not in MOVING_PICTURES,
         stroke=stroke(clip.width, clip.height) if clip else 1.0,
-        knows=knows(detector.info, detector.policy),
-        at_base_rates=at_base_rates(finding, detector.info),
         text=as_text(finding, detector),
-        json_url=json_url,
-        json_name=json_name,
+        json=json_download(clip_document(answer, detector, pictures=False), title),
+        people=people,
+        plays=clip is not None and clip.format not in MOVING_PICTURES,
     )
 
 

@@ -45,7 +45,7 @@ def heatmap_url(heatmap: NDArray[np.float32]) -> str:
     picture.putpalette(_palette())
     stream = io.BytesIO()
     picture.save(stream, "PNG", compress_level=3, transparency=ALPHA)
-    return _data_url("image/png", stream.getvalue())
+    return data_url("image/png", stream.getvalue())
 
 
 def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> tuple[str, int]:
@@ -60,7 +60,7 @@ def preview_url(pixels: NDArray[np.uint8], most_bytes: int = PREVIEW_BYTES) -> t
     while len(data) > most_bytes:
         side //= 2
         data = encode_jpeg(shrink(pixels, side), PREVIEW_QUALITY)
-    return _data_url("image/jpeg", data), side
+    return data_url("image/jpeg", data), side
 
 
 def closeup_url(pixels: NDArray[np.uint8], crop: Box, preview_side: int) -> str | None:
@@ -74,7 +74,7 @@ def closeup_url(pixels: NDArray[np.uint8], crop: Box, preview_side: int) -> str 
     scale = preview_side / max(pixels.shape[:2])
     if scale >= 1 or crop.width * scale >= CLOSEUP_SIDE:
         return None
-    return _data_url("image/jpeg", encode_jpeg(shrink(cut(pixels, crop), CLOSEUP_SIDE), PREVIEW_QUALITY))
+    return data_url("image/jpeg", encode_jpeg(shrink(cut(pixels, crop), CLOSEUP_SIDE), PREVIEW_QUALITY))
 
 
 def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
@@ -83,7 +83,7 @@ def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
     Args:
         pixels: uint8 (H, W, 3), RGB.
     """
-    return _data_url("image/jpeg", encode_jpeg(shrink(pixels, THUMBNAIL_SIDE), THUMBNAIL_QUALITY))
+    return data_url("image/jpeg", encode_jpeg(shrink(pixels, THUMBNAIL_SIDE), THUMBNAIL_QUALITY))
 
 
 @cache
@@ -93,5 +93,6 @@ def _palette() -> bytes:
     return colour(ramp, 256, 1).tobytes()
 
 
-def _data_url(media_type: str, data: bytes) -> str:
+def data_url(media_type: str, data: bytes) -> str:
+    """Data as an address that holds them (RFC 2397)."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from unmask.output.evidence import as_text, file_facts, trace
+from unmask.output.evidence import as_text, file_facts
 from unmask.output.face_tags import around, face_tags, stroke
-from unmask.output.knowledge import at_base_rates, knows
+from unmask.serve.data_urls import data_url
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from unmask.finding import Box, FaceFinding, Finding
+    from unmask.detector import Detector
+    from unmask.finding import Box, ClipFinding, FaceFinding, Finding
     from unmask.serve.answering import Answer, Answering
     from unmask.verdict import Thresholds
+
+
+class Download(NamedTuple):
+    """Something to save: its address, a data URL, and the name of the file."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """The answer for a picture or a clip, as shown.
+
+    Attributes:
+        number: Makes ids on the page unique.
+        title: Name of the file.
+        finding: The answer.
+        detector: That judged it.
+        thresholds: Where the zones of gauge and timelines meet.
+        facts: (name, value) pairs about the file and its Content Credentials, as far as they were looked at.
+        thumbnail: Data URL; None where there is nothing to show.
+        stroke: Width of a box's line, in pixels of the picture, so that it is seen at any size.
+        text: To copy.
+        json: To download.
+    """
+
+    number: int
+    title: str
+    finding: Finding | ClipFinding
+    detector: Detector
+    thresholds: Thresholds
+    facts: list[tuple[str, str]]
+    thumbnail: str | None
+    stroke: float
+    text: str
+    json: Download
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +75,22 @@ class FaceView:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureView:
+class PictureView(AnswerView):
     """One picture's answer, as shown.
 
     Attributes:
-        number: Makes ids on the page unique.
-        title: Name of the file.
-        finding: The answer.
-        thresholds: Where the gauge's zones meet.
         faces: Largest first.
-        facts: (name, value) pairs about the file and its Content Credentials, as far as they were looked at.
-        trace: (name, value) pairs by which the answer can be traced.
         preview: Data URL; None where the picture cannot be read.
-        thumbnail: Data URL, likewise.
-        stroke: Width of a box's line, in pixels of the picture, so that it is seen at any size.
-        knows: What to know of the detector beside a *real*.
-        at_base_rates: What the score means where 1 in so many pictures is fake.
-        text: To copy.
-        json_url: To download.
-        json_name: The download's file name.
     """
 
-    number: int
-    title: str
-    finding: Finding
-    thresholds: Thresholds
     faces: list[FaceView]
-    facts: list[tuple[str, str]]
-    trace: list[tuple[str, str]]
     preview: str | None
-    thumbnail: str | None
-    stroke: float
-    knows: str
-    at_base_rates: list[tuple[int, str]]
-    text: str
-    json_url: str
-    json_name: str
 
 
-def json_download(document: dict[str, Any], title: str) -> tuple[str, str]:
-    """A document to save: its address, a data URL, and the name of the file."""
+def json_download(document: dict[str, Any], title: str) -> Download:
+    """A document to save."""
     data = (json.dumps(document, indent=2) + "\n").encode()
-    url = "data:application/json;base64," + base64.b64encode(data).decode("ascii")
-    return url, f"{title.rsplit('.', 1)[0][:60]}-unmask.json"
+    return Download(data_url("application/json", data), f"{title.rsplit('.', 1)[0][:60]}-unmask.json")
 
 
 def picture_view(answer: Answer, answering: Answering, number: int) -> PictureView:
@@ -103,21 +112,17 @@ def picture_view(answer: Answer, answering: Answering, number: int) -> PictureVi
         )
     ]
     title = finding.path or "picture"
-    json_url, json_name = json_download(answering.document([answer]), title)
     return PictureView(
         number=number,
         title=title,
         finding=finding,
+        detector=detector,
         thresholds=detector.thresholds,
-        faces=faces,
         facts=file_facts(finding),
-        trace=trace(finding, detector),
-        preview=answer.preview,
         thumbnail=answer.thumbnail,
         stroke=stroke(width, height),
-        knows=knows(detector.info, detector.policy),
-        at_base_rates=at_base_rates(finding, detector.info),
         text=as_text(finding, detector),
-        json_url=json_url,
-        json_name=json_name,
+        json=json_download(answering.document([answer]), title),
+        faces=faces,
+        preview=answer.preview,
     )
