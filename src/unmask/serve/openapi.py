@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -13,44 +13,31 @@ from unmask.serve.problem import KINDS, MEDIA_TYPE
 from unmask.serve.schema import AboutReply, CheckReply, ClipReply, HealthReply, ProblemReply
 from unmask.video.limits import CLIP_LIMITS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Codes of `KINDS`. The first of the server, before the request is looked at, whatever it is.
 _ALWAYS = ("bad-request", "slow-request", "too-large", "wrong-host", "busy", "internal")
 _TOKEN = ("unauthorized", "too-many-tokens")
-_CHECK = (
-    "no-picture",
-    "bad-parameter",
-    "cross-site",
-    "too-many-pictures",
-    "wrong-type",
-    "too-often",
-    "too-slow",
-    "ending",
-)
-_CLIP = (
-    "no-clip",
-    "bad-parameter",
-    "cross-site",
-    "too-many-pictures",
-    "too-many-clips",
-    "wrong-type",
-    "too-often",
-    "no-videos",
-    "ending",
-)
-_SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
+_SENT = ("bad-parameter", "cross-site", "too-many-pictures", "wrong-type", "too-often")
+_CHECK = ("no-picture", *_SENT, "too-slow", "ending")
+_CLIP = ("no-clip", *_SENT, "too-many-clips", "no-videos", "ending")
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-_FORM = {"type": "object", "properties": {"picture": _FILES}, "required": ["picture"]}
-_CLIP_FILE = {"type": "string", "format": "binary"}
+_FILE_OF_FORM = {"type": "string", "format": "binary"}
+_FILES_OF_FORM = {"type": "array", "items": _FILE_OF_FORM, "minItems": 1}
+_FORM = {"type": "object", "properties": {"picture": _FILES_OF_FORM}, "required": ["picture"]}
+_NONE_OR = {word: {"type": "string", "enum": ["none", word], "default": "none"} for word in ("png", "jpeg", "c2pa")}
+# Schemas and descriptions, by name.
+_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "heatmap": (_NONE_OR["png"], "png adds to each face where the detector looked, a PNG over `crop`."),
+    "provenance": (_NONE_OR["c2pa"], "c2pa adds to each finding what its Content Credentials say."),
+}
 _CLIP_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "heatmap": (
-        {"type": "string", "enum": ["none", "png"], "default": "none"},
+        _NONE_OR["png"],
         "png adds to each face of a decisive moment where the detector looked, a PNG over `crop`.",
     ),
-    "key_frames": (
-        {"type": "string", "enum": ["none", "jpeg"], "default": "none"},
-        "jpeg adds to each decisive moment the frame, small, and the face's `crop`.",
-    ),
+    "key_frames": (_NONE_OR["jpeg"], "jpeg adds to each decisive moment the frame, small, and the face's `crop`."),
     "frames": (
         {"type": "integer", "minimum": 1, "maximum": CLIP_LIMITS.max_sampled},
         "Look at so many frames; else at 32, and at one in 2 s, up to 128, of clips over a minute.",
@@ -60,7 +47,7 @@ _CLIP_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 _CLIP_FORM = {
     "type": "object",
-    "properties": {"clip": _CLIP_FILE} | {name: schema for name, (schema, _) in _CLIP_OPTIONS.items()},
+    "properties": {"clip": _FILE_OF_FORM} | {name: schema for name, (schema, _) in _CLIP_OPTIONS.items()},
     "required": ["clip"],
     "additionalProperties": False,
 }
@@ -82,6 +69,7 @@ _JOB = {
     "description": "The `id` of the clip; only the address that sent it may ask.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
 }
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _ABOUT = "The detector, its measured numbers, and this server's limits"
 
 
@@ -114,90 +102,60 @@ def openapi() -> dict[str, Any]:
             "/api/v1/detector": {"get": _operation("detector", _ABOUT, _json(AboutReply), "bad-parameter")},
             "/healthz": {"get": _operation("healthz", "Whether the process answers", _json(HealthReply))},
             "/readyz": {"get": _operation("readyz", "Whether to send it requests", _json(HealthReply), "not-ready")},
-            "/metrics": {
-                "get": {
-                    **_operation(
-                        "metrics", "Counters for Prometheus", {"text/plain": {"schema": {"type": "string"}}}, *_TOKEN
-                    ),
-                    "security": _SECURITY,
-                }
-            },
+            "/metrics": {"get": _operation("metrics", "Counters for Prometheus", _TEXT, *_TOKEN)},
         },
         "components": {"schemas": shapes["$defs"], "securitySchemes": {"token": token}},
     }
 
 
 def _check() -> dict[str, Any]:
-    operation = _operation(
-        "check", "Say of each picture whether its face is real or fake", _json(CheckReply), *_TOKEN, *_CHECK
-    )
-    operation["parameters"] += [
-        _choice("heatmap", ["none", "png"], "png adds to each face where the detector looked, a PNG over `crop`."),
-        _choice("provenance", ["none", "c2pa"], "c2pa adds to each finding what its Content Credentials say."),
-    ]
+    summary = "Say of each picture whether its face is real or fake"
+    operation = _operation("check", summary, _json(CheckReply), *_TOKEN, *_CHECK, parameters=_in_query(_OPTIONS))
     return operation | {
         "description": (
             "Send one picture as the raw body, or one or more as files of a multipart form. The reply is the document "
             "that `unmask check --json` prints."
         ),
-        "security": _SECURITY,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {"schema": _FORM},
-                "application/octet-stream": {"schema": _FILE},
-                "image/*": {"schema": _FILE},
-            },
-        },
+        "requestBody": _body(_FORM, "image/*"),
     }
 
 
 def _send_clip() -> dict[str, Any]:
     summary = "Send a clip to be said of each person in it whether the face is real or fake"
-    operation = _operation("clip", summary, _json(ClipReply), *_TOKEN, *_CLIP, status="202")
+    options = _in_query(_CLIP_OPTIONS)
+    operation = _operation("clip", summary, _json(ClipReply), *_TOKEN, *_CLIP, status="202", parameters=options)
     operation["responses"]["202"]["headers"] = _ID_BACK | _LOCATION
-    operation["parameters"] += [
-        {"name": name, "in": "query", "description": description, "schema": schema}
-        for name, (schema, description) in _CLIP_OPTIONS.items()
-    ]
     return operation | {
         "description": (
             "Send one clip as the raw body, or as the file of a multipart form: a video, or a GIF, PNG or WebP that moves. "
             "What is wanted stands in fields of the form or in the query, each once. "
             "Ask at the address in `Location` until `state` is `done`; a clip that nobody asks for is forgotten."
         ),
-        "security": _SECURITY,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {"schema": _CLIP_FORM},
-                "application/octet-stream": {"schema": _FILE},
-                "video/*": {"schema": _FILE},
-                "image/*": {"schema": _FILE},
-            },
-        },
+        "requestBody": _body(_CLIP_FORM, "video/*", "image/*"),
     }
 
 
 def _ask_clip() -> dict[str, Any]:
     summary = "How far a clip is, and its answer once there is one"
-    operation = _operation("clip-answer", summary, _json(ClipReply), *_TOKEN, "bad-parameter", "no-such-clip")
-    operation["parameters"] += [_JOB]
-    return operation | {
-        "description": "`document` is what `unmask check --json` prints for the clip.",
-        "security": _SECURITY,
-    }
+    refusals = (*_TOKEN, "bad-parameter", "no-such-clip")
+    operation = _operation("clip-answer", summary, _json(ClipReply), *refusals, parameters=[_JOB])
+    return operation | {"description": "`document` is what `unmask check --json` prints for the clip."}
 
 
 def _delete_clip() -> dict[str, Any]:
     summary = "End the work on a clip, and forget the clip and its answer"
     refusals = (*_TOKEN, "bad-parameter", "cross-site", "no-such-clip")
-    operation = _operation("clip-delete", summary, {}, *refusals, status="204")
-    operation["parameters"] += [_JOB]
-    return operation | {"security": _SECURITY}
+    return _operation("clip-delete", summary, {}, *refusals, status="204", parameters=[_JOB])
 
 
-def _operation(name: str, summary: str, content: dict[str, Any], *refusals: str, status: str = "200") -> dict[str, Any]:
+def _operation(
+    name: str,
+    summary: str,
+    content: dict[str, Any],
+    *refusals: str,
+    status: str = "200",
+    parameters: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """What is the same of all: an id, a good reply, and the refusals by their status."""
     responses: dict[str, Any] = {status: {"description": summary, "headers": _ID_BACK, "content": content}}
     kinds = [KINDS[code] for code in (*_ALWAYS, *refusals)]
@@ -207,12 +165,20 @@ def _operation(name: str, summary: str, content: dict[str, Any], *refusals: str,
             "headers": _ID_BACK | (_LATER if refused in (429, 503) else {}),
             "content": _json(ProblemReply, MEDIA_TYPE),
         }
-    return {"operationId": name, "summary": summary, "parameters": [_ID], "responses": responses}
+    operation = {"operationId": name, "summary": summary, "parameters": [_ID, *parameters], "responses": responses}
+    return operation | ({"security": [{}, {"token": []}]} if "unauthorized" in refusals else {})
 
 
-def _choice(name: str, values: list[str], description: str) -> dict[str, Any]:
-    values_of = {"type": "string", "enum": values, "default": values[0]}
-    return {"name": name, "in": "query", "description": description, "schema": values_of}
+def _in_query(options: dict[str, tuple[dict[str, Any], str]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "query", "description": description, "schema": schema}
+        for name, (schema, description) in options.items()
+    ]
+
+
+def _body(form: dict[str, Any], *types: str) -> dict[str, Any]:
+    raw = {media_type: {"schema": _FILE} for media_type in ("application/octet-stream", *types)}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}} | raw}
 
 
 def _json(reply: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:

@@ -99,13 +99,10 @@ class CheckReply(_Strict):
     summary: shape(Tally)  # type: ignore[valid-type]
 
 
-class ClipCheckReply(_Strict):
+class ClipCheckReply(CheckReply):
     """The document of `unmask check --json` for one clip."""
 
-    unmask: str
-    detector: DetectorReply
     findings: list[shape(ClipFinding)]  # type: ignore[valid-type]
-    summary: shape(Tally)  # type: ignore[valid-type]
 
 
 class ClipReply(_Strict):
