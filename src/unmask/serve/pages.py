@@ -18,7 +18,7 @@ from unmask.output.wording import MARKS, NO_MARK, OUTCOMES, size_text
 from unmask.serve.answering import Wanted
 from unmask.serve.clip_answering import ClipWanted
 from unmask.serve.clip_view import ClipView, clip_view
-from unmask.serve.clips import take_in
+from unmask.serve.clips import find_job, take_in
 from unmask.serve.problem import KINDS, Problem
 from unmask.serve.services import charge, let_in, services
 from unmask.serve.settings import FORM_PATH, MEGABYTE
@@ -28,7 +28,6 @@ from unmask.video.kinds import is_clip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -98,7 +97,7 @@ def clip(name: str) -> Response | str:
 
     No token is asked for, which no link can carry: only who sent the clip with one knows this address.
     """
-    job = _job(name)
+    job = find_job(name)
     if job.answer is None:
         reply = Response(_page(jobs=[job]), mimetype="text/html")
         reply.headers["Refresh"] = str(AGAIN_SECONDS)
@@ -109,7 +108,7 @@ def clip(name: str) -> Response | str:
 @pages.get("/clips/<name>/card")
 def clip_card(name: str) -> str:
     """The answer alone: for the page's script, once the API says that there is one."""
-    job = _job(name)
+    job = find_job(name)
     if job.answer is None:
         raise Problem("no-such-clip", "The clip has no answer yet.")
     view = clip_view(job.answer, services().detector, _number(request.args))
@@ -147,7 +146,29 @@ def _page(
     cards: Sequence[PictureView | ClipView] = (), jobs: Sequence[ClipJob] = (), problems: Sequence[Problem] = ()
 ) -> str:
     shown = [("clip_card.html" if isinstance(card, ClipView) else "card.html", card) for card in cards]
-    return render_template("index.html", cards=shown, jobs=jobs, problems=problems, **_surroundings())
+    here = services()
+    marks = {verdict.value: mark for verdict, mark in MARKS.items()}
+    largest = min(LIMITS.max_bytes, here.settings.max_upload_bytes)
+    return render_template(
+        "index.html",
+        cards=shown,
+        jobs=jobs,
+        problems=problems,
+        outcomes=[[name.replace("_", "-"), word, marks.get(name, NO_MARK)] for name, word in OUTCOMES.items()],
+        samples=SAMPLES,
+        hints={code: kind.hint_for_people for code, kind in KINDS.items() if kind.hint_for_people},
+        detector=here.detector,
+        info=here.detector.info,
+        policy=here.detector.info.policies[here.detector.policy],
+        # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
+        seconds=round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
+        needs_token=bool(here.settings.digests),
+        max_picture=largest,
+        max_picture_text=size_text(largest).replace(".0", ""),
+        clip_seconds=round(here.settings.clip_body_seconds + here.settings.reply_seconds),
+        max_upload=here.settings.max_upload_mb,
+        max_clip=here.settings.max_clip_mb * MEGABYTE,
+    )
 
 
 def _number(fields: Mapping[str, str]) -> int:
@@ -176,33 +197,3 @@ def _files() -> list[Upload]:
             hint = "Choose one or more pictures first."
             raise Problem("no-picture", "No picture was chosen.", hint=hint) from None
         raise
-
-
-def _job(name: str) -> ClipJob:
-    job = services().clips.find(name, request.remote_addr or "")
-    if job.state == "failed":
-        raise Problem("internal", "The server failed on this clip.")
-    return job
-
-
-def _surroundings() -> dict[str, Any]:
-    """What the page shows besides the answers."""
-    here = services()
-    marks = {verdict.value: mark for verdict, mark in MARKS.items()}
-    largest = min(LIMITS.max_bytes, here.settings.max_upload_bytes)
-    return {
-        "outcomes": [[name.replace("_", "-"), word, marks.get(name, NO_MARK)] for name, word in OUTCOMES.items()],
-        "samples": SAMPLES,
-        "hints": {code: kind.hint_for_people for code, kind in KINDS.items() if kind.hint_for_people},
-        "detector": here.detector,
-        "info": here.detector.info,
-        "policy": here.detector.info.policies[here.detector.policy],
-        # To send, to be answered, and to receive the answer, by what the server allows each; no script waits longer.
-        "seconds": round(here.settings.body_seconds + here.settings.seconds + here.settings.reply_seconds),
-        "needs_token": bool(here.settings.digests),
-        "max_picture": largest,
-        "max_picture_text": size_text(largest).replace(".0", ""),
-        "clip_seconds": round(here.settings.clip_body_seconds + here.settings.reply_seconds),
-        "max_upload": here.settings.max_upload_mb,
-        "max_clip": here.settings.max_clip_mb * MEGABYTE,
-    }

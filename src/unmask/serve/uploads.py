@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -56,13 +56,7 @@ class MemoryRequest(Request):
         if any(len(value) > FIELD_BYTES for _, value in self.form.items(multi=True)):
             raise Problem("too-large", TOO_LONG, hint="Send a picture as a file, with a file name.")
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return io.BytesIO()
 
 
@@ -76,14 +70,12 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
     Raises:
         Problem: If there is none, or too many, or if the request is of another type.
     """
-    other = Problem("wrong-type", "The content type of the request is no picture and no multipart form.")
-    found = _files(request, ("image/",), other)
+    found = _files(request, "picture", ("image/",))
     if not found:
         raise Problem("no-picture", "There is no picture in the request.")
     if len(found) > settings.max_pictures:
-        raise Problem(
-            "too-many-pictures", f"There are {len(found)} pictures in the request, at most {settings.max_pictures} go."
-        )
+        detail = f"There are {len(found)} pictures in the request, at most {settings.max_pictures} go."
+        raise Problem("too-many-pictures", detail)
     return found
 
 
@@ -96,12 +88,8 @@ def clip_upload(request: Request) -> Upload:
     Raises:
         Problem: If there is none, or more than one, or if the request is of another type.
     """
-    other = Problem(
-        "wrong-type",
-        "The content type of the request is no clip and no multipart form.",
-        hint="Use multipart/form-data, a video or image type, or application/octet-stream.",
-    )
-    found = _files(request, ("video/", "image/"), other)
+    hint = "Use multipart/form-data, a video or image type, or application/octet-stream."
+    found = _files(request, "clip", ("video/", "image/"), hint)
     if not found:
         raise Problem("no-clip", "There is no clip in the request.")
     if len(found) > 1:
@@ -109,14 +97,15 @@ def clip_upload(request: Request) -> Upload:
     return found[0]
 
 
-def _files(request: Request, kinds: tuple[str, ...], other: Problem) -> list[Upload]:
-    """Those of a form, or the body where its type begins with one of these; else raises the problem given."""
+def _files(request: Request, what: str, kinds: tuple[str, ...], hint: str | None = None) -> list[Upload]:
+    """Those of a form, or the body where its type begins with one of these; else raises the problem "wrong-type"."""
     kind = (request.mimetype or "").lower()
     if kind in ("", "application/octet-stream") or kind.startswith(kinds):
         data = request.get_data(cache=False)
         return [Upload(None, data)] if data else []
     if kind != "multipart/form-data":
-        raise other
+        detail = f"The content type of the request is no {what} and no multipart form."
+        raise Problem("wrong-type", detail, hint=hint)
     files = [file for _, file in request.files.items(multi=True)]
     taken = [Upload(shown_name(file.filename), file.stream.read()) for file in files]
     # A browser sends an empty file where none was chosen.
