@@ -71,9 +71,6 @@ class Answering:
     """Answers requests with one detector, shared by all threads.
 
     Args:
-        detector: Loaded once.
-        pool: Where the work is done.
-        metrics: Where it is counted.
         reply_bytes: Most bytes of pictures and heatmaps in one reply.
     """
 
@@ -118,15 +115,15 @@ class Answering:
             answer = _answer(examined, upload, wanted)
         except UnmaskError as error:
             answer = Answer(unreadable(self.detector, upload.name, error))
-        finding = answer.finding
+        finding, image = answer.finding, answer.finding.image
         seconds = time.perf_counter() - started
         self.metrics.picture(finding, seconds)
         log.info(
             "picture request=%s sha256=%s format=%s size=%s bytes=%d answer=%s ms=%.1f",
             request_id,
-            finding.image.sha256 if finding.image else hashlib.sha256(upload.data).hexdigest(),
-            finding.image.format if finding.image else "-",
-            f"{finding.image.width}x{finding.image.height}" if finding.image else "-",
+            image.sha256 if image else hashlib.sha256(upload.data).hexdigest(),
+            image.format if image else "-",
+            f"{image.width}x{image.height}" if image else "-",
             len(upload.data),
             finding.verdict or finding.status,
             1000 * seconds,

@@ -47,15 +47,11 @@ def detector() -> Response:
     """What the detector is, how good it is, and what this server takes."""
     parameters({})
     here = services()
-    info = here.detector.info
     return json_reply(
         {
             "unmask": __version__,
             "detector": detector_facts(here.detector),
-            "policies": {name: policy.model_dump() for name, policy in info.policies.items()},
-            "metrics": [metric.model_dump() for metric in info.metrics],
-            "accusations": [accusation.model_dump() for accusation in info.accusations],
-            "training_data": info.training_data.model_dump(),
+            **here.detector.info.model_dump(include={"policies", "metrics", "accusations", "training_data"}),
             "limits": {
                 "request_bytes": here.settings.max_request_bytes,
                 "picture_bytes": LIMITS.max_bytes,

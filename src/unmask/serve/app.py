@@ -112,13 +112,9 @@ def _refuse(problem: Problem) -> Response:
     services().metrics.refusal(problem.code)
     log.info("refused request=%s code=%s", g.request_id, problem.code)
     if wants_page():
-        response = Response(refusal_page(problem), problem.kind.status, mimetype="text/html")
-    else:
-        response = Response(
-            problem.to_json(g.request_id, request.script_root), problem.kind.status, mimetype=MEDIA_TYPE
-        )
-    response.headers.update(problem.headers)
-    return response
+        return Response(refusal_page(problem), problem.kind.status, problem.headers, "text/html")
+    document = problem.to_json(g.request_id, request.script_root)
+    return Response(document, problem.kind.status, problem.headers, MEDIA_TYPE)
 
 
 def _refuse_other(error: Exception) -> Response:

@@ -67,12 +67,7 @@ class ClipAnswer:
 
 
 class ClipAnswering:
-    """Answers clips with the detector that answers pictures.
-
-    Args:
-        detector: Loaded once.
-        metrics: Where clips are counted.
-    """
+    """Answers clips with the detector that answers pictures."""
 
     def __init__(self, detector: Detector, metrics: Metrics) -> None:
         self._detector, self._metrics = detector, metrics
@@ -96,7 +91,7 @@ class ClipAnswering:
             )
         except UnmaskError as error:
             examined = ExaminedClip(unreadable_clip(self._detector, None, error))
-        finding = examined.finding
+        finding, clip = examined.finding, examined.finding.clip
         if job.is_ended:  # a decoder that was ended looks like one that crashed
             raise EndedError
         seconds = time.perf_counter() - started
@@ -104,9 +99,9 @@ class ClipAnswering:
         log.info(
             "clip request=%s sha256=%s format=%s size=%s bytes=%d frames=%d answer=%s ms=%.1f",
             job.request_id,
-            finding.clip.sha256 if finding.clip else hashlib.sha256(upload.data).hexdigest(),
-            f"{finding.clip.format}/{finding.clip.codec}" if finding.clip else "-",
-            f"{finding.clip.width}x{finding.clip.height}" if finding.clip else "-",
+            clip.sha256 if clip else hashlib.sha256(upload.data).hexdigest(),
+            f"{clip.format}/{clip.codec}" if clip else "-",
+            f"{clip.width}x{clip.height}" if clip else "-",
             len(upload.data),
             len(finding.looked_at),
             finding.verdict or finding.status,

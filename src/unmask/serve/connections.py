@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """Keeps count and time of the connections. Used in the server's loop only.
-
-    Args:
-        settings: For the limits.
-    """
+    """Keeps count and time of the connections. Used in the server's loop only."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

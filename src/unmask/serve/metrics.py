@@ -22,46 +22,33 @@ OUTCOMES = ("real", "unsure", "fake", "no-face", "unreadable")
 
 
 class Metrics:
-    """The server's numbers, in a registry of their own, so that two servers in one process do not mix.
-
-    Args:
-        detector: For its name.
-        pool: For the length of its queue.
-    """
+    """The server's numbers, in a registry of their own, so that two servers in one process do not mix."""
 
     content_type = CONTENT_TYPE
 
     def __init__(self, detector: Detector, pool: Pool) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self._requests = Counter(
-            "unmask_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        labels = ["method", "route", "status"]
+        self._requests = Counter("unmask_requests", "Requests answered.", labels, registry=registry)
         self._request_seconds = Histogram(
-            "unmask_request_seconds", "Time for a request.", ["route"], buckets=BUCKETS, registry=self.registry
+            "unmask_request_seconds", "Time for a request.", ["route"], buckets=BUCKETS, registry=registry
         )
-        self._pictures = Counter("unmask_pictures", "Pictures checked.", ["outcome"], registry=self.registry)
+        self._pictures = Counter("unmask_pictures", "Pictures checked.", ["outcome"], registry=registry)
         self._picture_seconds = Histogram(
-            "unmask_picture_seconds", "Time for a picture.", buckets=BUCKETS, registry=self.registry
+            "unmask_picture_seconds", "Time for a picture.", buckets=BUCKETS, registry=registry
         )
-        self._refusals = Counter("unmask_refusals", "Requests refused.", ["code"], registry=self.registry)
-        self._clips = Counter(
-            "unmask_clips", "Clips checked; ended: deleted, or forgotten before.", ["outcome"], registry=self.registry
-        )
-        self._clip_seconds = Histogram(
-            "unmask_clip_seconds",
-            "Time for a clip, without waiting; of answered ones.",
-            buckets=CLIP_BUCKETS,
-            registry=self.registry,
-        )
+        self._refusals = Counter("unmask_refusals", "Requests refused.", ["code"], registry=registry)
+        what = "Clips checked; ended: deleted, or forgotten before."
+        self._clips = Counter("unmask_clips", what, ["outcome"], registry=registry)
+        what = "Time for a clip, without waiting; of answered ones."
+        self._clip_seconds = Histogram("unmask_clip_seconds", what, buckets=CLIP_BUCKETS, registry=registry)
         for outcome in OUTCOMES:
             self._pictures.labels(outcome)
+        for outcome in (*OUTCOMES, "ended", "failed"):
             self._clips.labels(outcome)
-        for outcome in ("ended", "failed"):
-            self._clips.labels(outcome)
-        under_way = Gauge("unmask_jobs_under_way", "Requests that are judged or wait for it.", registry=self.registry)
-        under_way.set_function(lambda: pool.under_way)
-        info = Gauge("unmask_info", "Always 1.", ["version", "detector", "policy"], registry=self.registry)
+        self._watch("unmask_jobs_under_way", "Requests that are judged or wait for it.", lambda: pool.under_way)
+        info = Gauge("unmask_info", "Always 1.", ["version", "detector", "policy"], registry=registry)
         info.labels(__version__, detector.label, detector.policy).set(1)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -71,12 +58,12 @@ class Metrics:
 
     def picture(self, finding: Finding, seconds: float) -> None:
         """Counts a picture."""
-        self._pictures.labels(finding.verdict.value if finding.verdict else finding.status.value).inc()
+        self._pictures.labels(finding.verdict or finding.status).inc()
         self._picture_seconds.observe(seconds)
 
     def clip(self, finding: ClipFinding, seconds: float) -> None:
         """Counts a clip."""
-        self._clips.labels(finding.verdict.value if finding.verdict else finding.status.value).inc()
+        self._clips.labels(finding.verdict or finding.status).inc()
         self._clip_seconds.observe(seconds)
 
     def clip_without_answer(self, outcome: str) -> None:
@@ -85,11 +72,11 @@ class Metrics:
 
     def watch_clips(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Shows how many clips are looked at now, and how many wait."""
-        for name, what, count in (
-            ("unmask_clips_running", "Clips that are looked at.", running),
-            ("unmask_clips_waiting", "Clips that wait.", waiting),
-        ):
-            Gauge(name, what, registry=self.registry).set_function(count)
+        self._watch("unmask_clips_running", "Clips that are looked at.", running)
+        self._watch("unmask_clips_waiting", "Clips that wait.", waiting)
+
+    def _watch(self, name: str, what: str, count: Callable[[], int]) -> None:
+        Gauge(name, what, registry=self.registry).set_function(count)
 
     def refusal(self, code: str) -> None:
         """Counts a refusal."""

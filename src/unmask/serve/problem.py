@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
 # Where the gateway leaves, for the application, why it refuses a request.
@@ -127,9 +126,9 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         """What to do, for who sees a page."""
         return self.kind.hint_for_people or self.hint
 
-    def to_dict(self, request_id: str, root: str) -> dict[str, Any]:
+    def to_json(self, request_id: str, root: str) -> bytes:
         """The problem document; `root` is the path that the server stands under."""
-        return {
+        document = {
             "type": f"{root}/api/v1/docs#{self.code}",
             "title": self.kind.title,
             "status": self.kind.status,
@@ -138,7 +137,4 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
             "code": self.code,
             "request_id": request_id,
         }
-
-    def to_json(self, request_id: str, root: str) -> bytes:
-        """The problem document, as bytes."""
-        return (json.dumps(self.to_dict(request_id, root), indent=2) + "\n").encode()
+        return (json.dumps(document, indent=2) + "\n").encode()

@@ -108,8 +108,6 @@ def _listen(settings: Settings) -> socket.socket:
         settings.host.encode("idna")  # which a socket would do as well, and raise one or another error
         return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
     except (OSError, UnicodeError) as error:
-        raise UnmaskError(
-            f"cannot listen on {settings.host}:{settings.port}: {getattr(error, 'strerror', None) or error}",
-            hint="Give --host an address of this machine, and --port one that no other program has.",
-            code="no-address",
-        ) from None
+        message = f"cannot listen on {settings.host}:{settings.port}: {getattr(error, 'strerror', None) or error}"
+        hint = "Give --host an address of this machine, and --port one that no other program has."
+        raise UnmaskError(message, hint=hint, code="no-address") from None

@@ -20,10 +20,6 @@ FORM_PATH = "/check"
 ENVELOPE_BYTES = 100_000
 
 
-def _workers() -> int:
-    return min(4, available_cores())
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to serve.
@@ -70,7 +66,7 @@ class Settings:
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_upload_mb: int = 25
     max_pictures: int = 50
-    workers: int = field(default_factory=_workers)
+    workers: int = field(default_factory=lambda: min(4, available_cores()))
     waiting: int = 32
     seconds: float = 30.0
     pictures_a_minute: int = 600

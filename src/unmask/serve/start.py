@@ -55,17 +55,13 @@ def start(
     checked = {"token": checked_token(options.get("token")), "prefix": checked_prefix(options.get("prefix", ""))}
     settings = Settings(**options | checked, tokens=read_tokens(token_file) if token_file else {})
     if token_file and not settings.tokens:
-        raise UnmaskError(
-            f"{token_file} has no token", hint=f"Make one: unmask token NAME --file {token_file}", code="bad-token-file"
-        )
+        hint = f"Make one: unmask token NAME --file {token_file}"
+        raise UnmaskError(f"{token_file} has no token", hint=hint, code="bad-token-file")
     if not is_loopback(settings.host) and not settings.digests:
         say(WARNING.format(host=settings.host))
         if not is_public:
-            raise UnmaskError(
-                f"not serving on {settings.host} without a token",
-                hint="Make one with `unmask token NAME` and give --tokens, or set UNMASK_TOKEN; or give --public for everyone.",
-                code="open-address",
-            )
+            hint = "Make one with `unmask token NAME` and give --tokens, or set UNMASK_TOKEN; or give --public for everyone."
+            raise UnmaskError(f"not serving on {settings.host} without a token", hint=hint, code="open-address")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # What a stranger sends is no news to whoever runs the server: refusals are counted.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
