@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -35,15 +36,17 @@ def atomic_write(path: Path, mode: str = "wb", *, durable: bool = False, **optio
     """
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    temporary = Path(name)
+    kept = path.stat().st_mode & 0o777 if path.exists() else None
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
+    opener = partial(os.open, mode=0o666 if kept is None else kept)
     try:
-        with os.fdopen(handle, mode, **options) as file:
+        with open(temporary, mode.replace("w", "x"), opener=opener, **options) as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if kept is not None:  # all of it, whatever new files may not allow
+            temporary.chmod(kept)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -71,25 +74,7 @@ def is_left_over(path: Path, *names: str) -> bool:
 
 
 def sweep(folder: Path, *names: str) -> None:
-    """Take away what kills left half-written. For a folder that is locked: nobody else may be writing there.
-
-    Args:
-        folder: Where.
-        names: As for `is_left_over`.
-    """
+    """Take away what kills left half-written, as `is_left_over` knows it. For a locked folder: nobody else may write there."""
     for path in folder.glob(".*"):
         if is_left_over(path, *names):
             path.unlink()
-
-
-def _umask() -> int:
-    """What new files may not allow. Reading it means setting it for a moment; Linux also tells it without."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    except OSError:
-        pass
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
