@@ -189,8 +189,8 @@ def test_without_script_no_clip_is_taken_where_the_pictures_are_refused(
     client: FlaskClient, clip: bytes, face: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = client.application.extensions["unmask"]
-    monkeypatch.setattr(here.pool, "_places", threading.BoundedSemaphore(1))
-    here.pool._places.acquire()
+    # Full only once it was looked at.
+    monkeypatch.setattr("unmask.serve.pages.charge", lambda _: setattr(here.pool, "_under_way", 1000))
     files = [(io.BytesIO(data), name) for data, name in ((clip, "a.png"), (face, "b.jpg"))]
     assert client.post("/check", data={"picture": files}).status_code == 429
     assert not here.clips._jobs

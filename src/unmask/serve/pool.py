@@ -17,11 +17,7 @@ Result = TypeVar("Result")
 
 
 class Deadline:
-    """A moment by which work has to be done.
-
-    Args:
-        seconds: From now.
-    """
+    """A moment, so many seconds from now, by which work has to be done."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -38,20 +34,13 @@ class Deadline:
 
 
 class Pool:
-    """Runs jobs on a few threads.
-
-    Args:
-        workers: Jobs at the same time.
-        waiting: Jobs that may wait.
-        seconds: From handing in a job to its result.
-    """
+    """Runs so many jobs at the same time, on threads, while so many wait; each has its seconds from being handed in."""
 
     def __init__(self, workers: int, waiting: int, seconds: float) -> None:
         self.workers = workers
         self.waiting = waiting
         self.seconds = seconds
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="check")
-        self._places = threading.BoundedSemaphore(workers + waiting)
         self._lock = threading.Lock()
         self._under_way = 0
 
@@ -72,7 +61,7 @@ class Pool:
             Problem: "busy".
         """
         if self.is_full:
-            raise _busy()
+            raise Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
 
     def run(self, job: Callable[[Deadline], Result]) -> Result:
         """Runs a job on a worker and waits for its result.
@@ -84,9 +73,9 @@ class Pool:
         Raises:
             Problem: "busy" if all places are taken, "too-slow" past the deadline, "ending" once the pool is closed.
         """
-        if not self._places.acquire(blocking=False):
-            raise _busy()
-        self._count(+1)
+        with self._lock:
+            self.refuse_if_full()
+            self._under_way += 1
         deadline = Deadline(self.seconds)
         try:
             future: Future[Result] = self._executor.submit(self._start, job, deadline)
@@ -113,16 +102,8 @@ class Pool:
         return job(deadline)
 
     def _done(self, _: Future[Result] | None = None) -> None:
-        self._count(-1)
-        self._places.release()
-
-    def _count(self, change: int) -> None:
         with self._lock:
-            self._under_way += change
-
-
-def _busy() -> Problem:
-    return Problem("busy", "All workers are busy and the queue is full.", retry_after=1)
+            self._under_way -= 1
 
 
 def _ending() -> Problem:
