@@ -7,6 +7,7 @@ crop is from the training pictures. Scaling is inside the graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,6 @@ class Detector:
         self.threads = threads
         self.runtime: Runtime = runtime
         self._session: Session | None = start_session(bundle, threads, runtime)
-        self._face_finder: FaceFinder | None = None
 
     @classmethod
     def load(
@@ -125,18 +125,12 @@ class Detector:
         """Whether those were chosen on pictures; `unmask.export.calibrate` writes where there were none."""
         return not self.info.policies[self.policy].chosen_by.startswith("not calibrated")
 
-    @property
+    @cached_property
     def face_finder(self) -> FaceFinder:
         """The face finder that `check` uses; loaded when first asked for."""
-        if self._face_finder is None:
-            from unmask.face.finder import FaceFinder
+        from unmask.face.finder import FaceFinder
 
-            self._face_finder = FaceFinder.load(threads=self.threads)
-        return self._face_finder
-
-    @face_finder.setter
-    def face_finder(self, finder: FaceFinder) -> None:
-        self._face_finder = finder
+        return FaceFinder.load(threads=self.threads)
 
     def release(self) -> None:
         """Free the graph's memory, most of what a detector holds; the next crops load it again.
