@@ -538,10 +538,10 @@ def test_clips_have_a_body_limit_and_a_budget_of_their_own(serve, clip: bytes, f
     with raw(server) as arriving:
         head = f"POST {CLIPS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\nx"
         arriving.sendall(head.encode())
-        until(lambda: server.gateway.free_clip_bytes < 2_000_000)
+        until(lambda: server.gateway.clip_budget.free_bytes < 2_000_000)
         assert ask(server, "POST", CLIPS, clip + bytes(500_000))[0] == 429
         assert ask(server, "POST", "/api/v1/check", face)[0] == 200
-    until(lambda: server.gateway.free_clip_bytes > 2_000_000)
+    until(lambda: server.gateway.clip_budget.free_bytes > 2_000_000)
 
 
 def test_a_full_server_refuses_a_clip_before_it_is_sent(serve, clip: bytes, hanging: Decoders) -> None:

@@ -34,7 +34,7 @@ def test_over_the_queue_limit_a_job_is_refused_at_once() -> None:
     assert pool.is_full
     with pytest.raises(Problem) as refused:
         pool.run(slow)
-    assert (refused.value.code, refused.value.retry_after) == ("busy", 1)
+    assert (refused.value.code, refused.value.headers) == ("busy", {"Retry-After": "1"})
     go.set()
     for thread in threads:
         thread.join(PATIENCE)

@@ -154,13 +154,13 @@ def test_bodies_beyond_the_memory_budget_are_refused_and_their_places_come_back(
     with raw(server) as first, raw(server) as second:
         first.sendall(post(1_000_000) + b"x")
         second.sendall(post(900_000) + b"x")
-        until(lambda: server.gateway.free_bytes == 300_000)
+        until(lambda: server.gateway.budget.free_bytes == 300_000)
         status, headers, body = ask(server, "POST", "/api/v1/check", b"x" * 500_000)
         assert (status, json.loads(body)["code"]) == (429, "busy")
         assert headers["retry-after"] == "2"
-    until(lambda: server.gateway.free_bytes == 2_200_000)
+    until(lambda: server.gateway.budget.free_bytes == 2_200_000)
     assert ask(server, "POST", "/api/v1/check", face)[0] == 200
-    until(lambda: server.gateway.free_bytes == 2_200_000)
+    until(lambda: server.gateway.budget.free_bytes == 2_200_000)
 
 
 def test_the_largest_request_has_room_however_large_it_may_be(serve, wall: bytes) -> None:
@@ -178,7 +178,7 @@ TOKEN = "correct-horse-battery-staple"
 
 def test_who_has_no_token_takes_no_room_from_who_has(serve, face: bytes, clip_file: Path) -> None:
     server = serve(token=TOKEN, memory_mb=1, max_upload_mb=1, max_clip_mb=1, clips_arriving=1)
-    whole, whole_clips = server.gateway.free_bytes, server.gateway.free_clip_bytes
+    whole, whole_clips = server.gateway.budget.free_bytes, server.gateway.clip_budget.free_bytes
     bodies = {"/api/v1/check": face, "/card": face, "/api/v1/clips": clip_file.read_bytes()}
     with ExitStack() as stack:
         for path in (*bodies, "/nothing"):
@@ -190,7 +190,7 @@ def test_who_has_no_token_takes_no_room_from_who_has(serve, face: bytes, clip_fi
         for form in forms:
             form.sendall(post(1_000_000, path="/check") + b"x")
         select.select(forms, [], [])  # the one too many is refused
-        assert (server.gateway.free_bytes, server.gateway.free_clip_bytes) == (whole, whole_clips)
+        assert (server.gateway.budget.free_bytes, server.gateway.clip_budget.free_bytes) == (whole, whole_clips)
         for path, body in bodies.items():
             assert ask(server, "POST", path, body, Authorization=f"Bearer {TOKEN}")[0] in (200, 202)
         assert ask(server, "POST", "/check", face, Authorization=f"Bearer {TOKEN}")[0] == 200
@@ -227,15 +227,15 @@ LONG_REPLY = 30_000_000  # more than the kernel takes off the server's hands
 def slow_reader(server: Server) -> Iterator[socket.socket]:
     """Asks for the long reply and takes nothing of it."""
     with raw(server) as connection:
-        before = server.gateway.free_bytes
+        before = server.gateway.budget.free_bytes
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: server.gateway.free_bytes < before)
+        until(lambda: server.gateway.budget.free_bytes < before)
         yield connection
 
 
 def test_replies_beyond_the_memory_budget_are_refused_and_their_places_come_back(serve, monkeypatch) -> None:
     server = serve(memory_mb=40)
-    whole = server.gateway.free_bytes
+    whole = server.gateway.budget.free_bytes
     with monkeypatch.context() as patch:
         patch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
         with slow_reader(server):
@@ -243,14 +243,14 @@ def test_replies_beyond_the_memory_budget_are_refused_and_their_places_come_back
             assert (status, json.loads(body)["code"], json.loads(body)["request_id"]) == (429, "busy", "mine")
             assert headers["retry-after"] == "5"
             assert ask(server, "GET", "/healthz")[0] == 200
-        until(lambda: server.gateway.free_bytes == whole)
+        until(lambda: server.gateway.budget.free_bytes == whole)
         assert len(ask(server, "GET", "/metrics")[2]) == LONG_REPLY
-    until(lambda: server.gateway.free_bytes == whole)
+    until(lambda: server.gateway.budget.free_bytes == whole)
 
 
 def test_a_reply_that_is_not_taken_in_time_is_dropped(serve, monkeypatch) -> None:
     server = serve(reply_seconds=0.3)
-    whole = server.gateway.free_bytes
+    whole = server.gateway.budget.free_bytes
     monkeypatch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
     with slow_reader(server) as connection:
 
@@ -258,7 +258,7 @@ def test_a_reply_that_is_not_taken_in_time_is_dropped(serve, monkeypatch) -> Non
             # A little at a time is not enough.
             with suppress(ConnectionError):
                 connection.recv(100)
-            return server.gateway.free_bytes == whole
+            return server.gateway.budget.free_bytes == whole
 
         until(is_dropped)
         until(lambda: not len(server.connections))
@@ -266,13 +266,13 @@ def test_a_reply_that_is_not_taken_in_time_is_dropped(serve, monkeypatch) -> Non
 
 def test_a_connection_that_stays_open_does_not_keep_its_last_reply(serve, monkeypatch) -> None:
     server = serve()
-    whole = server.gateway.free_bytes
+    whole = server.gateway.budget.free_bytes
     monkeypatch.setattr(server.services.metrics, "text", lambda: b"x" * LONG_REPLY)
     with slow_reader(server) as connection:
         reply = http.client.HTTPResponse(connection)
         reply.begin()
         assert len(reply.read()) == LONG_REPLY
-        until(lambda: server.gateway.free_bytes == whole)
+        until(lambda: server.gateway.budget.free_bytes == whole)
 
 
 def test_one_address_cannot_take_all_connections(serve) -> None:
@@ -354,14 +354,14 @@ def test_told_to_end_it_answers_what_it_has_begun_and_takes_nobody_new(serve, mo
         return original(*arguments)
 
     monkeypatch.setattr(server.services.answering, "_answered", slow)
-    whole = server.gateway.free_bytes
+    whole = server.gateway.budget.free_bytes
     replies: list[Reply] = []
     in_flight = threading.Thread(target=lambda: replies.append(ask(server, "POST", "/api/v1/check", face)))
     in_flight.start()
     with raw(server) as arriving:
         arriving.sendall(post(len(face)) + face[:100])
         assert begun.wait(PATIENCE)
-        until(lambda: whole - server.gateway.free_bytes == 2 * len(face))
+        until(lambda: whole - server.gateway.budget.free_bytes == 2 * len(face))
         server.end()
         until(lambda: not accepts(server))
         go.set()

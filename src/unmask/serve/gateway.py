@@ -47,11 +47,7 @@ LINGER_BYTES = 200 * MEGABYTE
 
 
 class Gateway:
-    """Answers the server's requests with the application.
-
-    Args:
-        app: By `unmask.serve.create_app`.
-    """
+    """Answers the server's requests with the application that `unmask.serve.create_app` made."""
 
     def __init__(self, app: Flask) -> None:
         self._services = app.extensions["unmask"]
@@ -59,19 +55,9 @@ class Gateway:
         self._app = app
         self._behind_proxy = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
         self._threads = ThreadPoolExecutor(self._settings.workers + self._settings.waiting + SPARE_THREADS)
-        self._budget = _Budget(max(self._settings.memory_mb * MEGABYTE, 2 * self._settings.max_request_bytes))
-        self._clip_budget = _Budget(self._settings.clips_arriving * self._settings.max_clip_bytes)
-        self._form_budget = _Budget(self._settings.forms_arriving * self._settings.max_request_bytes)
-
-    @property
-    def free_bytes(self) -> int:
-        """What bodies, but for clips, and replies may still take."""
-        return self._budget.free_bytes
-
-    @property
-    def free_clip_bytes(self) -> int:
-        """What clips that arrive may still take."""
-        return self._clip_budget.free_bytes
+        self.budget = _Budget(max(self._settings.memory_mb * MEGABYTE, 2 * self._settings.max_request_bytes))
+        self.clip_budget = _Budget(self._settings.clips_arriving * self._settings.max_clip_bytes)
+        self.form_budget = _Budget(self._settings.forms_arriving * self._settings.max_request_bytes)
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Receives a request, has it answered, and sends the reply.
@@ -83,10 +69,8 @@ class Gateway:
         environ = _environ(scope)
         take_in(environ, self._settings)
         of_clip = is_clip(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        held_body = _Held(
-            self._clip_budget if of_clip else self._form_budget if self._is_form(environ) else self._budget
-        )
-        held = _Held(self._budget)
+        held_body = _Held(self.clip_budget if of_clip else self.form_budget if self._is_form(environ) else self.budget)
+        held = _Held(self.budget)
         try:
             is_read = await self._receive(environ, receive, held_body, of_clip)
             reply = await self._ask(environ)

@@ -115,7 +115,6 @@ class Problem(Exception):  # noqa: N818 - it is the name of RFC 9457
         self.kind = KINDS[code]
         self.detail = detail
         self.hint = hint or self.kind.hint
-        self.retry_after = retry_after
         self.headers = dict(headers or {})
         self.others: list[Problem] = []
         if retry_after is not None:
