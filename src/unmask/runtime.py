@@ -27,12 +27,7 @@ class Session(Protocol):
 
 
 def start_session(bundle: Bundle, threads: int, runtime: Runtime) -> Session:
-    """Load a bundle's graph.
-
-    Args:
-        bundle: Whose.
-        threads: For one inference.
-        runtime: Which program.
+    """Load a bundle's graph into a program that uses so many threads for one inference.
 
     Returns:
         What computes it. Safe to share between threads.

@@ -111,13 +111,7 @@ class ClipAnswering:
 
 
 def clip_document(answer: ClipAnswer, detector: Detector, *, pictures: bool = True) -> dict[str, Any]:
-    """The JSON document of `unmask check --json`; moments that have a heatmap or pictures come with them.
-
-    Args:
-        answer: Of one clip.
-        detector: That judged it.
-        pictures: False to leave those of key frames out.
-    """
+    """The JSON document of `unmask check --json`; moments come with their heatmaps, and their key frames if `pictures`."""
     whole = document([answer.finding], detector)
     for number, (person, entry) in enumerate(zip(answer.finding.people, whole["findings"][0]["people"], strict=True)):
         for at, (moment, shown) in enumerate(zip(person.moments, entry["moments"], strict=True)):

@@ -121,8 +121,6 @@ class ClipJobs:
 
     Args:
         judge: From a job and its clip to an answer; calls the job's `started` and `looked`.
-        settings: For the limits.
-        metrics: Where clips without an answer are counted.
         has_pictures: Whether pictures are being answered, or wait for it.
         clock: Seconds, for tests.
     """

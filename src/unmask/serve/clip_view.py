@@ -61,13 +61,7 @@ class ClipView(AnswerView):
 
 
 def clip_view(answer: ClipAnswer, detector: Detector, number: int) -> ClipView:
-    """What the template shows of an answer.
-
-    Args:
-        answer: With heatmaps and key frames, as far as there are any.
-        detector: That judged it.
-        number: Of the card on its page.
-    """
+    """What the template shows of an answer, which comes with heatmaps and key frames as far as there are any."""
     finding, clip = answer.finding, answer.finding.clip
     thresholds = clip_thresholds(detector.info, detector.policy)
     title = finding.path or "clip"

@@ -44,14 +44,7 @@ def services() -> Services:
 
 
 def let_in(*, form: bool = False) -> None:
-    """Lets this request through if it shows the token, see `check_token`.
-
-    Args:
-        form: Whether a form field will do as well.
-
-    Raises:
-        Problem: "unauthorized", "too-many-tokens".
-    """
+    """Lets this request through if it shows the token, see `check_token`."""
     check_token(services(), request, request.remote_addr or "", form=form)
 
 
@@ -59,9 +52,7 @@ def check_token(here: Services, request: Request, client: str, *, form: bool = F
     """Lets a request through that shows one of the tokens, unless too many wrong ones came from there.
 
     Args:
-        here: For the tokens.
         request: With `Authorization: Bearer TOKEN`; any, also one whose body has not arrived where no form field will do.
-        client: Its address.
         form: Whether a form field will do as well: a page without script has no other way.
 
     Raises:

@@ -41,9 +41,6 @@ def start(
 
     Args:
         options: Of `Settings`.
-        bundle: Folder of the detector; None for the shipped one.
-        policy: Name of its thresholds; None for its default.
-        token_file: Of named tokens; None for none.
         is_public: Whether other machines are served without a token.
         browser: Whether to show the page to who started the server, where there is a screen.
         say: Shows a line to whoever started the server.

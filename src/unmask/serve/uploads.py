@@ -61,11 +61,7 @@ class MemoryRequest(Request):
 
 
 def uploads(request: Request, settings: Settings) -> list[Upload]:
-    """The pictures of a request.
-
-    Args:
-        request: With a multipart form, or a picture as its body.
-        settings: For the limits.
+    """The pictures of a request: of its multipart form, or the one that is its body.
 
     Raises:
         Problem: If there is none, or too many, or if the request is of another type.
@@ -80,10 +76,7 @@ def uploads(request: Request, settings: Settings) -> list[Upload]:
 
 
 def clip_upload(request: Request) -> Upload:
-    """The clip of a request.
-
-    Args:
-        request: With a multipart form, or a clip as its body.
+    """The clip of a request: of its multipart form, or its body.
 
     Raises:
         Problem: If there is none, or more than one, or if the request is of another type.

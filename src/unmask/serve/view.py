@@ -94,13 +94,7 @@ def json_download(document: dict[str, Any], title: str) -> Download:
 
 
 def picture_view(answer: Answer, answering: Answering, number: int) -> PictureView:
-    """What the template shows of an answer.
-
-    Args:
-        answer: With heatmaps, provenance and preview, as far as there are any.
-        answering: For the detector and the JSON document.
-        number: Of the card on its page.
-    """
+    """What the template shows of an answer, which comes with heatmaps, provenance and preview as far as there are any."""
     finding, detector = answer.finding, answering.detector
     width, height = (finding.image.width, finding.image.height) if finding.image else (0, 0)
     none = (None,) * len(finding.faces)

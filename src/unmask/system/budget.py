@@ -40,11 +40,7 @@ class Budget:
 
     @contextmanager
     def take(self, amount: int) -> Iterator[None]:
-        """Hold a part for the length of the block; waits until there is room for it.
-
-        Args:
-            amount: How much.
-        """
+        """Hold an amount for the length of the block; waits until there is room for it."""
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)

@@ -16,11 +16,7 @@ def pip(arguments: str) -> str:
 
 
 def pip_install(what: str) -> str:
-    """The command that installs something.
-
-    Args:
-        what: As pip takes it, such as "pandas".
-    """
+    """The command that installs something, named as pip takes it."""
     return pip(f"install {what}")
 
 
