@@ -55,7 +55,7 @@ def test_a_prepared_split_without_pictures_lacks_a_class_and_not_its_folder(tmp_
     folder = write_prepared(tmp_path / "prepared")
     manifest = (folder / "manifest.csv").read_text().splitlines(keepends=True)
     (folder / "manifest.csv").write_text("".join(line for line in manifest if not line.startswith("Test/")))
-    with pytest.raises(UnmaskError, match="Test of .* has no real pictures") as caught:
+    with pytest.raises(UnmaskError, match=r"Test of .* has no real pictures") as caught:
         open_source(folder, "Test")
     assert caught.value.code == "class-missing"
 
