@@ -249,5 +249,7 @@ def test_a_clip_that_breaks_the_process_is_still_a_clip(tmp_path, toy_detector):
     clip = tmp_path / "one.mp4"
     clip.write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"junk" * 50)
     with Judges(Asked(toy_detector), 1) as judges:
-        row = judges._failed(judging._read(Item("one.mp4", Place(str(clip)))), judging._crash())
+        read = judging._read(Item("one.mp4", Place(str(clip))))
+        clip.unlink()
+        row = judges._failed(read, judging._crash())
     assert (row["kind"], row["failure"]) == ("clip", "crash")

@@ -57,6 +57,9 @@ DECODERS = {
         "import numpy as np; from unmask.video.messages import send; "
         "send({'type': 'frame', 'height': 1, 'width': 1}, np.zeros((1, 1, 3), np.uint8))", "decoder-died",
     ),
+    "says that the extra is missing": (
+        "from unmask.video.messages import send; send({'type': 'refusal', 'code': 'no-video-extra'})", "decoder-died",
+    ),
     "writes nonsense for ever": ("while True: print('nonsense' * 1000)", "decoder-died"),
     "writes nested lists": ("import sys; sys.stdout.buffer.write(b'\\0\\0\\xea\\x60' + b'[' * 60_000)", "decoder-died"),
     "leaves out what it is to tell": ("from unmask.video.messages import send; send({'type': 'facts'})", "decoder-died"),

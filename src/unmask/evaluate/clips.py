@@ -75,13 +75,14 @@ def judge_clips(
     judged = Judged.of(labels, [person.score for person in found], thresholds, outside=held)
     groups = [rows[0].together for rows in clips.values()]
     frames = replace(table, rows=tuple(row for rows in clips.values() for row in rows))
+    frame_groups = [rows[0].together for rows in clips.values() for _ in rows]
     return Clips(
         labels.count(0),
         labels.count(1),
         len(frames.rows),
         thresholds,
         estimate(judged, groups=groups, names=CLIP_MEASURES, replicates=replicates),
-        estimate(frames.judged(), groups=frames.groups(), names=CLIP_MEASURES, replicates=replicates),
+        estimate(frames.judged(), groups=frame_groups, names=CLIP_MEASURES, replicates=replicates),
     )
 
 

@@ -240,7 +240,8 @@ def _judge(one: _Read) -> Row:
 
 
 def _refused(detector: Detector, one: _Read, failure: UnmaskError) -> Finding | ClipFinding:
-    return (unreadable_clip if is_clip(one.source) else unreadable)(detector, None, failure)
+    moves = isinstance(one.source, str) or is_clip(one.source)  # what a path is of may be gone by now
+    return (unreadable_clip if moves else unreadable)(detector, None, failure)
 
 
 def _crash(what: str = "") -> UnmaskError:

@@ -36,17 +36,16 @@ def atomic_write(path: Path, mode: str = "wb", *, durable: bool = False, **optio
     """
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
-    kept = path.stat().st_mode & 0o777 if path.exists() else None
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
-    opener = partial(os.open, mode=0o666 if kept is None else kept)
+    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
+    opener = partial(os.open, mode=path.stat().st_mode & 0o777 if path.exists() else 0o666)
     try:
         with open(temporary, mode.replace("w", "x"), opener=opener, **options) as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        if kept is not None:  # all of it, whatever new files may not allow
-            temporary.chmod(kept)
+        if path.exists():  # its mode, all of it, whatever new files may not allow
+            temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -157,7 +157,8 @@ class Clip(contextlib.AbstractContextManager["Clip"]):
             raise died(self._name, status, self._limits)
         message, pixels = found
         if message["type"] == "refusal":
-            raise refusal(str(message.get("code")), self._name, str(message.get("detail", "")))
+            code = str(message.get("code"))  # a decoder that lacks the extra is never started
+            raise refusal("decoder-died" if code == NO_EXTRA else code, self._name, str(message.get("detail", "")))
         if message["type"] not in types:
             raise refusal("decoder-died", self._name)
         if pixels is not None:
