@@ -16,6 +16,7 @@ from unmask.bundle import Metric, write_bundle
 from unmask.checking import Examined, examine_image
 from unmask.detector import Detector
 from unmask.serve import Server
+from unmask.serve.pool import Pool
 from unmask.serve.problem import MEDIA_TYPE, Problem
 from unmask.serve.schema import CheckReply
 from unmask.verdict import by_suspicion
@@ -360,16 +361,14 @@ def test_a_file_that_is_no_picture_says_so(visit: Open, pictures: dict[str, Pict
     assert "not a picture" in answers(page, 1).inner_text()
 
 
-def test_a_busy_server_is_asked_again(visit: Open, pictures: dict[str, Picture], server: Server) -> None:
+def test_a_busy_server_is_asked_again(
+    visit: Open, pictures: dict[str, Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = visit().page
-    pool = server.services.pool
-    places = pool.workers + pool.waiting
-    for _ in range(places):
-        assert pool._places.acquire(blocking=False)
-    drop(page, pictures["drawn"])
-    page.get_by_text("The server is busy; trying again in 1 s").wait_for()
-    for _ in range(places):
-        pool._places.release()
+    with monkeypatch.context() as busy:
+        busy.setattr(Pool, "is_full", True)
+        drop(page, pictures["drawn"])
+        page.get_by_text("The server is busy; trying again in 1 s").wait_for()
     answers(page, 1).locator(".verdict").wait_for()
 
 
