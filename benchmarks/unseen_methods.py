@@ -140,7 +140,6 @@ The shipped detector is the mean of two such heads and of one that asks every pa
 of Train, each as it is and once changed; the shipped detector learned from all 14,972. Judged in Validation; one seed.
 
 {table(["left out", "", "fakes in Validation", "known", "left out"], shown)}
-
 {hardware()}; {today()}. Written by `benchmarks/unseen_methods.py`.
 """
 
