@@ -48,7 +48,6 @@ ONE_PACKAGE = {
     "ray": ("ray", "-e '.[ray]'"),
     "torch": ("torch", "-e '.[torch]'"),
     "jax": ("jax", "jax"),
-    "openvino": ("openvino", "-e '.[openvino]'"),
     "docs": ("sphinx", "-e '.[docs]'"),
 }
 

@@ -4,8 +4,7 @@
 
 The detector's own graph (kernels in 8 bits, computed in float32) in both runtimes, in bfloat16 where the processor has it, and
 with activations in 8 bits, too: static quantisation, its ranges from `--pictures` pictures of Train. Time: one crop, one thread,
-all outputs, the ways in turns. Answers: on as many pictures of Validation. Cold: a fresh process imports the runtime, loads the
-detector and judges one crop. Needs the extras `openvino` and `dev`.
+all outputs, the ways in turns. Answers: on as many pictures of Validation. Needs the extra `dev` and the package `openvino`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import argparse
 import importlib
 import importlib.metadata
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,22 +29,12 @@ from machine import ROOT, hardware, table, today, write
 from unmask.checking import Detector
 from unmask.evaluate.pictures import open_pictures
 from unmask.image.resize import resize
-from unmask.system.private import import_onnxruntime, import_openvino
+from unmask.system.private import import_onnxruntime
 from unmask.verdict import decide, probability
 
 Crops = NDArray[np.uint8]
 Way = tuple[str, str]  # runtime, and what it computes in
 Run = Callable[[Crops], NDArray[np.float32]]  # crops -> logits
-RUNTIMES = ("onnxruntime", "openvino")
-COLD = """
-import sys, time
-started = time.perf_counter()
-import numpy as np
-from unmask.checking import Detector
-detector = Detector.load(sys.argv[2] or None, runtime=sys.argv[1], threads=1)
-detector.logits(np.zeros((1, detector.info.input_size, detector.info.input_size, 3), np.uint8))
-print(time.perf_counter() - started)
-"""
 
 
 def main() -> None:
@@ -88,14 +76,10 @@ def main() -> None:
         for way, (_, size) in ways.items()
         for runtime, numbers in [way]
     ]
-    cold = in_turns(
-        {(name, COLD): lambda name=name: cold_start(name, given.bundle) for name in RUNTIMES}, min(9, given.turns)
-    )
-    installed = [[name, f"{cold[name, COLD]:.2f} s", f"{megabytes(name):.0f} MB"] for name in RUNTIMES]
-    write("runtimes.md", page(detector, given.pictures, rows, installed))
+    write("runtimes.md", page(detector, given.pictures, rows))
 
 
-def page(detector: Detector, pictures: int, rows: list[list[str]], installed: list[list[str]]) -> str:
+def page(detector: Detector, pictures: int, rows: list[list[str]]) -> str:
     head = [
         "runtime",
         "computed in",
@@ -116,9 +100,8 @@ pictures of Validation.
 The shipped file holds its kernels in 8 bits, and ONNX Runtime computes everything in float32. With activations in 8 bits, too,
 what goes into each product is rounded first, by the ranges that it had on {pictures} pictures of Train.
 
-{table(["runtime", "cold, in a fresh process", "installed"], installed)}
-ONNX Runtime is the default: someone with one picture pays for the cold start and the download. OpenVINO, told to compute in
-float32, is an option: `pip install '.[openvino]'`, `Detector.load(runtime="openvino")`.
+ONNX Runtime is what Unmask computes with. OpenVINO in float32 was an option once and is no faster; installed, it takes
+{megabytes("openvino"):.0f} MB ({megabytes("onnxruntime"):.0f} MB).
 """
 
 
@@ -146,9 +129,15 @@ def in_onnxruntime(graph: bytes, *, whole: bool = False) -> Run:
     return lambda crops: session.run(names, {"image": crops})[0]
 
 
+def openvino() -> Any:
+    """The package, which then reports nothing to its maker: it cannot find what would send that."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
 def in_openvino(graph: bytes, precision: str) -> Run:
-    core = import_openvino().Core()
-    # The last as the detector has it: else activations behind kernels of 8 bits are rounded to 8 bits as well.
+    core = openvino().Core()
+    # The last, else activations behind kernels of 8 bits are rounded to 8 bits as well.
     settings = {
         "INFERENCE_NUM_THREADS": 1,
         "INFERENCE_PRECISION_HINT": precision,
@@ -164,7 +153,7 @@ def in_openvino(graph: bytes, precision: str) -> Run:
 
 
 def has_bfloat16() -> bool:
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def in_eight_bits(graph: bytes, crops: Crops) -> bytes:
@@ -215,30 +204,15 @@ def in_float32(graph: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def in_turns(calls: dict[Way, Callable[[], float]], turns: int) -> dict[Way, float]:
-    """The median of what each call gives, the calls taking turns so that a slow minute hits all of them."""
-    values: dict[Way, list[float]] = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            values[name].append(call())
-    return {name: statistics.median(taken) for name, taken in values.items()}
-
-
 def timed(calls: dict[Way, Callable[[], object]], turns: int) -> dict[Way, float]:
-    def timer(call: Callable[[], object]) -> Callable[[], float]:
-        def run() -> float:
+    """The median of the seconds of each call, the calls taking turns so that a slow minute hits all of them."""
+    taken: dict[Way, list[float]] = {way: [] for way in calls}
+    for _ in range(turns):
+        for way, call in calls.items():
             started = time.perf_counter()
             call()
-            return time.perf_counter() - started
-
-        return run
-
-    return in_turns({name: timer(call) for name, call in calls.items()}, turns)
-
-
-def cold_start(runtime: str, bundle: str) -> float:
-    result = subprocess.run([sys.executable, "-c", COLD, runtime, bundle], check=True, capture_output=True, text=True)
-    return float(result.stdout)
+            taken[way].append(time.perf_counter() - started)
+    return {way: statistics.median(seconds) for way, seconds in taken.items()}
 
 
 def megabytes(package: str) -> float:

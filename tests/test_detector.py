@@ -76,12 +76,6 @@ def test_no_threads_at_all_are_refused(toy_bundle):
         Detector.load(toy_bundle, threads=0)
 
 
-def test_an_unknown_runtime_is_refused(toy_bundle):
-    with pytest.raises(UnmaskError) as caught:
-        Detector.load(toy_bundle, runtime="abacus")
-    assert caught.value.code == "no-runtime"
-
-
 def test_a_graph_that_is_none_is_refused(tmp_path):
     write_bundle(tmp_path / "b", toy_info(), b"not a graph", "# card")
     with pytest.raises(UnmaskError) as caught:
@@ -99,13 +93,6 @@ def test_a_graph_without_the_promised_outputs_is_refused(tmp_path):
         Detector.load(tmp_path / "b")
 
 
-def test_a_missing_second_runtime_says_what_to_install(toy_bundle, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
-    with pytest.raises(UnmaskError) as caught:
-        Detector.load(toy_bundle, runtime="openvino")
-    assert ".[openvino]" in caught.value.hint
-
-
 def test_the_shipped_detector_loads_and_answers(drawn_face):
     finding = Detector.load().check(drawn_face)
     assert finding.score is not None
@@ -117,19 +104,11 @@ def test_two_loads_give_the_same_scores(tmp_path, crops):
     np.testing.assert_array_equal(Detector.load(folder).logits(crops), Detector.load(folder, threads=1).logits(crops))
 
 
-@pytest.mark.openvino
-def test_openvino_gives_the_answers_of_onnx_runtime():
-    # The shipped detector: behind its kernels of 8 bits OpenVINO would compute in 8 bits by itself.
-    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    found, expected = (Detector.load(runtime=runtime).logits(crops) for runtime in ("openvino", "onnxruntime"))
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-
-
 def test_another_process_gets_the_same_detector(toy_bundle, crops):
     # Pickle is how Python hands a detector to a worker process; a bundle itself is never unpickled.
     detector = Detector.load(toy_bundle, threads=1, policy="careful")
     copy = pickle.loads(pickle.dumps(detector))
-    assert (type(copy), copy.policy, copy.threads, copy.runtime) == (Detector, "careful", 1, "onnxruntime")
+    assert (type(copy), copy.policy, copy.threads) == (Detector, "careful", 1)
     np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
 
 
@@ -141,7 +120,6 @@ def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path, weigh
         pickle.loads(pickled)  # written two lines above
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.openvino)])
 @pytest.mark.parametrize(
     ("name", "kind", "shape", "fits"),
     [
@@ -154,7 +132,7 @@ def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path, weigh
         ("picture", "UINT8", ["N", 64, 64, 3], False),
     ],
 )
-def test_a_graph_that_takes_no_crops_of_the_bundle_is_refused(tmp_path, runtime, name, kind, shape, fits):
+def test_a_graph_that_takes_no_crops_of_the_bundle_is_refused(tmp_path, name, kind, shape, fits):
     image = helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in ("logit", "cam")]
     nodes = [helper.make_node("Cast", [name], [output.name], to=TensorProto.FLOAT) for output in outputs]
@@ -163,10 +141,10 @@ def test_a_graph_that_takes_no_crops_of_the_bundle_is_refused(tmp_path, runtime,
     )
     write_bundle(tmp_path / "b", toy_info(), model.SerializeToString(), "# card")
     if fits:
-        Detector.load(tmp_path / "b", runtime=runtime)
+        Detector.load(tmp_path / "b")
         return
     with pytest.raises(UnmaskError, match=r"input is not image, uint8 \(N, 64, 64, 3\)") as caught:
-        Detector.load(tmp_path / "b", runtime=runtime)
+        Detector.load(tmp_path / "b")
     assert caught.value.code == "bad-bundle"
 
 

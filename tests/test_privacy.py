@@ -204,10 +204,6 @@ def serve(folder, face_file, home):
     return finish(folder, process, (0, -signal.SIGTERM, 128 + signal.SIGTERM))
 
 
-def openvino(folder, face_file, home):
-    return finish(folder, start(folder, "unmask", "check", face_file, "--runtime", "openvino", home=home))
-
-
 @pytest.fixture(
     scope="module",
     params=[
@@ -217,7 +213,6 @@ def openvino(folder, face_file, home):
         pytest.param((check_playlists, "home"), id="check of playlists"),
         pytest.param((library, "none"), id="library, no home"),
         pytest.param((serve, "home"), id="serve"),
-        pytest.param((openvino, "home"), id="check with OpenVINO", marks=pytest.mark.openvino),
     ],
 )
 def answering(request, face_file, tmp_path_factory):
@@ -288,8 +283,8 @@ def calls_out(trace):
     return [call for call in trace.calls if reaching.search(call)]
 
 
-def test_the_runtimes_are_imported_in_one_place_only():
-    pattern = re.compile(r"^\s*(import|from) (onnxruntime|openvino)", re.MULTILINE)
+def test_the_runtime_is_imported_in_one_place_only():
+    pattern = re.compile(r"^\s*(import|from) onnxruntime", re.MULTILINE)
     places = [
         path.relative_to(ROOT).as_posix()
         for folder in ("src", "benchmarks")

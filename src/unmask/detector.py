@@ -14,7 +14,7 @@ import numpy as np
 
 from unmask.bundle import Bundle, BundleInfo, read_bundle
 from unmask.errors import UnmaskError
-from unmask.runtime import Runtime, Session, start_session
+from unmask.runtime import Session, start_session
 from unmask.system.cores import available_cores
 from unmask.system.heap import give_back_memory
 
@@ -54,7 +54,6 @@ class Detector:
         bundle: What was loaded.
         policy: Name of the thresholds in use.
         threads: Threads for one inference.
-        runtime: "onnxruntime" or "openvino".
 
     Example:
         >>> detector = Detector.load()
@@ -63,12 +62,11 @@ class Detector:
         (2,)
     """
 
-    def __init__(self, bundle: Bundle, *, policy: str, threads: int, runtime: Runtime) -> None:
+    def __init__(self, bundle: Bundle, *, policy: str, threads: int) -> None:
         self.bundle = bundle
         self.policy = policy
         self.threads = threads
-        self.runtime: Runtime = runtime
-        self._session: Session | None = start_session(bundle, threads, runtime)
+        self._session: Session | None = start_session(bundle, threads)
 
     @classmethod
     def load(
@@ -76,7 +74,6 @@ class Detector:
         bundle: str | Path | None = None,
         *,
         threads: int | None = None,
-        runtime: Runtime = "onnxruntime",
         policy: str | None = None,
     ) -> Self:
         """Load a bundle.
@@ -84,12 +81,11 @@ class Detector:
         Args:
             bundle: Folder of the bundle; None for the shipped one.
             threads: Threads for one inference; None for one a core, at most 4 (small graphs gain nothing beyond).
-            runtime: "onnxruntime", or "openvino" where the package `openvino` is installed.
             policy: Name of the bundle's thresholds to decide by; None for the bundle's default.
 
         Raises:
             UnmaskError: If the bundle is missing, malformed or changed, its graph cannot be used, or it has no such policy;
-                if the runtime is not installed; if `threads` is below 1.
+                if `threads` is below 1.
         """
         read = read_bundle(bundle)
         chosen = policy or read.info.default_policy
@@ -98,11 +94,11 @@ class Detector:
             raise UnmaskError(f"the detector {read.label} has no policy {chosen!r}", hint=hint, code="no-policy")
         if threads is not None and threads < 1:
             raise UnmaskError(f"{threads} threads make no sense", hint="Give 1 or more.", code="bad-threads")
-        return cls(read, policy=chosen, threads=threads or min(4, available_cores()), runtime=runtime)
+        return cls(read, policy=chosen, threads=threads or min(4, available_cores()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy in another process loads the same bundle; one that was replaced in the meantime is another detector.
-        settings = {"threads": self.threads, "runtime": self.runtime, "policy": self.policy}
+        settings = {"threads": self.threads, "policy": self.policy}
         return _load_again, (type(self), self.bundle.folder.resolve(), self.bundle.sha256, settings)
 
     @property
@@ -197,7 +193,7 @@ class Detector:
             raise UnmaskError(message, hint="Cut and resize with unmask.face.crop.", code="bad-crops")
         session = self._session
         if session is None:
-            session = self._session = start_session(self.bundle, self.threads, self.runtime)
+            session = self._session = start_session(self.bundle, self.threads)
         batches = [session(crops[i : i + BATCH_SIZE], outputs) for i in range(0, max(len(crops), 1), BATCH_SIZE)]
         return [np.concatenate([batch[k] for batch in batches]) for k in range(len(outputs))]
 

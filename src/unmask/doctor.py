@@ -45,7 +45,6 @@ OPTIONAL = {
     "tensorflow": f"training; {install_extra('train')}",
     "torch": f"training on an NVIDIA GPU; {install_extra('torch')}",
     "jax": f"the same on JAX; {install_extra('gpu')}",
-    "openvino": f"a second runtime; {install_extra('openvino')}",
     "av": f"clips; {install_extra('video')}; it comes with '.[train]', too",
     "pyarrow": f"scanning many pictures; {install_extra('scan')}",
     "aiohttp": f"scanning what is on web servers; {install_extra('cloud')}",

@@ -1,13 +1,12 @@
-"""A bundle's graph in one of the programs that can compute it."""
+"""A bundle's graph in the program that computes it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from unmask.errors import UnmaskError
 from unmask.system.heap import give_back_memory
-from unmask.system.private import import_onnxruntime, import_openvino
-from unmask.system.python import install_extra
+from unmask.system.private import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from unmask.bundle import Bundle
 
-Runtime = Literal["onnxruntime", "openvino"]
-
 
 class Session(Protocol):
     """Crops, uint8 (N, S, S, 3), and names of outputs -> these outputs, float32 (N, ...) each."""
@@ -26,24 +23,15 @@ class Session(Protocol):
     def __call__(self, crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]: ...
 
 
-def start_session(bundle: Bundle, threads: int, runtime: Runtime) -> Session:
-    """Load a bundle's graph into a program that uses so many threads for one inference.
+def start_session(bundle: Bundle, threads: int) -> Session:
+    """Loads a bundle's graph into ONNX Runtime, which uses so many threads for one inference.
 
     Returns:
         What computes it. Safe to share between threads.
 
     Raises:
-        UnmaskError: It is not known or not installed, or the graph cannot be used.
+        UnmaskError: The graph cannot be used.
     """
-    match runtime:
-        case "onnxruntime":
-            return _start_onnxruntime(bundle, threads)
-        case "openvino":
-            return _start_openvino(bundle, threads)
-    raise UnmaskError(f"unknown runtime {runtime!r}", hint="Choose onnxruntime or openvino.", code="no-runtime")
-
-
-def _start_onnxruntime(bundle: Bundle, threads: int) -> Session:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -64,41 +52,6 @@ def _start_onnxruntime(bundle: Bundle, threads: int) -> Session:
     def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         result: list[NDArray[np.float32]] = session.run(list(outputs), {"image": crops})
         return result
-
-    return run
-
-
-def _start_openvino(bundle: Bundle, threads: int) -> Session:
-    try:
-        openvino = import_openvino()
-    except ImportError:
-        hint = f"Install it, {install_extra('openvino')}"
-        raise UnmaskError("the runtime openvino is not installed", hint=hint, code="no-runtime") from None
-    core = openvino.Core()
-    try:
-        # float32 as in training: OpenVINO would take bfloat16 where the processor has it, and behind kernels of 8 bits it would
-        # round activations to 8 bits as well; scores would differ.
-        exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
-        settings = {"INFERENCE_NUM_THREADS": threads, **exact}
-        compiled: Any = core.compile_model(core.read_model(bundle.model), "CPU", settings)
-    except Exception as error:
-        raise _unusable(bundle, error) from error
-    _expect_outputs(bundle, {name for output in compiled.outputs for name in output.names})
-    inputs = [
-        (
-            found.any_name,
-            found.element_type.to_string(),
-            [None if side.is_dynamic else side.get_length() for side in found.partial_shape],
-        )
-        for found in compiled.inputs
-    ]
-    _expect_input(bundle, inputs, "u8")
-
-    def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        # A request of one's own: calling the compiled model shares one between threads.
-        request = compiled.create_infer_request()
-        request.infer({"image": crops})
-        return [request.get_tensor(name).data.copy() for name in outputs]
 
     return run
 

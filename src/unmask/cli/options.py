@@ -43,7 +43,6 @@ def detector_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--threads", type=click.IntRange(1), help="Threads for one picture. [default: one a core, up to 4]"
         ),
-        click.option("--runtime", type=click.Choice(["onnxruntime", "openvino"]), default="onnxruntime", hidden=True),
         POLICY,
         BUNDLE,
         click.option("--max-faces", type=click.IntRange(1), help="Judge only so many of the largest faces."),
@@ -91,5 +90,5 @@ def load(options: dict[str, Any], *, many: bool = False) -> tuple[Detector, dict
     from unmask.detector import Detector
 
     threads = options["threads"] or (1 if many else None)
-    detector = Detector.load(options["bundle"], threads=threads, runtime=options["runtime"], policy=options["policy"])
+    detector = Detector.load(options["bundle"], threads=threads, policy=options["policy"])
     return detector, {"face_search": not options["no_face_search"], "max_faces": options["max_faces"]}

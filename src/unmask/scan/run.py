@@ -132,7 +132,6 @@ def _job(asked: Asked, column: str | None) -> dict[str, object]:
         "detector": detector.label,
         "bundle_sha256": detector.bundle.sha256,
         "policy": detector.policy,
-        "runtime": detector.runtime,
         "face_search": asked.face_search,
         "max_faces": asked.max_faces,
         "clips": asdict(asked.sampling),

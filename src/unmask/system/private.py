@@ -6,7 +6,6 @@ import atexit
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,27 +26,6 @@ def import_onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
-
-
-def import_openvino() -> Any:
-    """The package `openvino`, which then reports nothing to its maker.
-
-    Being imported, it would send that to Google Analytics, unless the package `openvino_telemetry`, which comes along, is
-    missing. For the length of the import it is.
-
-    Raises:
-        ImportError: It is not installed.
-    """
-    reporter = "openvino_telemetry"
-    known = reporter in sys.modules
-    if not known:
-        sys.modules[reporter] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        if not known:
-            del sys.modules[reporter]
-    return openvino
 
 
 def import_ray() -> Any:
