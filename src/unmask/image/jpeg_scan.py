@@ -152,22 +152,18 @@ class _Scan:
         most_across = max(across for across, _ in factors.values()) or 1
         most_down = max(down for _, down in factors.values()) or 1
         wanted = [(header[at], header[at + 1]) for at in range(1, 1 + 2 * header[0], 2)]
+        alone = len(wanted) == 1  # a scan of one component has its own blocks as MCUs (T.81, A.2.2)
         blocks = []
         for identifier, numbers in wanted:
             across, down = factors.get(identifier, (1, 1))
             pair = (table(numbers >> 4), table(0x10 | numbers & 15))
-            blocks += [pair] * (1 if len(wanted) == 1 else across * down)
-        if len(wanted) == 1:  # a scan of one component has its own blocks as MCUs (T.81, A.2.2)
-            across, down = factors.get(wanted[0][0], (1, 1))
-            width_in_blocks = -(-frame.width * across // (8 * most_across))
-            height_in_blocks = -(-frame.height * down // (8 * most_down))
-            rows = 8 * most_down // max(1, down)
-        else:
-            width_in_blocks = -(-frame.width // (8 * most_across))
-            height_in_blocks = -(-frame.height // (8 * most_down))
-            rows = 8 * most_down
+            blocks += [pair] * (1 if alone else across * down)
+        across, down = factors.get(wanted[0][0], (1, 1)) if alone else (1, 1)
+        mcus_across = -(-frame.width * across // (8 * most_across))
+        mcus_down = -(-frame.height * down // (8 * most_down))
+        rows = 8 * most_down // max(1, down)
         data = jpeg.data[piece.end : piece.scan_end]
-        return cls(data, blocks, width_in_blocks, height_in_blocks, rows, frame.height)
+        return cls(data, blocks, mcus_across, mcus_down, rows, frame.height)
 
     def missing(self, restart_interval: int) -> list[Rows]:
         """Rows that are not there, interval by interval."""
@@ -187,9 +183,8 @@ class _Scan:
                 # Restart markers count from 0 to 7 and over again; a gap in the numbers is as many intervals lost. Whether
                 # the one before the gap is itself or the last of the lost, nobody can tell.
                 lost = (self.data[begin - 1] - 0xD0 - interval) % 8
-                if (
-                    lost > 2
-                ):  # too far for the decoder, which goes on as if none were lost: all that follows is displaced
+                # Too far for the decoder, which goes on as if none were lost: all that follows is displaced.
+                if lost > 2:
                     return [*missing, self._rows(interval, intervals, restart_interval)]
                 missing += [self._rows(interval, interval + 1 + lost, restart_interval)] if lost else []
                 interval += 1 + lost
@@ -245,9 +240,8 @@ class _Scan:
                     return mcu, False
                 if at > bad_from:
                     return mcu, zeros >= 0 or count - mcu >= count // 8
-                if (
-                    place > 64
-                ):  # no such code, or more coefficients than a block has: what went wrong lies a little before
+                # No such code, or more coefficients than a block has: what went wrong lies a little before.
+                if place > 64:
                     return max(0, mcu - 2 * self.across), True
         left = data[-(-at // 8) :]
         return count, len(set(left)) <= 1
