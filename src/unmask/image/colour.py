@@ -24,6 +24,7 @@ STRIP_PIXELS = 1_000_000
 _PROFILE_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 _HAS_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_BASE_MODES = {"1": "L", "L": "L", "CMYK": "CMYK", "LAB": "LAB"}  # the others become RGB
 
 Strip = PillowImage.Image
 Level = Callable[[NDArray[Any]], NDArray[np.uint8]]
@@ -56,7 +57,7 @@ def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8]
     notes: list[Note] = []
     level = _high_range(image)
     transparent = image.mode in _HAS_ALPHA or "transparency" in image.info
-    mode = "L" if level else _base_mode(image.mode, transparent)
+    mode = "L" if level else "RGB" if transparent else _BASE_MODES.get(image.mode, "RGB")
     transform, convert = _profile_transform(colour.profile, mode, notes), None
     if not colour.profile and mode in ("RGB", "L"):
         convert = converter(colour)
@@ -83,12 +84,6 @@ def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8]
     return pixels, tuple(notes)
 
 
-def _base_mode(mode: str, transparent: bool) -> str:
-    if transparent:
-        return "RGB"
-    return {"1": "L", "L": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(mode, "RGB")
-
-
 def _on_white(strip: Strip) -> tuple[Strip, bool]:
     strip = strip.convert("RGBA")
     alpha = strip.getchannel("A")
@@ -101,31 +96,21 @@ def _on_white(strip: Strip) -> tuple[Strip, bool]:
 
 def _high_range(image: PillowImage.Image) -> Level | None:
     """How to bring one channel of 16 bits, 32 bits or floating numbers to 8 bits; None for the other modes."""
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return None
     if image.mode.startswith("I;16"):
         tags = getattr(image, "tag_v2", {})
-        shift = max(0, _first(tags.get(_BITS_PER_SAMPLE, 16)) - 8)
+        shift = max(0, int(np.ravel(tags.get(_BITS_PER_SAMPLE, 16))[0]) - 8)
         flip = np.uint8(255 if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else 0)  # Pillow flips 8 bits only
         return lambda values: (values >> shift).astype(np.uint8) ^ flip
+    if image.mode not in ("I", "F"):
+        return None
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
-        raise _no_range()
-    if image.mode == "F" and high <= 1:
-        return lambda values: np.rint(np.nan_to_num(values) * 255).astype(np.uint8)
-    if high <= 255:
-        return lambda values: np.rint(np.nan_to_num(values)).astype(np.uint8)
-    if image.mode == "I" and high <= 65535:
-        return lambda values: (values >> 8).astype(np.uint8)
-    raise _no_range()
-
-
-def _first(value: Any) -> int:
-    return int(value[0] if isinstance(value, tuple) else value)
-
-
-def _no_range() -> UnmaskError:
-    return UnmaskError(
+    if np.isfinite(low) and np.isfinite(high) and low >= 0:
+        scale = 255 if image.mode == "F" and high <= 1 else 1
+        if high <= 255:
+            return lambda values: np.rint(np.nan_to_num(values) * scale).astype(np.uint8)
+        if image.mode == "I" and high <= 65535:
+            return lambda values: (values >> 8).astype(np.uint8)
+    raise UnmaskError(
         "The picture's numbers lie in no range that has an agreed meaning (0 to 1, 0 to 255 or 16 bits)",
         hint="Save it with 8 bits a channel, as PNG or JPEG, and check that.",
         code="unsupported-format",

@@ -35,7 +35,7 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
             ``too-many-bytes`` or ``read-error``.
     """
     name = printable_name(path)
-    with open_file(path, max_bytes) as file, _reading(path, name):
+    with open_file(path, max_bytes) as file, _reading(path):
         size = os.fstat(file.fileno()).st_size
         data = file.read(size + 1)
         if len(data) > size:  # it grew meanwhile, or keeps no size, like the files in /proc
@@ -80,7 +80,7 @@ def open_file(path: str | os.PathLike[str], max_bytes: int) -> BinaryIO:
         max_bytes: Of the largest that is opened.
     """
     name = printable_name(path)
-    with _reading(path, name):
+    with _reading(path):
         if not os.fspath(path):
             raise FileNotFoundError(errno.ENOENT, "no name")
         mode = os.stat(path).st_mode
@@ -102,11 +102,11 @@ def open_file(path: str | os.PathLike[str], max_bytes: int) -> BinaryIO:
 
 
 @contextmanager
-def _reading(path: str | os.PathLike[str], name: str) -> Iterator[None]:
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as failure:
-        raise _cannot_read(path, name, failure) from failure
+        raise _cannot_read(path, failure) from failure
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -126,7 +126,8 @@ def _refuse_unless_regular(mode: int, name: str) -> None:
         )
 
 
-def _cannot_read(path: str | os.PathLike[str], name: str, failure: Exception) -> UnmaskError:
+def _cannot_read(path: str | os.PathLike[str], failure: Exception) -> UnmaskError:
+    name = printable_name(path)
     number = getattr(failure, "errno", None)
     if os.path.islink(path) and number in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
         return UnmaskError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from unmask.origin import Says
+
 _NAMES = {
     "Midjourney": r"midjourney|nijijourney|niji·journey",
     "DALL·E": r"(?:openai )?dall[-·•. ]e\b|dall-?e[- ]?[23]\b",
@@ -81,7 +83,7 @@ def named_as_tool(words: str) -> tuple[bool, str | None]:
     return bool(_UNNAMED.fullmatch(words)), None
 
 
-def named_as_credit(words: str) -> tuple[str, str | None] | None:
+def named_as_credit(words: str) -> tuple[Says, str | None] | None:
     """What a field says that holds an author or a credit.
 
     Args:

@@ -31,8 +31,7 @@ class Heif:
         coded: Where compressed pixels lie: first byte and the one behind the last of each extent.
         exif: The EXIF block, or nothing.
         xmp: The first item that has a media type, which is XMP as a rule, or nothing.
-        transfer: How light became numbers, by ITU-T H.273; 2 where it is not said.
-        primaries: What the channels' colours are, by ITU-T H.273; 2 where it is not said.
+        transfer, primaries: How light became numbers, and what the channels' colours are, by ITU-T H.273; 2 where not said.
         aperture: Width and height in pixels to cut an AVIF to, from the upper left corner, before it is turned; None for all.
     """
 
@@ -88,7 +87,9 @@ def take_apart(data: bytes) -> Heif:
                 heif.exif = block[4 + int.from_bytes(block[:4], "big") :]
             elif kind == b"mime" and not heif.xmp:
                 heif.xmp = _joined(data, places.get(item, []))
-        _properties(heif, data, _primary(data, parts[b"pitm"]), parts[b"iprp"])
+        pitm = parts[b"pitm"]
+        primary = struct.unpack_from(">I" if data[pitm.start] else ">H", data, pitm.start + 4)[0]
+        _properties(heif, data, primary, parts[b"iprp"])
     except (StopIteration, KeyError, IndexError, struct.error, ZeroDivisionError, OverflowError):
         pass  # the decoder will say what is wrong with it
     return heif
@@ -102,10 +103,6 @@ def _joined(data: bytes, places: list[tuple[int, int]]) -> bytes:
         if len(block) >= MAX_TEXT_BYTES:
             break
     return bytes(block)
-
-
-def _primary(data: bytes, pitm: _Box) -> int:
-    return int(struct.unpack_from(">I" if data[pitm.start] else ">H", data, pitm.start + 4)[0])
 
 
 def _items(data: bytes, iinf: _Box) -> dict[int, tuple[bytes, int]]:

@@ -94,7 +94,7 @@ def _mark_of(text: Text, others: list[Text]) -> Mark | None:
             return _mark(text, name)
     if place in _CREDITS:
         credit = named_as_credit(words)
-        return _mark(text, credit[1], "edited" if credit[0] == "edited" else "made") if credit else None
+        return _mark(text, credit[1], credit[0]) if credit else None
     if text.holder == "PNG text" and text.name in _PNG_NAMES:
         return _mark(text, _PNG_NAMES[text.name])
     if _SIGNATURE.fullmatch(words.strip()) and place == ("EXIF", "ImageDescription"):

@@ -19,24 +19,12 @@ from unmask.origin import Provenance, State
 _MARKER = b"jumdc2pa"
 _XMP_LINK = b"dcterms:provenance"
 
-_STATES: dict[str, State] = {"Trusted": "valid", "Valid": "valid"}
-
 _SENTENCES: dict[State, str] = {
     "valid": "The picture carries Content Credentials, and they match it: it was not changed since they were signed.",
     "invalid": "The picture carries Content Credentials, but they do not hold: it was changed since, or they are forged.",
     "unreadable": "The picture carries Content Credentials that cannot be read.",
     "unchecked": "The picture seems to carry Content Credentials; this installation cannot check them (extra c2pa).",
     "none": "The picture carries no Content Credentials; most pictures do not.",
-}
-
-_MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "GIF": "image/gif",
-    "AVIF": "image/avif",
-    "HEIC": "image/heic",
 }
 
 
@@ -62,10 +50,10 @@ def _checked(data: bytes, format_name: str) -> Provenance:
         return _plain("unchecked")
     import c2pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    with c2pa.Reader(_MEDIA_TYPES.get(format_name, ""), io.BytesIO(data), context=context) as reader:
+    with c2pa.Reader(f"image/{format_name.lower()}", io.BytesIO(data), context=context) as reader:
         found = str(reader.get_validation_state())
         manifest = json.loads(reader.json())
-    state = _STATES.get(found, "invalid")
+    state: State = "valid" if found in ("Trusted", "Valid") else "invalid"
     active = manifest.get("manifests", {}).get(manifest.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
     return Provenance(

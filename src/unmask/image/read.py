@@ -72,8 +72,7 @@ def read_whole_image(source: Source, *, limits: Limits = LIMITS) -> Image:
     """As `read_image`, for what has no use for a picture of which a part is missing: data sets and reports.
 
     Args:
-        source: As in `read_image`.
-        limits: As in `read_image`.
+        source, limits: As in `read_image`.
 
     Returns:
         A picture without missing pixels.
@@ -225,8 +224,7 @@ def _upright_rows(rows: tuple[int, int], width: int, height: int, orientation: i
 
 
 def _from_array(array: NDArray[Any], limits: Limits) -> Image:
-    is_rgb = array.ndim == 3 and array.shape[2] in (3, 4)
-    if array.dtype != np.uint8 or not (array.ndim == 2 or is_rgb):
+    if array.dtype != np.uint8 or array.ndim < 2 or array.shape[2:] not in ((), (3,), (4,)):
         raise UnmaskError(
             f"An array of {array.dtype} {array.shape} is not a picture",
             hint="Give uint8 pixels: (height, width, 3) RGB, (height, width, 4) RGBA or (height, width) grey.",
@@ -236,7 +234,7 @@ def _from_array(array: NDArray[Any], limits: Limits) -> Image:
     check_size((width, height), "The array", limits)
     array = np.ascontiguousarray(array)
     notes: tuple[Note, ...] = ()
-    if is_rgb and array.shape[2] == 3:
+    if array.shape[2:] == (3,):
         pixels = array.copy()
     else:
         pixels, notes = to_srgb(PillowImage.fromarray(array), Colour())

@@ -34,6 +34,7 @@ class Kind:
 
 SAVE_AS = "Open it in a picture editor, save it as PNG or JPEG, and check that."
 VIDEO_HINT = "Save a frame as PNG (most players can), and check that."
+UNPACK_HINT = "Unpack it and give the pictures or the folder."
 NOT_A_PICTURE_HINT = "Give a picture: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC."
 
 _PICTURES = (
@@ -77,12 +78,13 @@ _OTHERS = (
     (b"\x06\x0e\x2b\x34\2\5\1\1\x0d\1\2\1", "a video", VIDEO_HINT),
     (b"OggS", "an Ogg recording", VIDEO_HINT),
     (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media recording", VIDEO_HINT),
-    (b"PK\3\4", "a ZIP archive or an office document", "Unpack it and give the pictures or the folder."),
-    (b"PK\5\6", "an empty ZIP archive", "Unpack it and give the pictures or the folder."),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it and give the pictures or the folder."),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it and give the pictures or the folder."),
-    (b"Rar!", "a RAR archive", "Unpack it and give the pictures or the folder."),
+    (b"PK\3\4", "a ZIP archive or an office document", UNPACK_HINT),
+    (b"PK\5\6", "an empty ZIP archive", UNPACK_HINT),
+    (b"\x1f\x8b", "a gzip archive", UNPACK_HINT),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK_HINT),
+    (b"Rar!", "a RAR archive", UNPACK_HINT),
 )
+_UNKNOWN = Kind("of no known kind", code="not-a-picture", hint=NOT_A_PICTURE_HINT)
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 
@@ -97,7 +99,9 @@ def sniff(data: bytes) -> Kind:
     """
     for magic, name in _PICTURES:
         if data.startswith(magic):
-            return _tiff_kind(data) if name == "TIFF" else Kind(f"a {name} picture", name)
+            if name == "TIFF" and data[8:10] == b"CR":
+                return Kind("a camera raw picture", hint=SAVE_AS)
+            return Kind(f"a {name} picture", name)
     if data[:4] == b"RIFF":
         return _riff_kind(data)
     if data[4:8] == b"ftyp":
@@ -118,12 +122,6 @@ def sniff(data: bytes) -> Kind:
 
 
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-
-
-def _tiff_kind(data: bytes) -> Kind:
-    if data[8:10] == b"CR":
-        return Kind("a camera raw picture", hint=SAVE_AS)
-    return Kind("a TIFF picture", "TIFF")
 
 
 def _riff_kind(data: bytes) -> Kind:
@@ -151,7 +149,7 @@ def _text_kind(data: bytes) -> Kind:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head[2:].replace(b"\0", b"")
     elif b"\0" in head:
-        return Kind("of no known kind", code="not-a-picture", hint=NOT_A_PICTURE_HINT)
+        return _UNKNOWN
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<svg" in start and start.startswith(b"<"):
         return Kind("an SVG drawing", hint=SAVE_AS)
@@ -164,5 +162,5 @@ def _text_kind(data: bytes) -> Kind:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
     except UnicodeDecodeError:
-        return Kind("of no known kind", code="not-a-picture", hint=NOT_A_PICTURE_HINT)
+        return _UNKNOWN
     return Kind("text", code="not-a-picture", hint=NOT_A_PICTURE_HINT)
