@@ -11,12 +11,13 @@ import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-_MAKE, _MODEL, _ORIENTATION, _SOFTWARE, _SETTINGS, _LENS = 0x010F, 0x0110, 0x0112, 0x0131, 0x8769, 0xA434
+_ORIENTATION, _SETTINGS = 0x0112, 0x8769
+_TEXTS = (0x010F, 0x0110, 0x0131, 0xA434)  # make, model, software, lens
 _ASCII = 2
 # Of RATIONAL and SRATIONAL (5 and 10), the numerator.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 5: "I4x", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i4x"}
 _ORDERS = {b"II": "<", b"MM": ">"}
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _MOST_ENTRIES = 2_000
 _LONGEST_TEXT = 400
 _LONGEST_NAME = 60
@@ -64,20 +65,18 @@ def read_exif(block: bytes) -> Exif:
             start = place + 8 if size <= 4 else struct.unpack_from(order + "I", block, place + 8)[0]
             if size and start + size <= len(block):
                 orientation = struct.unpack_from(order + _NUMBERS[kind], block, start)[0]
-    texts = read_entries(block, (_MAKE, _MODEL, _SOFTWARE, _LENS), _LONGEST_TEXT, kinds=(_ASCII,))
-    return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in (_MAKE, _MODEL, _SOFTWARE, _LENS)))
+    texts = read_entries(block, _TEXTS, _LONGEST_TEXT, kinds=(_ASCII,))
+    return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in _TEXTS))
 
 
-def read_entries(
-    block: bytes, tags: Collection[int], most: int, *, kinds: Collection[int] = _SIZES
-) -> dict[int, bytes]:
+def read_entries(block: bytes, tags: Collection[int], most: int, *, kinds: Collection[int] = SIZES) -> dict[int, bytes]:
     """The values of some entries of the first directory and of the one of the camera's settings.
 
     Args:
         block: As in `read_exif`; a whole TIFF file is one, too.
         tags: Which entries.
         most: Bytes of the longest value; longer ones are cut.
-        kinds: Types of entries that are taken (TIFF 6.0, section 2).
+        kinds: Types of entries that are taken, of those in `SIZES` (TIFF 6.0, section 2).
 
     Returns:
         The first value of each tag that is there, as it is in the file.
@@ -92,8 +91,8 @@ def read_entries(
         for tag, kind, length, place in _entries(block, order, at):
             if tag == _SETTINGS and len(directories) == 1:
                 directories.append(struct.unpack_from(order + "I", block, place + 8)[0])
-            elif tag in tags and kind in kinds and kind in _SIZES and tag not in values:
-                size = length * _SIZES[kind]
+            elif tag in tags and kind in kinds and tag not in values:
+                size = length * SIZES[kind]
                 start = place + 8 if size <= 4 else struct.unpack_from(order + "I", block, place + 8)[0]
                 values[tag] = block[start : start + min(size, most)]
     return values

@@ -10,7 +10,7 @@ import functools
 import importlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Decoded:
     """
 
     pixels: NDArray[np.uint8]
-    exif: Exif = field(default_factory=Exif)
+    exif: Exif
     notes: tuple[Note, ...] = ()
     missing: tuple[Rows, ...] = ()
     quality: int | None = None
@@ -180,7 +180,7 @@ def _tiff(file: _File) -> Decoded:
         check_size((max(tile[0], side), max(tile[1], side)), file.name, file.limits)
     if parts.cut:
         raise cut_off(file.kind, file.name)
-    decoded = _by_pillow(file, parts.pixels_only(), Colour(parts.profile))
+    decoded = _by_pillow(file, parts.pixels_only(), Colour(parts.text(tiff.PROFILE)))
     if lacks_pixels(parts):  # any row may depend on what is damaged
         decoded.missing = ((0, decoded.pixels.shape[0]),)
     decoded.exif = parts.facts
@@ -195,16 +195,14 @@ def _heif(file: _File) -> Decoded:
         width, height = parts.aperture
         decoded.pixels = decoded.pixels[:height, :width]
         check_size(parts.aperture, file.name, file.limits)
-    exif = read_exif(parts.exif)
-    decoded.exif = replace(exif, orientation=decoded.exif.orientation)
+    decoded.exif = replace(read_exif(parts.exif), orientation=decoded.exif.orientation)
     return _without_holes(decoded, file.data, parts.coded)
 
 
 def _bmp(file: _File) -> Decoded:
     profile, header = b"", file.data[14:138]
-    if (
-        len(header) == 124 and header[:1] == b"\x7c" and header[56:60] == b"DEBM"
-    ):  # an embedded profile (BITMAPV5HEADER)
+    # An embedded profile (BITMAPV5HEADER).
+    if len(header) == 124 and header[:1] == b"\x7c" and header[56:60] == b"DEBM":
         start, size = 14 + int.from_bytes(header[112:116], "little"), int.from_bytes(header[116:120], "little")
         profile = file.data[start : start + size]
     return _by_pillow(file, file.data, Colour(profile))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unmask.image.exif import is_exif
 
 EOI, SOS, DQT, DHT, DRI, DNL, DAC = 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC, 0xCC
-BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, ARITHMETIC, ARITHMETIC_PROGRESSIVE = 0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA
+BASELINE, EXTENDED, PROGRESSIVE, ARITHMETIC, ARITHMETIC_PROGRESSIVE = 0xC0, 0xC1, 0xC2, 0xC9, 0xCA
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _FOR_PIXELS = FRAMES | {DQT, DHT, DRI, DNL, DAC, SOS}
@@ -80,8 +80,7 @@ class Frame:
     Attributes:
         marker: SOF marker, such as `BASELINE`.
         precision: Bits a sample.
-        width: In pixels.
-        height: In pixels.
+        width, height: In pixels.
         components: Identifier, horizontal and vertical sampling factor of each.
     """
 
@@ -204,8 +203,7 @@ def decode(jpeg: Jpeg) -> tuple[NDArray[np.uint8], bool]:
         try:
             pixels = simplejpeg.decode_jpeg(data, space, strict=False)
         except ValueError:
-            pixels = _by_pillow(data)  # which knows some rare ways of subsampling
-            return pixels, warned
+            return _by_pillow(data), warned  # which knows some rare ways of subsampling
     if space == "CMYK" and jpeg.adobe:
         pixels = 255 - pixels  # Adobe's programs store CMYK inverted
     return np.asarray(pixels[..., 0] if space == "GRAY" else pixels, dtype=np.uint8), warned

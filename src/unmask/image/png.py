@@ -19,7 +19,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _GREY, _RGB, _PALETTE = 0, 2, 3
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick wrote it before there was eXIf
 
 
@@ -98,7 +98,7 @@ def take_apart(data: bytes) -> Png:
             png.moves = int.from_bytes(body[:4], "big") > 1
         elif name == b"CgBI":
             png.by_apple = True
-        elif name in _TEXTS:
+        elif name in TEXTS:
             _take_text(png, name, body, seen)
         seen.add(name)
     png.pixels_only = b"".join([*pieces, _chunk(b"IEND", b"")])
@@ -142,10 +142,10 @@ def read_text(name: bytes, body: bytes) -> tuple[str, bytes | None]:
         words = words[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif packed:
         words = words[1:]
+    unpacked = None
     with suppress(zlib.error):
         unpacked = zlib.decompressobj().decompress(words, MAX_TEXT_BYTES) if packed else words[:MAX_TEXT_BYTES]
-        return keyword.decode("latin-1"), unpacked
-    return keyword.decode("latin-1"), None
+    return keyword.decode("latin-1"), unpacked
 
 
 def raw_profile(words: bytes) -> bytes:

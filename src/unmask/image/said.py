@@ -26,7 +26,6 @@ _XMP, _XMP_MORE = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/e
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _APP1, _APP11, _APP13, _COMMENT = 0xE1, 0xEB, 0xED, 0xFE
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MOST_PIECES = 20_000
 _MOST_TEXTS = 300
 
@@ -99,7 +98,8 @@ def read_said(format_name: str, data: bytes) -> Said:
     said = Said()
     # Whatever a stranger wrote beside the pixels, what was read until there is told, and the picture's answer stands.
     with suppress(Exception):
-        _READERS.get(format_name, _nothing)(said, data)
+        if format_name in _READERS:
+            _READERS[format_name](said, data)
     said.manifest = said.manifest[:MAX_MANIFEST_BYTES]
     return said
 
@@ -156,7 +156,7 @@ def _png(said: Said, data: bytes) -> None:
             said.add_exif(data[start : min(end, start + MAX_TEXT_BYTES)])
         elif name == b"caBX":
             said.manifest = said.manifest or data[start:end]
-        elif name in _PNG_TEXTS and said._room > 0:
+        elif name in png.TEXTS and said._room > 0:
             keyword, words = png.read_text(name, data[start : min(end, start + MAX_TEXT_BYTES)])
             if words is None:
                 said.room_for(MAX_TEXT_BYTES)  # may have been unpacked to that before the fault
@@ -248,10 +248,6 @@ def _gif_blocks(data: bytes, at: int, end: int) -> bytes:
         body += data[at + 1 : at + 1 + data[at]]
         at += data[at] + 1
     return bytes(body)
-
-
-def _nothing(said: Said, data: bytes) -> None:
-    """Of a format that has no place for texts."""
 
 
 _READERS = {

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from unmask.image.exif import Exif, exif_of, read_exif
+from unmask.image.exif import SIZES, Exif, exif_of, read_exif
 from unmask.image.limits import MAX_PROFILE_BYTES
 
 NEW_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
@@ -24,13 +24,13 @@ _FOR_PIXELS = frozenset({
     *range(512, 522), *range(529, 533),
 })  # fmt: skip
 _MAKE, _MODEL, _SOFTWARE = 271, 272, 305
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIZES = SIZES | {16: 8, 17: 8, 18: 8}  # BigTIFF's own
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}
 _SIGNED_LETTERS = {6: "b", 8: "h", 9: "i", 17: "q"}
 _LONG, _LONG_LONG = 4, (16, 18)
 _READABLE_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
 JPEG_COMPRESSION, YCBCR = 7, 6
-_UNSIGNED, _SIGNED, _FLOATING, _UNDEFINED = 1, 2, 3, 4
+_UNSIGNED, _SIGNED, _UNDEFINED = 1, 2, 4
 
 
 @dataclass(slots=True)
@@ -43,7 +43,6 @@ class Tiff:
         entries: Type and raw bytes of each entry that is used, by tag.
         pages: Whether another directory follows.
         pieces: Entries, or strips or tiles, which weigh little: a row a strip is usual.
-        profile: The ICC profile, or nothing.
     """
 
     data: bytes
@@ -51,7 +50,6 @@ class Tiff:
     entries: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     pages: bool = False
     pieces: int = 0
-    profile: bytes = b""
 
     def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """The whole numbers of an entry; the default where it is missing or of another type."""
@@ -189,7 +187,5 @@ def take_apart(data: bytes) -> Tiff:
         if not needed and (start + length > len(data) or length > MAX_PROFILE_BYTES):
             continue
         tiff.entries.setdefault(tag, (kind, data[start : start + length]))
-    following = data[at + entries * size : at + entries * size + inline]
-    tiff.pages = any(following)
-    tiff.profile = tiff.text(PROFILE)
+    tiff.pages = any(data[at + entries * size : at + entries * size + inline])
     return tiff
