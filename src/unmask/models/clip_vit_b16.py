@@ -118,14 +118,6 @@ def tower(inputs: Any, weights: str, blocks: int) -> Any:
     Raises:
         ValueError: The weights are not those of this tower.
     """
-    tokens, loads = _tower(inputs, blocks)
-    if weights != "none":
-        _load(weights, loads)
-    return tokens
-
-
-def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
-    """The tokens, and which layer takes which weights of an archive."""
     scale, offset = 1 / (255 * np.array(SPREAD)), -np.array(MEAN) / np.array(SPREAD)
     x = layers.Rescaling(scale.tolist(), offset.tolist(), name="scale")(inputs)
     patches = layers.Conv2D(WIDTH, PATCH, PATCH, use_bias=False, name="patches")
@@ -133,13 +125,15 @@ def _tower(inputs: Any, blocks: int) -> tuple[Any, dict[str, tuple[Any, ...]]]:
     norm = layers.LayerNormalization(epsilon=EPSILON, name="norm")
     x = patches(x)
     x = norm(positions(layers.Reshape((-1, WIDTH), name="tokens")(x)))
-    loads: dict[str, tuple[Any, ...]] = {"embeddings": (patches, positions), "pre_layrnorm": (norm,)}
+    loads = {"pre_layrnorm": norm}  # by the names of their weights in an archive
     seen = []
     for number in range(blocks):
         x = _block(x, number, loads, MIDDLE if number + 1 == middle(blocks) else f"block{number + 1}_add2")
         if number + 1 in (middle(blocks), blocks):
             seen.append(layers.LayerNormalization(epsilon=EPSILON, name=f"tower_norm{number + 1}")(x))
-    return layers.Concatenate(name=TOWER)([seen[0], seen[-1]]), loads  # of one block, the same twice
+    if weights != "none":
+        _load(weights, patches, positions, loads)
+    return layers.Concatenate(name=TOWER)([seen[0], seen[-1]])  # of one block, the same twice
 
 
 def middle(blocks: int) -> int:
@@ -147,12 +141,12 @@ def middle(blocks: int) -> int:
     return max(1, 2 * blocks // 3)
 
 
-def _block(x: Any, number: int, loads: dict[str, tuple[Any, ...]], last: str) -> Any:
+def _block(x: Any, number: int, loads: dict[str, Any], last: str) -> Any:
     """Self-attention and two dense layers, each beside what came in."""
     tag = f"block{number + 1}"
 
     def add(layer: Any, name: str) -> Any:
-        loads[f"encoder.layers.{number}.{name}"] = (layer,)
+        loads[f"encoder.layers.{number}.{name}"] = layer
         return layer
 
     def dense(units: int, name: str, where: str, activation: Any = None) -> Any:
@@ -192,21 +186,18 @@ def standardised(tokens: Any, name: str) -> Any:
     return norm(tokens)
 
 
-def _load(path: str, loads: dict[str, tuple[Any, ...]]) -> None:
+def _load(path: str, patches: Any, positions: Any, loads: dict[str, Any]) -> None:
     try:
         with open(path, "rb") as file:  # else a broken one stays open
             archive = np.load(file)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is no .npz archive")
-            for name, found in loads.items():
-                if name == "embeddings":
-                    kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)
-                    token = archive["vision_model.embeddings.class_embedding"].reshape(1, 1, WIDTH)
-                    places = archive["vision_model.embeddings.position_embedding.weight"][None]
-                    found[0].set_weights([kernel])
-                    found[1].set_weights([token, places])
-                else:
-                    weights = [archive[f"vision_model.{name}.{part}"] for part in ("weight", "bias")]
-                    found[0].set_weights(weights)
+            kernel = archive["vision_model.embeddings.patch_embedding.weight"].transpose(2, 3, 1, 0)
+            token = archive["vision_model.embeddings.class_embedding"].reshape(1, 1, WIDTH)
+            places = archive["vision_model.embeddings.position_embedding.weight"][None]
+            patches.set_weights([kernel])
+            positions.set_weights([token, places])
+            for name, layer in loads.items():
+                layer.set_weights([archive[f"vision_model.{name}.{part}"] for part in ("weight", "bias")])
     except (KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{error.args[0]}") from error

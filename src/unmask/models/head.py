@@ -114,7 +114,7 @@ def _head_before(output: Any) -> Head | None:
             steps.append(Step(layer, tensor))
         tensor = sources[0]
     steps.reverse()
-    first, second = [step.layer for step in steps[:2]] + [None] * (2 - len(steps[:2]))
+    first, second, *_ = [*(step.layer for step in steps), None, None]
     flattened = isinstance(first, layers.Flatten) and isinstance(second, layers.Dense)
     pooled = isinstance(first, layers.GlobalAveragePooling2D)
     return Head(tensor, tuple(steps)) if flattened or pooled else None
