@@ -217,7 +217,7 @@ def read_config(path: Path, **overrides: Any) -> TrainConfig:
         raise UnmaskError(
             f"The configuration {path} is not TOML: {error}.", hint="Write lines like: epochs = 5", code="bad-config"
         ) from None
-    return make_config(**{**settings, **overrides})
+    return make_config(**settings | overrides)
 
 
 def read_run(run: Path) -> TrainConfig:

@@ -20,7 +20,7 @@ LINE = 14
 
 def write_contact_sheet(
     path: Path, images: Sequence[NDArray[np.uint8]], captions: Sequence[Sequence[str]], title: str
-) -> Path:
+) -> None:
     """Writes a PNG.
 
     Args:
@@ -45,7 +45,6 @@ def write_contact_sheet(
             draw.text((left, above + THUMBNAIL + number * LINE), _cut(line, font), fill="black", font=font)
     with atomic_write(path) as file:
         sheet.save(file, "PNG")
-    return path
 
 
 def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

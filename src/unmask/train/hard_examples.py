@@ -37,9 +37,7 @@ class Example:
         self_confidence: What that model gives the picture's own label, 0..1; low is hard.
         known_score: P(fake) by the run's own model, which had learned from it.
         mislabelled: Whether its label is probably wrong.
-        source: From the manifest.
-        method: From the manifest.
-        group: From the manifest.
+        source, method, group: From the manifest.
     """
 
     path: str

@@ -161,13 +161,9 @@ def _ask(
 
     count = sum(len(batches.order(copy)) for copy in range(copies))
     whole = count + len(validation)
-
-    def tell_after(before: int) -> Callable[[int], None]:
-        return lambda done: tell(before + done, whole)
-
     return (
-        _keep(still, weights, "Train", changed, count, folder, tell_after(0)),
-        _keep(still, weights, "Validation", untouched, len(validation), folder, tell_after(count)),
+        _keep(still, weights, "Train", changed, count, folder, lambda done: tell(done, whole)),
+        _keep(still, weights, "Validation", untouched, len(validation), folder, lambda done: tell(count + done, whole)),
     )
 
 

@@ -210,9 +210,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
         with interruptible() as interrupted:
-            for number, stage in enumerate(stages):
-                if number < state.stage:
-                    continue
+            for number, stage in enumerate(stages[state.stage :], state.stage):
                 given = features if features is not None and keeps_features(stage, config) else batches
                 learner, targets = prepare_model(model, stage, config, given.steps())
                 if begun and number == state.stage:

@@ -20,9 +20,8 @@ def choose_precision(wanted: Literal["auto", "float32", "mixed_bfloat16"], archi
     """
     if wanted != "auto":
         return wanted
-    if _has_gpu():
-        return "mixed_bfloat16"
-    return "mixed_bfloat16" if _cpu_flags() & _NATIVE and architecture not in _SLOWER_ON_CPU else "float32"
+    gains = _has_gpu() or (_cpu_flags() & _NATIVE and architecture not in _SLOWER_ON_CPU)
+    return "mixed_bfloat16" if gains else "float32"
 
 
 def _cpu_flags() -> set[str]:

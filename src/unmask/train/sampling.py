@@ -47,8 +47,7 @@ def balanced(source: Source, amount: float) -> Choose:
             members = np.flatnonzero((source.origins == name) & (source.labels == label))
             quotas.append((members, round(len(source) * share * len(members) / size)))
 
-    def choose(epoch: int, generator: np.random.Generator) -> Indexes:
-        del epoch
+    def choose(_: int, generator: np.random.Generator) -> Indexes:
         parts = [_take(members, quota, generator) for members, quota in quotas]
         return generator.permutation(np.concatenate(parts))
 
@@ -67,8 +66,7 @@ def with_rehearsal(hard: Indexes, count: int) -> Choose:
     """
     others = np.setdiff1d(np.arange(count), hard)
 
-    def choose(epoch: int, generator: np.random.Generator) -> Indexes:
-        del epoch
+    def choose(_: int, generator: np.random.Generator) -> Indexes:
         drawn = generator.choice(others, size=min(len(hard), len(others)), replace=False)
         return generator.permutation(np.concatenate([hard, drawn]))
 
