@@ -171,10 +171,10 @@ class Judges(AbstractContextManager["Judges"]):
 
 
 def _read(item: Item) -> _Read:
+    place, failure = item.place, item.failure
+    if failure:
+        return _Read(item.name, failure=failure)
     try:
-        place = item.place
-        if item.failure:
-            return _Read(item.name, failure=item.failure)
         if place is None:
             data = item.data or b""
         elif not place.root and is_clip(place.path):
@@ -182,14 +182,14 @@ def _read(item: Item) -> _Read:
                 return _Read(item.name, hashlib.file_digest(file, "sha256").hexdigest(), place.path)
         else:
             data = read(place)
+        return _Read(item.name, hashlib.sha256(data).hexdigest(), data)
     except OSError as error:  # a clip that went away at this moment
         failure = UnmaskError(f"it could not be read: {error.strerror}", hint="Check the disk.", code="read-error")
-        return _Read(item.name, failure=failure)
     except MemoryError:
-        return _Read(item.name, failure=_no_memory())
+        failure = _no_memory()
     except UnmaskError as error:
-        return _Read(item.name, failure=error)
-    return _Read(item.name, hashlib.sha256(data).hexdigest(), data)
+        failure = error
+    return _Read(item.name, failure=failure)
 
 
 # In a process that judges.
@@ -216,14 +216,12 @@ def _judge(one: _Read) -> Row:
     asked, moves = _asked, is_clip(one.source)
     how = {"face_search": asked.face_search, "max_faces": asked.max_faces, "heatmap": False}
     try:
+        found: Finding | ClipFinding
         if moves:
             found = examine_clip(asked.detector, one.source, asked.sampling, **how).finding  # type: ignore[arg-type]
-            return row_of(found, one.name, one.sha256)
-        return row_of(
-            examine_image(asked.detector, one.source, credentials=False, **how).finding,  # type: ignore[arg-type]
-            one.name,
-            one.sha256,
-        )
+        else:
+            found = examine_image(asked.detector, one.source, credentials=False, **how).finding  # type: ignore[arg-type]
+        return row_of(found, one.name, one.sha256)
     except UnmaskError as error:
         if error.code in _OF_THE_RUN:
             raise

@@ -9,8 +9,6 @@ from unmask.output.evidence import mark_cell
 from unmask.output.wording import note_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pyarrow
 
 Row = dict[str, Any]
@@ -45,18 +43,17 @@ def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row
         name: What the row is known by.
         sha256: Of the file's bytes; None where they could not be read.
     """
-    is_clip = isinstance(finding, ClipFinding)
-    facts = finding.clip if isinstance(finding, ClipFinding) else finding.image
+    kind, facts = ("clip", finding.clip) if isinstance(finding, ClipFinding) else ("picture", finding.image)
     file = {name: getattr(facts, name, None) for name in ("format", "width", "height", "file_bytes")}
     failure = {name: getattr(finding.failure, name, None) for name in ("message", "hint")}
     same = {name: getattr(finding, name) for name in ("score", "detector", "policy", "checked", "seconds")}
     return {
         "path": name,
         "sha256": sha256,
-        "kind": "clip" if is_clip else "picture",
+        "kind": kind,
         "status": finding.status.value,
         "verdict": finding.verdict.value if finding.verdict else None,
-        "faces": list(_faces(finding)),
+        "faces": _faces(finding),
         "notes": note_codes(finding),
         "marks": mark_cell(finding),
         "failure": finding.failure.code if finding.failure else None,
@@ -64,12 +61,11 @@ def row_of(finding: Finding | ClipFinding, name: str, sha256: str | None) -> Row
     }
 
 
-def _faces(finding: Finding | ClipFinding) -> Iterator[Row]:
+def _faces(finding: Finding | ClipFinding) -> list[Row]:
     if isinstance(finding, Finding):
-        yield from (_face(face, None, None) for face in finding.faces)
-        return
-    for number, person in enumerate(finding.people, start=1):
-        yield from (_face(moment.face, number, moment.time) for moment in person.moments)
+        return [_face(face, None, None) for face in finding.faces]
+    people = enumerate(finding.people, start=1)
+    return [_face(moment.face, number, moment.time) for number, person in people for moment in person.moments]
 
 
 def _face(face: FaceFinding, person: int | None, time: float | None) -> Row:
