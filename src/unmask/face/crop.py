@@ -167,8 +167,7 @@ def is_already_cropped(face: Face, width: int, height: int, margin: float = CROP
 
     Args:
         face: The largest face in the picture.
-        width: Of the picture.
-        height: Of the picture.
+        width, height: Of the picture.
         margin: Of the crop, as for `crop_square`.
     """
     longer, shorter = max(width, height), min(width, height)
