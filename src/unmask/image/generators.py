@@ -43,7 +43,7 @@ _NAMES = {
     "Artbreeder": r"artbreeder",
     "this person does not exist": r"this ?person ?does ?not ?exist",
 }
-_KNOWN = [(name, re.compile(rf"(?:{pattern})", re.IGNORECASE)) for name, pattern in _NAMES.items()]
+_KNOWN = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _NAMES.items()]
 # Makers have their photographs taken as well, and some names are people's: in a credit only these say something.
 _IN_CREDITS = frozenset({
     "Midjourney", "DALL·E", "Stable Diffusion", "Adobe Firefly", "ComfyUI", "NovelAI", "this person does not exist",
