@@ -68,11 +68,11 @@ class Image:
         )
 
 
-def read_whole_image(source: Source, *, limits: Limits = LIMITS) -> Image:
+def read_whole_image(source: Source) -> Image:
     """As `read_image`, for what has no use for a picture of which a part is missing: data sets and reports.
 
     Args:
-        source, limits: As in `read_image`.
+        source: As in `read_image`.
 
     Returns:
         A picture without missing pixels.
@@ -80,7 +80,7 @@ def read_whole_image(source: Source, *, limits: Limits = LIMITS) -> Image:
     Raises:
         UnmaskError: As `read_image`, and ``damaged`` where pixels are missing.
     """
-    image = read_image(source, limits=limits)
+    image = read_image(source)
     if image.missing:
         name = printable_name(source) if isinstance(source, str | os.PathLike) else "The picture"
         raise UnmaskError(
