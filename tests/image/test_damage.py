@@ -150,6 +150,19 @@ def test_a_progressive_picture_without_its_last_scans_lacks_something_everywhere
     assert note_codes(image) == {"damaged"}
 
 
+def test_what_the_decoder_did_not_write_is_grey_and_nothing_from_memory() -> None:
+    data = photo(progressive=True)
+    end = scans(data)[0][1]
+    grey = 0
+    for place in range(end - 64, end, 4):  # over the end of a scan, and some of the table behind it
+        with suppress(UnmaskError):
+            damaged = data[:place] + bytes(64) + data[place + 64 :]
+            first, again = (read_image(damaged).pixels for _ in range(2))
+            np.testing.assert_array_equal(first, again)
+            grey += bool((first == 128).all())
+    assert grey, "no damage here ends the decoder before it has written anything"
+
+
 @pytest.mark.parametrize("share", [0.2, 0.6])
 def test_a_progressive_picture_whose_scan_is_cut_lacks_something_everywhere(share: float) -> None:
     data = photo(progressive=True)

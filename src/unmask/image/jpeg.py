@@ -200,8 +200,10 @@ def decode(jpeg: Jpeg) -> tuple[NDArray[np.uint8], bool]:
         pixels = simplejpeg.decode_jpeg(data, space)
     except ValueError:
         warned = True
+        # Grey where nothing is written: some damage ends the decoder early, and new memory holds what was there before.
+        shape = (jpeg.frame.height, jpeg.frame.width, {"GRAY": 1, "CMYK": 4}.get(space, 3))
         try:
-            pixels = simplejpeg.decode_jpeg(data, space, strict=False)
+            pixels = simplejpeg.decode_jpeg(data, space, strict=False, buffer=np.full(shape, 128, np.uint8))
         except ValueError:
             return _by_pillow(data), warned  # which knows some rare ways of subsampling
     if space == "CMYK" and jpeg.adobe:
