@@ -119,6 +119,16 @@ def test_odd_addresses_are_refused(address):
 
 
 @pytest.mark.parametrize(
+    "address", ["http://me:hu/sh@example.org/", "https://me:hush@[::1/", "http://me:hush@h\u2100/"]
+)
+@pytest.mark.parametrize("asked", [[], ["--fetch", "--json"]])
+def test_a_password_in_an_address_is_not_told(address, asked, toy_bundle):
+    result = check(*asked, "--bundle", str(toy_bundle), address)
+    assert "http" in result.output
+    assert not any(part in result.output for part in ("me:", "hu", "sh@"))
+
+
+@pytest.mark.parametrize(
     ("leads_to", "why"),
     [
         ("/to?/to", "on and on"),

@@ -7,9 +7,10 @@ import pytest
 from tests.scan.pictures import write_parquet
 from unmask.errors import UnmaskError
 from unmask.scan import results, sources
+from unmask.scan.place import Place, place_of
 from unmask.scan.results import Results, batches_of
 from unmask.scan.sources import BROKEN, Work
-from unmask.scan.storage import UNREACHABLE, Place, place_of
+from unmask.scan.storage import UNREACHABLE
 from unmask.video.refusals import NO_EXTRA
 
 pytestmark = pytest.mark.scan

@@ -8,8 +8,8 @@ from tests.scan.pictures import picture, web_server, write_parquet, write_tar
 from unmask.checking.paths import listed
 from unmask.errors import UnmaskError
 from unmask.scan import sources
+from unmask.scan.place import Place
 from unmask.scan.sources import BUNCH, work_of
-from unmask.scan.storage import Place
 
 pytestmark = pytest.mark.scan
 

@@ -9,6 +9,7 @@ import pytest
 from tests.scan.pictures import picture, write_tar
 from unmask.scan import storage, summary
 from unmask.scan.judging import Asked
+from unmask.scan.place import place_of
 from unmask.scan.run import scanning
 from unmask.scan.sources import work_of
 
@@ -107,7 +108,7 @@ def test_pictures_come_from_a_web_server(tmp_path):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            place = storage.place_of(f"http://127.0.0.1:{server.server_port}/a.png?token=hush")
+            place = place_of(f"http://127.0.0.1:{server.server_port}/a.png?token=hush")
             assert storage.read(place) == picture(1)
         finally:
             server.shutdown()

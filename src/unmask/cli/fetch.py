@@ -24,6 +24,7 @@ from unmask.cli.paths import SAVE_IT, is_address
 from unmask.errors import UnmaskError
 from unmask.finding import Failure
 from unmask.image.limits import LIMITS
+from unmask.scan.place import without_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ class Fetched(AbstractContextManager["Fetched"]):
             path.write_bytes(fetch(address))
         except UnmaskError as why:
             error = why
-        self._of[str(path)] = address, error
+        self._of[str(path)] = without_account(address), error
         return str(path)
 
     def named(self, examined: Any) -> Any:
@@ -91,7 +92,7 @@ def fetch(address: str) -> bytes:
         # Headers are read as Latin-1; a place in raw UTF-8 is asked for in the very bytes that were sent.
         address = urljoin(address, quote(place, safe=f"{SAFE}#[]", encoding="latin-1"))
     else:
-        raise _refusal(f"{address} leads on and on to other addresses")
+        raise _refusal(f"{without_account(address)} leads on and on to other addresses")
     if status != 200:
         raise _refusal(f"{address} could not be fetched: the answer is {status}")
     if len(data) > LIMITS.max_bytes:
@@ -124,13 +125,13 @@ def _get(parts: SplitResult) -> tuple[int, str | None, bytes]:
 
 
 def _checked(address: str) -> SplitResult:
-    parts = urlsplit(address)
-    is_plain = parts.scheme in PORTS and parts.port in (None, PORTS[parts.scheme])
-    if not is_plain or parts.username is not None or not parts.hostname:
-        raise _refusal(
-            f"{address} is not fetched: only plain http and https addresses are, without a port, a name or a password"
-        )
-    return parts
+    shown = without_account(address)
+    if shown == address:  # else what takes it apart would tell a piece of the password
+        parts = urlsplit(address)
+        if parts.scheme in PORTS and parts.port in (None, PORTS[parts.scheme]) and parts.hostname:
+            return parts
+    what = "only plain http and https addresses are, without a port, a name or a password"
+    raise _refusal(f"{shown} is not fetched: {what}")
 
 
 def _connect(host: str, port: int) -> socket.socket:

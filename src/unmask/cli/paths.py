@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
 from unmask.image.sniff import sniff
+from unmask.scan.place import without_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +31,7 @@ def refuse_addresses(names: Iterable[str]) -> None:
     Raises:
         UnmaskError: Code ``not-fetched``.
     """
-    if address := next(filter(is_address, names), None):
+    if address := next(map(without_account, filter(is_address, names)), None):
         raise UnmaskError(
             f"{address} is an address on the web, and nothing is fetched unasked",
             hint=f"{SAVE_IT} Or let this run fetch it: unmask check --fetch {address}",

@@ -21,9 +21,9 @@ from urllib.parse import parse_qs
 
 from unmask.errors import UnmaskError
 from unmask.output.files import writing
+from unmask.scan.place import Place, is_store, place_of
 from unmask.scan.rows import Row, schema
 from unmask.scan.sources import Work
-from unmask.scan.storage import Place, is_store, place_of
 from unmask.system.atomic import atomic_write, sweep
 from unmask.video.refusals import NO_EXTRA
 

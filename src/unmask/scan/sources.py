@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from unmask.checking.paths import Listed
 from unmask.errors import UnmaskError
 from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.storage import Place, is_store, listed_places, open_file, place_of, read_list
+from unmask.scan.place import Place, is_store, place_of
+from unmask.scan.storage import listed_places, open_file, read_list
 from unmask.video.limits import CLIP_LIMITS
 
 if TYPE_CHECKING:
@@ -275,10 +276,8 @@ def _members(place: Place) -> Iterator[Item]:
                 yield from (replace(found, name=link) for link in links.pop(name))
     for link in (link for several in links.values() for link in several):
         hint = "Pack the tar again with the file that it links to."
-        failure = UnmaskError(
-            f"{printable_name(link)} is a link to what is not in the tar", hint=hint, code="broken-link"
-        )
-        yield Item(link, failure=failure)
+        message = f"{printable_name(link)} is a link to what is not in the tar"
+        yield Item(link, failure=UnmaskError(message, hint=hint, code="broken-link"))
 
 
 def _inside(place: Place, member: str) -> str:

@@ -1,19 +1,17 @@
 """Where files are: on this machine, in an object store or on a web server. Lists, opens and reads them, and tries again.
 
-Object stores and HDFS are pyarrow's own file systems; whatever else is named by an address is fsspec's. What a person sees of
-an address holds no password and no signature.
+Object stores and HDFS are pyarrow's own file systems; whatever else is named by an address is fsspec's.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 import time
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import has_magic
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
@@ -21,6 +19,7 @@ from unmask.image.file import open_file as open_here
 from unmask.image.file import printable_name, read_file, too_many_bytes
 from unmask.image.limits import LIMITS
 from unmask.image.sniff import sniff
+from unmask.scan.place import ARROW, AZURE, HDFS, Place, is_store, place_of, scheme_of
 from unmask.system.python import install_extra
 from unmask.video.limits import CLIP_LIMITS
 
@@ -33,102 +32,7 @@ TRIES = 6
 FIRST_PAUSE = 0.5
 # Of a failure that another try may mend; the rows of such are tried again by the next run.
 UNREACHABLE = "unreachable"
-# pyarrow's own; the others are fsspec's.
-_HDFS = frozenset({"hdfs", "viewfs"})
-_ARROW = _HDFS | {"s3", "gs", "gcs", "abfs", "abfss"}
 _WEB = frozenset({"http", "https"})
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_PARAMETER = re.compile(r"(?<=[?&])([^=&]+)=([^&]*)")
-# Names of parameters whose value is hidden; "design", "author" and "keyword" are none.
-_SECRET = re.compile(
-    r"sig(?![a-z])|signature|token|keys?(?:id)?(?![a-z])|cred|secret|pass|pwd|auth(?!or(?!i))|jwt|hmac|bearer",
-    re.IGNORECASE,
-)
-# Of these not even a hash is shown: what changes when the same file is signed anew, and passwords, which a hash lets guess.
-_NO_HASH = re.compile(
-    r"X-(?:Amz|Goog)-.*|(?i:signature|sig)|Expires|Policy|Key-Pair-Id|AWSAccessKeyId|GoogleAccessId"
-    r"|(?i:.*(?:passw|passphrase|pwd).*|pass)"
-)
-_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
-
-
-class Place(NamedTuple):
-    """A file or a folder.
-
-    Attributes:
-        path: As its file system names it.
-        root: What that is opened by, such as "s3://bucket?region=eu-north-1"; empty for this machine.
-    """
-
-    path: str
-    root: str = ""
-
-    @property
-    def name(self) -> str:
-        """What a person sees, and what a row is known by: valid text without any secret."""
-        shown = self.path
-        if is_store(self):
-            shown = f"{_scheme(self.root)}://{shown}"
-        elif self.root:
-            shown = _PARAMETER.sub(_hidden, _without_account(shown))
-        return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-    def ends(self, endings: str | tuple[str, ...]) -> bool:
-        """Whether the file's name ends so, in small letters."""
-        return (self.path.partition("?")[0] if self.root else self.path).lower().endswith(endings)
-
-    def beside(self, name: str) -> Place:
-        """What a list at this place means by `name`: an address, or a path; of lists in a store, from the list's folder."""
-        if not self.root or _ADDRESS.match(name) or name.startswith("/"):
-            return place_of(name)
-        return self._replace(path=f"{self.path.rpartition('/')[0]}/{name}")
-
-
-def place_of(name: str) -> Place:
-    """The place that a path or an address names."""
-    address = _ADDRESS.match(name)
-    if address is None:
-        return Place(name)
-    scheme, rest = address[1].lower(), name[address.end() :]
-    if scheme == "file":
-        return Place(rest)
-    if scheme not in _ARROW:
-        return Place(name, f"{scheme}://")
-    location, question, options = rest.partition("?")
-    authority, _, key = location.partition("/")
-    if scheme not in _HDFS and ":" in authority and "@" not in authority and "@" in key:
-        # A secret with a slash in it; `_system` refuses it.
-        return Place(f"...@{key.rpartition('@')[2]}", f"{scheme}://")
-    bucket = authority.rpartition("@")[2]
-    path = f"/{key}" if scheme in _HDFS else f"{bucket}/{key}".rstrip("/")
-    return Place(path, f"{scheme}://{authority}{question}{options}")
-
-
-def _without_account(address: str) -> str:
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() in ("git", "github"):  # there it is the repository
-        return address
-    authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    if "@" in authority:
-        return f"{scheme}://{rest[authority.rindex('@') + 1 :]}"
-    if "@" in rest and not _HOST.fullmatch(authority):  # a password with a slash in it
-        return f"{scheme}://...@{rest.rpartition('@')[2]}"
-    return address
-
-
-def _hidden(parameter: re.Match[str]) -> str:
-    name, value = parameter.groups()
-    if _NO_HASH.fullmatch(name):
-        return f"{name}=..."
-    if not _SECRET.search(name):
-        return parameter[0]
-    # Two pictures may differ by this alone.
-    return f"{name}=...{hashlib.sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
-
-
-def is_store(place: Place) -> bool:
-    """Whether it is in an object store or in HDFS, rather than on this machine or on a web server."""
-    return _scheme(place.root) in _ARROW
 
 
 def listed_places(names: Iterable[str], own: Iterable[str]) -> Iterator[tuple[Place, bool] | None]:
@@ -188,7 +92,7 @@ def read(place: Place) -> bytes:
         return read_file(place.path, LIMITS.max_bytes)
 
     # Of web servers the answer as it comes: some tell no size, some give no parts, and to ask for either costs requests.
-    options = {"block_size": 0, "size": 1} if _scheme(place.root) in _WEB else {}
+    options = {"block_size": 0, "size": 1} if scheme_of(place.root) in _WEB else {}
 
     def whole() -> bytes:
         with _opened(place, **options) as file:
@@ -243,7 +147,7 @@ def _trying(work: Callable[[], Any], place: Place) -> Any:
             raise
         except Exception as error:  # each library has types of its own
             cause = error.__cause__
-            if _scheme(place.root) in _WEB and isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
+            if scheme_of(place.root) in _WEB and isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
                 error = cause  # fsspec says of any failure that there is no file
             status = getattr(error, "status", None)
             if isinstance(error, (FileNotFoundError, UnicodeError)) or status in (404, 410):
@@ -260,15 +164,11 @@ def _trying(work: Callable[[], Any], place: Place) -> Any:
     raise AssertionError  # the last try returns or raises
 
 
-def _scheme(root: str) -> str:
-    return root.partition("://")[0]
-
-
 def _opened(place: Place, **options: Any) -> Any:
     if not place.root:
         return open_here(place.path, sys.maxsize)
-    scheme = _scheme(place.root)
-    if scheme in _ARROW:
+    scheme = scheme_of(place.root)
+    if scheme in ARROW:
         return _system(place.root).open_input_file(place.path)
     try:
         import fsspec
@@ -290,11 +190,17 @@ def _opened(place: Place, **options: Any) -> Any:
 def _system(root: str) -> Any:
     from pyarrow.fs import FileSystem
 
-    scheme = _scheme(root)
-    if root == f"{scheme}://" and scheme not in _HDFS:
+    scheme = scheme_of(root)
+    if root == f"{scheme}://" and scheme not in HDFS:
         raise UnmaskError(
             f"an address that begins with {scheme}:// names no bucket, or holds a secret that is not escaped",
             hint=f"Write {scheme}://bucket/path, and in a secret %2F for a slash.",
+            code="bad-address",
+        )
+    if scheme in AZURE and not re.search("[@.:]", root.partition("://")[2].partition("?")[0]):
+        raise UnmaskError(
+            f"an address that begins with {scheme}:// names its account as well",
+            hint=f"Write {scheme}://container@account.dfs.core.windows.net/path.",
             code="bad-address",
         )
     return FileSystem.from_uri(root)[0]

@@ -20,8 +20,9 @@ from unmask.output.clip_html import jpeg_url
 from unmask.output.documents import detector_facts
 from unmask.output.files import write_file
 from unmask.output.html_page import templates
+from unmask.scan.place import Place, is_store, place_of
 from unmask.scan.results import PARTS, SUMMARY, batches_of
-from unmask.scan.storage import Place, is_store, place_of, read
+from unmask.scan.storage import read
 from unmask.verdict import SUSPICION
 
 if TYPE_CHECKING:
