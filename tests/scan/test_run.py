@@ -12,10 +12,9 @@ from unmask.checking import Detector, examine_image
 from unmask.errors import UnmaskError
 from unmask.scan import judging
 from unmask.scan.judging import Asked, Judges
-from unmask.scan.place import Place
+from unmask.scan.place import Item, Place
 from unmask.scan.results import PARTS, batches_of
 from unmask.scan.run import count, scanning
-from unmask.scan.sources import Item
 from unmask.system.private import import_ray
 
 pytestmark = pytest.mark.scan

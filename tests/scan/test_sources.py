@@ -124,6 +124,40 @@ def test_hard_links_in_a_tar_are_pictures_of_their_own(in_folder):
     assert found["g.png"].failure.code == "broken-link"
 
 
+def test_symbolic_links_in_a_tar_lead_to_files_in_it_and_nowhere_else(in_folder):
+    (in_folder / "outside.png").write_bytes(b"three")
+    links = {
+        "0.png": "d/b.png",  # before what it leads to
+        "d/1.png": "../a.png",
+        "e/2.png": "../d/1.png",  # leads to a link
+        "d/3.png": "./b.png",
+        "4.png": "5.png",
+        "5.png": "4.png",
+        "6.png": "../outside.png",
+        "7.png": str(in_folder / "outside.png"),
+        "f": "d",  # a folder, whose files have rows of their own
+        ".8.png": "a.png",
+        "9.json": "a.png",
+    }
+    with tarfile.open("t.tar", "w") as archive:
+        for name, target in links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
+        for name, data in (("./a.png", b"one"), ("d/b.png", b"two")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    found = {item.name.partition("#")[2]: item for item in items("t.tar")}
+    data = {name: item.data for name, item in found.items() if not item.failure}
+    assert data == {
+        "./a.png": b"one", "d/b.png": b"two",
+        "0.png": b"two", "d/1.png": b"one", "e/2.png": b"one", "d/3.png": b"two",
+    }  # fmt: skip
+    assert {name for name in found if found[name].failure} == {"4.png", "5.png", "6.png", "7.png"}
+    assert {found[name].failure.code for name in found if found[name].failure} == {"broken-link"}
+
+
 def test_a_web_server_that_breaks_off_ends_its_tar_and_not_the_scan(in_folder):
     pytest.importorskip("aiohttp")
     whole = write_tar(in_folder / "t.tar", [("1.png", picture(1)), ("2.png", os.urandom(100_000))]).read_bytes()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from unmask.detector import Detector
     from unmask.finding import ClipFinding, Finding
-    from unmask.scan.sources import Item
+    from unmask.scan.place import Item
 
 # Files that are read ahead; a store answers each late, and many at once as fast as one.
 READERS = 16

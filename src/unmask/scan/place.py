@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from unmask.errors import UnmaskError
 
 HDFS = frozenset({"hdfs", "viewfs"})
 AZURE = frozenset({"abfs", "abfss"})
@@ -66,6 +70,23 @@ class Place(NamedTuple):
         if not self.root or _ADDRESS.match(name) or name.startswith("/"):
             return place_of(name)
         return self._replace(path=f"{self.path.rpartition('/')[0]}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture or clip.
+
+    Attributes:
+        name: What its row is known by: a path, an address, `shard.tar#member`, or `table.parquet#row`, rows from 0.
+        place: Where to read it; None where `data` is at hand.
+        data: The bytes of the file.
+        failure: Why it cannot be read.
+    """
+
+    name: str
+    place: Place | None = None
+    data: bytes | None = None
+    failure: UnmaskError | None = None
 
 
 def place_of(name: str) -> Place:

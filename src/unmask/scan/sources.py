@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-import tarfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from unmask.checking.paths import Listed
 from unmask.errors import UnmaskError
-from unmask.image.file import printable_name, too_many_bytes
-from unmask.scan.place import Place, is_store, place_of
+from unmask.image.file import printable_name
+from unmask.scan.place import Item, Place, is_store, place_of
 from unmask.scan.storage import listed_places, open_file, read_list
-from unmask.video.limits import CLIP_LIMITS
+from unmask.scan.tars import TARS, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Self
 
 # Files in one piece of work: few enough that losing a worker of a cluster costs seconds.
 BUNCH = 32
-TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".txt", ".list", ".lst")
-# What stands beside the pictures in a WebDataset.
-NO_PICTURES = (".json", ".txt", ".cls", ".csv", ".npy")
 # Read as it is needed; else a whole row group comes into memory, which can be the whole file.
 _STREAMED: dict[str, Any] = {"buffer_size": 1 << 20, "pre_buffer": False}
 # Of a tar or a Parquet file that cannot be read to its end.
 BROKEN = "broken-shard"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One picture or clip.
-
-    Attributes:
-        name: What its row is known by: a path, an address, `shard.tar#member`, or `table.parquet#row`, rows from 0.
-        place: Where to read it; None where `data` is at hand.
-        data: The bytes of the file.
-        failure: Why it cannot be read.
-    """
-
-    name: str
-    place: Place | None = None
-    data: bytes | None = None
-    failure: UnmaskError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +56,7 @@ class Work:
         if not self.shard:
             yield from (Item(place.name, place, failure=self.failure) for place in self.places)
             return
-        inside = _members(self.places[0]) if self.shard == "tar" else self._rows()
+        inside = members(self.places[0]) if self.shard == "tar" else self._rows()
         try:
             yield from (item for item in inside if item.name not in self.done)
         except UnmaskError as error:
@@ -228,67 +206,6 @@ def _holds_text(kind: Any) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-class _Header(tarfile.TarInfo):
-    """Takes nothing but a block of zeros for the end of a tar; tarfile takes any damaged header for one."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if buf and not any(buf):
-                raise
-            raise tarfile.ReadError(str(error)) from None
-
-
-def _entries(place: Place) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
-    names: dict[str, int] = {}
-    options: dict[str, Any] = {"mode": "r|*", "bufsize": 1 << 20, "tarinfo": _Header}
-    with open_file(place) as file, tarfile.open(fileobj=file, **options) as archive:
-        for member in archive:
-            archive.members.clear()  # type: ignore[attr-defined,unused-ignore]  # a list that would grow with the file
-            if member.isreg() or member.islnk():
-                name = same = _inside(place, member.name)
-                while name in names:  # the same name again is another picture
-                    names[same] += 1
-                    name = f"{same}#{names[same]}"
-                names[name] = 1
-                yield name, member, archive
-
-
-def _members(place: Place) -> Iterator[Item]:
-    # Hard links by what they stand for, which is before them and so comes by only once more.
-    links: dict[str, list[str]] = {}
-    for name, member, archive in _entries(place):
-        base = member.name.rpartition("/")[2]
-        if base.startswith(".") or base.lower().endswith(NO_PICTURES):
-            continue
-        if member.islnk():
-            links.setdefault(_inside(place, member.linkname), []).append(name)
-        else:
-            yield _member(name, member, archive)
-    if links:
-        for name, member, archive in _entries(place):
-            if member.isreg() and name in links:
-                found = _member(name, member, archive)
-                yield from (replace(found, name=link) for link in links.pop(name))
-    for link in (link for several in links.values() for link in several):
-        hint = "Pack the tar again with the file that it links to."
-        message = f"{printable_name(link)} is a link to what is not in the tar"
-        yield Item(link, failure=UnmaskError(message, hint=hint, code="broken-link"))
-
-
-def _inside(place: Place, member: str) -> str:
-    return Place(f"{place.name}#{member}").name
-
-
-def _member(name: str, member: tarfile.TarInfo, archive: tarfile.TarFile) -> Item:
-    content = archive.extractfile(member)
-    if member.size > CLIP_LIMITS.max_bytes or content is None:
-        return Item(name, failure=too_many_bytes(printable_name(name), member.size, CLIP_LIMITS.max_bytes))
-    return Item(name, data=content.read())
 
 
 def _broken(place: Place, error: Exception) -> UnmaskError:

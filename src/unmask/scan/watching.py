@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from unmask.checking.paths import DESKTOP_FILES, Candidate, expand
 from unmask.errors import UnmaskError
 from unmask.scan.judging import Asked, Judges
-from unmask.scan.place import Place
-from unmask.scan.sources import Item
+from unmask.scan.place import Item, Place
 from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
