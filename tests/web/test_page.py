@@ -269,6 +269,22 @@ def test_nothing_is_copied_where_there_is_no_answer_yet(visit: Open, pictures: d
     page.unroute_all()
 
 
+def test_nothing_can_be_saved_where_there_is_no_answer_yet(visit: Open, pictures: dict[str, Picture]) -> None:
+    page = visit().page
+    drop(page, Picture("huge.jpg", size=25_100_001))
+    answers(page, 1)  # it was refused
+    page.locator("#download-all").wait_for(state="hidden")
+    drop(page, pictures["drawn"])
+    page.locator("#download-all").wait_for(state="visible")
+    page.click("#clear")
+    page.route("**/card", lambda _: None)
+    drop(page, pictures["drawn"])
+    page.locator("#results").wait_for(state="visible")
+    page.locator("#download-all").wait_for(state="hidden")
+    page.click("#clear")
+    page.unroute_all()
+
+
 def test_all_answers_are_saved_as_one_json_document(visit: Open, pictures: dict[str, Picture], tmp_path: Path) -> None:
     page = visit().page
     drop(page, pictures["drawn"], pictures["broken"])

@@ -22,13 +22,12 @@ export function texts(root) {
   return parts.map((part) => (part.matches("pre") ? part.textContent : failure(part))).join("\n");
 }
 
-/** All answers as one JSON document: that of the command line for the same pictures, with heatmaps and provenance. */
+/** All answers, one or more, as one JSON document: that of the command line for the same pictures, with heatmaps and provenance. */
 export function documents(root) {
   const all = [...root.querySelectorAll("a.json")].map((link) => {
     const bytes = Uint8Array.from(atob(link.getAttribute("href").split(",")[1]), (letter) => letter.charCodeAt(0));
     return JSON.parse(new TextDecoder().decode(bytes));
   });
-  if (!all.length) return "{}\n";
   const summary = Object.fromEntries(
     Object.keys(all[0].summary).map((name) => [name, all.reduce((sum, document) => sum + document.summary[name], 0)]),
   );

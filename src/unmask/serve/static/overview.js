@@ -12,6 +12,7 @@ export class Overview {
     // The style sheet shows and hides by these: asking with :has() which is checked would cost a look at every card.
     document.getElementById("tally").addEventListener("change", (event) => (this.#results.dataset.show = event.target.value));
     document.getElementById("one-in")?.addEventListener("change", (event) => (this.#results.dataset.oneIn = event.target.value));
+    this.#count();
   }
 
   /** Takes in an answer's card. */
@@ -48,5 +49,6 @@ export class Overview {
       label.querySelector(".count").textContent = String(number);
     }
     this.#results.classList.toggle("many", found.length >= MANY);
+    document.getElementById("download-all").hidden = !found.length; // files that were refused have no document
   }
 }
