@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from unmask.errors import UnmaskError
+from unmask.image.jpeg import segments
 from unmask.image.jpeg_tables import jpeg_tables
 from unmask.image.read import read_image
 
@@ -80,6 +81,18 @@ def test_a_cut_off_file_is_refused_as_before(share: float) -> None:
     with pytest.raises(UnmaskError) as caught:
         read_image(data[: int(len(data) * share)])
     assert caught.value.code == "truncated"
+
+
+# The markers that stand alone, and fill bytes before them and before others (T.81, B.1.1.2 and B.1.1.3).
+@pytest.mark.parametrize("alone", [b"\xff\x01", b"\xff\xff\xff", b"\xff\xff\xff\x01", b"\xff\xd0", b"\xff\xd8"])
+def test_markers_without_a_length_and_fill_bytes_swallow_nothing(alone: bytes) -> None:
+    data = jpeg(restart_marker_rows=1)
+    markers = [segment.marker for segment in segments(data)]
+    places = [2, *(segment.scan_end for segment in segments(data))]
+    for at in places[:-1]:
+        changed = data[:at] + alone + data[at:]
+        assert [segment.marker for segment in segments(changed)] == markers
+        np.testing.assert_array_equal(read_image(changed).pixels, read_image(data).pixels)
 
 
 def test_equal_settings_give_equal_names_whatever_the_picture() -> None:
