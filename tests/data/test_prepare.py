@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from tests.data.pictures import jpeg, picture, write_dataset
@@ -389,6 +390,24 @@ def test_two_jobs_at_once_do_not_mix_up_their_work(workers: int) -> None:
         return ((done, int(room[0])) for done, room in in_order(range(6), work, (4,), workers))
 
     assert list(zip(job(100), job(200), strict=True)) == [((100 + n, 100), (200 + n, 200)) for n in range(6)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_jobs_that_end_in_any_order_give_opencv_its_threads_back(first: int) -> None:
+    from unmask.data.parallel import in_order
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        jobs = [in_order(range(2), lambda task, room: task, (4,), 1) for _ in range(2)]
+        for job in jobs:
+            next(job)
+        jobs[first].close()
+        assert cv2.getNumThreads() == 1
+        jobs[1 - first].close()
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _die(task: int, room: object) -> int:

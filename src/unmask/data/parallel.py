@@ -32,6 +32,10 @@ Pixels = NDArray[np.uint8]
 # Frameworks whose threads hold locks that a forked process would wait for.
 _NOT_TO_FORK = ("tensorflow", "jax", "torch")
 
+# How many calls of `in_order` are under way, which may end in any order; and OpenCV's threads before the first of them.
+_under_way = 0
+_threads_before = 0
+
 # In a worker process alone, what it was forked with: the work, and the memory for its results.
 _inherited: tuple[Callable[[Any, Pixels], Any], Pixels]
 
@@ -58,9 +62,12 @@ def in_order(
     memory = mmap.mmap(-1, slots * int(np.prod(shape)))
     rooms = np.frombuffer(memory, np.uint8).reshape(slots, *shape)
     waiting: deque[Future[Result]] = deque()
-    threads_before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # small pictures: one a worker beats several threads a picture
     pool, call = _pool(work, rooms, workers)
+    global _under_way, _threads_before
+    if not _under_way:
+        _threads_before = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # small pictures: one a worker beats several threads a picture
+    _under_way += 1
     try:
         for number in range(len(tasks) + slots):
             slot = number % slots  # that of the oldest task, whose result is taken first
@@ -76,7 +83,9 @@ def in_order(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(threads_before)
+        _under_way -= 1
+        if not _under_way:
+            cv2.setNumThreads(_threads_before)
 
 
 def _pool(
