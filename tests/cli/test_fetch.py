@@ -70,6 +70,18 @@ def test_a_place_in_raw_utf_8_is_asked_for_as_it_was_sent(web):
     assert fetch.fetch(f"{web}/to?/page%C3%A4%23part").endswith(b"/page%C3%A4")
 
 
+def test_no_channel_stays_open(web, monkeypatch):
+    connect, channels = fetch._connect, []
+
+    def connecting(*place):
+        channels.append(connect(*place))
+        return channels[-1]
+
+    monkeypatch.setattr(fetch, "_connect", connecting)
+    fetch.fetch(f"{web}/to?/page")
+    assert [channel.fileno() for channel in channels] == [-1, -1]
+
+
 def test_the_other_numbers_of_a_host_are_tried(web, monkeypatch):
     lookup = socket.getaddrinfo
     places = [

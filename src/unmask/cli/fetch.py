@@ -115,8 +115,8 @@ def _get(parts: SplitResult) -> tuple[int, str | None, bytes]:
                 connection.sock = channel  # is there already, so that no name is looked up a second time
                 target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
                 connection.request("GET", target, headers=HEADERS)
-                reply = connection.getresponse()
-                found = reply.status, reply.getheader("Location"), reply.read(LIMITS.max_bytes + 1)
+                with connection.getresponse() as reply:  # left open, it would keep the channel open, too
+                    found = reply.status, reply.getheader("Location"), reply.read(LIMITS.max_bytes + 1)
         finally:
             timer.cancel()
     if time.monotonic() - begun > SECONDS:  # what was cut off can look like an end
