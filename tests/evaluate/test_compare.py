@@ -15,7 +15,7 @@ from unmask.cli.main import main
 from unmask.errors import UnmaskError
 from unmask.evaluate import run
 from unmask.evaluate.compare import align, compare_aligned, compare_scores
-from unmask.evaluate.plots import risk_coverage_plot
+from unmask.evaluate.plots import curves_plot, risk_coverage_plot
 from unmask.evaluate.report import write_comparison
 from unmask.evaluate.run import Plan, compare, score_any
 from unmask.evaluate.scores import write_scores
@@ -91,17 +91,20 @@ def test_detectors_of_one_name_are_told_apart() -> None:
 def test_the_legend_names_the_detector_of_each_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.figure import Figure
 
-    named: list[str] = []
+    legends: list[Any] = []
     draw_legend = Figure.legend
 
     def remember(figure: Figure, *arguments: Any, **settings: Any) -> Any:
-        named.extend(figure.axes[0].get_legend_handles_labels()[1])
-        return draw_legend(figure, *arguments, **settings)
+        legends.append(draw_legend(figure, *arguments, **settings))
+        return legends[-1]
 
     monkeypatch.setattr(Figure, "legend", remember)
-    found = compare_scores([make_table(40), make_table(40, seed=1, name="peer")], replicates=20)
+    found = compare_scores([make_table(40), make_table(40, seed=1, name="_peer")], replicates=20)
     assert risk_coverage_plot(found.evaluations) is not None
-    assert named == ["invented 1", "invented 1, policy balanced", "peer", "peer, policy balanced"]
+    assert curves_plot(found.evaluations) is not None
+    answers, curves = ([text.get_text() for text in legend.get_texts()] for legend in legends)
+    assert answers == ["invented 1", "invented 1, policy balanced", "_peer", "_peer, policy balanced"]
+    assert [name.partition(":")[0] for name in curves] == ["invented 1", "_peer"]
 
 
 def test_a_test_that_does_not_exist_has_a_reason() -> None:

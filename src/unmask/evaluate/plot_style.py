@@ -81,6 +81,13 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iter
         yield drawn, drawn.subplots(rows, columns)
 
 
+def legend(figure: Any, lines: list[Any], **look: Any) -> None:
+    """A legend of all lines below a figure; by itself matplotlib 3.9 leaves out names that begin with an underscore."""
+    drawn = figure.legend(lines, ["."] * len(lines), loc="outside lower center", **look)
+    for text, line in zip(drawn.get_texts(), lines, strict=True):
+        text.set_text(line.get_label())
+
+
 def finished(drawn: Any, name: str, title: str, alt: str) -> Plot:
     """The figure as PNG and SVG, each drawn once: `savefig` draws every file twice."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -10,7 +10,19 @@ import numpy as np
 from unmask.evaluate.degradations import TWO_SIDED
 from unmask.evaluate.evaluation import Evaluation, Slice
 from unmask.evaluate.explanation import RemovalTest
-from unmask.evaluate.plot_style import ACCENT, DASHES, FAKE, MARKERS, REAL, SERIES, UNSURE, Plot, finished, percent
+from unmask.evaluate.plot_style import (
+    ACCENT,
+    DASHES,
+    FAKE,
+    MARKERS,
+    REAL,
+    SERIES,
+    UNSURE,
+    Plot,
+    finished,
+    legend,
+    percent,
+)
 from unmask.evaluate.plot_style import figure as new_figure
 from unmask.evaluate.robustness import CLEAN, Robust
 from unmask.evaluate.scores import ScoreTable
@@ -91,7 +103,7 @@ def curves_plot(evaluations: Sequence[Evaluation], *, name: str = "curves") -> P
         left.set(xlabel="real pictures called fake", ylabel="fakes found", xlim=(-0.01, 1), ylim=(0, 1.01), title="ROC")
         right.set(xlabel="fakes found (recall)", ylabel="precision", title="Precision and recall", xlim=(0, 1.01))
         right.set_ylim(max(0.0, right.get_ylim()[0] - 0.02), 1.01)
-        figure.legend(handles=lines, loc="outside lower center")
+        legend(figure, lines)
         return finished(figure, name, "ROC and precision-recall curves", "ROC on the left, PR on the right.")
 
 
@@ -141,8 +153,7 @@ def risk_coverage_plot(evaluations: Sequence[Evaluation], *, name: str = "risk_c
         axes.set_ylim(bottom=0)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(percent())
-        # Given the lines, it also names those whose names begin with an underscore.
-        figure.legend(handles=lines, loc="outside lower center", ncols=2)
+        legend(figure, lines, ncols=2)
         return finished(
             figure, name, "Mistakes against answers", "Share of wrong answers as more pictures are answered."
         )
