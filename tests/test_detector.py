@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -146,6 +147,17 @@ def test_a_graph_that_takes_no_crops_of_the_bundle_is_refused(tmp_path, name, ki
     with pytest.raises(UnmaskError, match=r"input is not image, uint8 \(N, 64, 64, 3\)") as caught:
         Detector.load(tmp_path / "b")
     assert caught.value.code == "bad-bundle"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_graph_that_takes_a_fixed_number_of_crops_is_refused(tmp_path, count):
+    model = onnx.load_from_string(toy_graph())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = count
+    write_bundle(tmp_path / "b", toy_info(), model.SerializeToString(), "# card")
+    with pytest.raises(UnmaskError, match=f"takes crops by {count} and in no other number") as caught:
+        Detector.load(tmp_path / "b")
+    assert caught.value.code == "bad-bundle"
+    assert "(N, 64, 64, 3)" in caught.value.hint
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def start_session(bundle: Bundle, threads: int) -> Session:
         raise _unusable(bundle, error) from error
     give_back_memory()  # what made the graph ready
     _expect_outputs(bundle, {output.name for output in session.get_outputs()})
-    _expect_input(bundle, [(found.name, found.type, found.shape) for found in session.get_inputs()], "tensor(uint8)")
+    _expect_input(bundle, [(found.name, found.type, found.shape) for found in session.get_inputs()])
 
     def run(crops: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         result: list[NDArray[np.float32]] = session.run(list(outputs), {"image": crops})
@@ -63,20 +63,20 @@ def _expect_outputs(bundle: Bundle, found: set[str]) -> None:
         raise _unusable(bundle, f"the graph has no output {', '.join(sorted(missing))}")
 
 
-def _expect_input(bundle: Bundle, found: list[tuple[str, str, list[Any]]], uint8: str) -> None:
-    """Refuses a graph that does not take crops; a side that is no number may be any."""
+def _expect_input(bundle: Bundle, found: list[tuple[str, str, list[Any]]]) -> None:
+    """Refuses a graph that does not take crops, any number at a time; a side that is no number may be any."""
     side = bundle.info.input_size
     match found:
-        case [("image", kind, [_, height, width, channels])] if kind == uint8:
+        case [("image", "tensor(uint8)", [count, height, width, channels])]:
             sides = [(height, side), (width, side), (channels, 3)]
             if all(given == wanted or not isinstance(given, int) for given, wanted in sides):
-                return
+                if not isinstance(count, int):
+                    return
+                hint = f"Make the bundle again from a graph whose input image is (N, {side}, {side}, 3), N a name and no number."
+                raise _unusable(bundle, f"it takes crops by {count} and in no other number", hint)
     raise _unusable(bundle, f"its one input is not image, uint8 (N, {side}, {side}, 3)")
 
 
-def _unusable(bundle: Bundle, reason: object) -> UnmaskError:
-    return UnmaskError(
-        f"the graph of {bundle.folder} cannot be used: {str(reason).splitlines()[0]}",
-        hint="Make the bundle again with `unmask export`.",
-        code="bad-bundle",
-    )
+def _unusable(bundle: Bundle, reason: object, hint: str = "Make the bundle again with `unmask export`.") -> UnmaskError:
+    what = f"the graph of {bundle.folder} cannot be used: {str(reason).splitlines()[0]}"
+    return UnmaskError(what, hint=hint, code="bad-bundle")
