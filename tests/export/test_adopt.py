@@ -129,3 +129,31 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.h5").write_bytes(b"not a model")
     with pytest.raises(UnmaskError, match=f"{tmp_path}/model.h5 cannot be read"):
         adopted(tmp_path / "model.h5")
+
+
+def of_four(inside):
+    """A model for four pictures at a time: by its input alone, or by what is inside of it as well."""
+    import keras
+
+    image = keras.Input(batch_shape=(4, SIDE, SIDE, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu")(image))
+    if inside:
+        features = features * keras.ops.ones((4, 1))
+    return keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(features))
+
+
+def test_a_batch_size_that_only_the_input_of_a_file_names_is_none_of_the_graph(tmp_path, images):
+    import onnx
+
+    from unmask.export.graph import to_onnx
+
+    model = adopted(saved(of_four(inside=False), tmp_path / "m.keras"))
+    assert scores(model, images).shape == (5,)
+    graph = onnx.load_from_string(to_onnx(model)).graph
+    assert not graph.input[0].type.tensor_type.shape.dim[0].HasField("dim_value")
+
+
+def test_a_model_that_goes_for_four_pictures_only_is_refused(tmp_path):
+    with pytest.raises(UnmaskError, match="takes 4 pictures at a time") as caught:
+        adopted(saved(of_four(inside=True), tmp_path / "m.keras"))
+    assert caught.value.code == "unfit-model"

@@ -54,6 +54,8 @@ def adopt(path: Path, *, input_scaling: str, label_order: str) -> Any:
         logit = candidate(scaled)
     else:  # stays visible as single layers, so that Grad-CAM can be written out
         logit = head.applied_to(keras.Model(candidate.inputs, head.spatial_map, name="body")(scaled))
+    if logit.shape[0] is not None:  # where only its input says so, any number goes
+        raise _unfit(path, f"it takes {logit.shape[0]} pictures at a time, and no other number")
     return keras.Model(image, logit, name="adopted")
 
 
