@@ -127,6 +127,14 @@ def test_what_else_lies_in_a_replaced_bundle_stays(bundle):
     assert os.listdir(bundle.parent) == ["bundle"]
 
 
+def test_names_that_are_no_utf8_are_written_with_a_question_mark(tmp_path):
+    latin = "K\udcf6ln"  # as Python reads Latin-1 in a manifest or in a folder's name
+    info = toy_info(training_data={"name": latin, "terms": "", "counts": {}, "methods": {latin: 1}})
+    folder = write_bundle(tmp_path / "bundle", info, b"", f"# {latin}")
+    assert read_bundle(folder).info.training_data.name == "K?ln"
+    assert (folder / "MODEL_CARD.md").read_text(encoding="utf-8") == "# K?ln"
+
+
 def test_a_folder_with_other_things_in_it_is_not_written_to(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UnmaskError) as caught:

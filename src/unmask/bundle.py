@@ -213,11 +213,12 @@ def check_place(place: Path) -> None:
 
 
 def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
-    contents = {MODEL_FILE: model, CARD_FILE: card.encode()}
+    # "replace": names of files and in a dataset's manifest need not be UTF-8.
+    contents = {MODEL_FILE: model, CARD_FILE: card.encode(errors="replace")}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     unsaid = set() if info.fake_share else {"fake_share"}  # versions that do not know it can read the rest
     described = info.model_copy(update={"files": files}).model_dump(exclude=unsaid)
-    contents[INFO_FILE] = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode()
+    contents[INFO_FILE] = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
     whole = place.resolve()
     old = whole.with_name(f".{whole.name}.replaced")
     if old.exists() and not place.exists():  # the power failed half-way through replacing it
