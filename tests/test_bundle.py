@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from tests.conftest import ROOT
 from tests.toy_bundle import toy_graph, toy_info, write_toy_bundle
 from unmask.bundle import BundleInfo, read_bundle, write_bundle
 from unmask.errors import UnmaskError
+from unmask.system.atomic import atomic_write
 
 
 @pytest.fixture
@@ -118,6 +120,45 @@ def test_whenever_replacing_a_bundle_breaks_off_one_whole_bundle_is_there(bundle
     write_toy_bundle(bundle, bias=3.0)
     assert read_bundle(bundle).model == toy_graph(bias=3.0)
     assert not aside.exists()
+
+
+def test_a_new_bundle_that_finds_no_room_leaves_nothing_in_its_place(tmp_path, monkeypatch):
+    def card_finds_the_disk_full(path, *mode, **options):
+        if path.name == "MODEL_CARD.md":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return atomic_write(path, *mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("unmask.bundle.atomic_write", card_finds_the_disk_full)
+        with pytest.raises(UnmaskError, match="No space left") as caught:
+            write_toy_bundle(tmp_path / "made" / "bundle")
+    assert "room" in caught.value.hint
+    assert os.listdir(tmp_path / "made") == []
+    assert read_bundle(write_toy_bundle(tmp_path / "made" / "bundle")).label == "toy 0.1"
+
+
+def test_two_programs_that_write_one_new_bundle_do_not_mix_theirs(tmp_path, monkeypatch):
+    """The second writes its own, whole, just before the first takes the name."""
+    rename = Path.rename
+
+    def late(path, target):
+        monkeypatch.setattr(Path, "rename", rename)
+        write_toy_bundle(tmp_path / "bundle", bias=2.0)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(UnmaskError, match="cannot write the bundle"):
+        write_toy_bundle(tmp_path / "bundle", bias=1.0)
+    assert read_bundle(tmp_path / "bundle").model == toy_graph(bias=2.0)
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_a_bundle_behind_a_link_comes_back_after_replacing_it_broke_off(bundle, tmp_path):
+    (tmp_path / "link").symlink_to("bundle")
+    bundle.rename(tmp_path / ".bundle.replaced")
+    write_toy_bundle(tmp_path / "link", bias=2.0)
+    assert read_bundle(tmp_path / "link").model == toy_graph(bias=2.0)
+    assert sorted(os.listdir(tmp_path)) == ["bundle", "link"]
 
 
 def test_what_else_lies_in_a_replaced_bundle_stays(bundle):

@@ -178,8 +178,8 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
 def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) -> Path:
     """Write a bundle so that a reader never sees a mixture of two.
 
-    A new one is there once its `bundle.json` is, which is written last. One that replaces another is made beside it
-    and then takes its name. If the power fails just between these two steps, the old one is whole in
+    It is made beside its place and then takes its name; in an empty folder, which may be a mount and so not be renamed,
+    `bundle.json` is written last. If the power fails just when one takes another's name, the old one is whole in
     `.<name>.replaced` beside it.
 
     Args:
@@ -200,7 +200,8 @@ def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) 
         return _write(place, info, model, card)
     except OSError as error:
         message = f"cannot write the bundle {place}: {error.strerror or error}"
-        raise UnmaskError(message, hint="Name a folder that you may write to.", code="bad-output") from None
+        hint = "Name a folder that you may write to, on a disk with room for it."
+        raise UnmaskError(message, hint=hint, code="bad-output") from None
 
 
 def check_place(place: Path) -> None:
@@ -222,12 +223,12 @@ def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
     whole = place.resolve()
     old = whole.with_name(f".{whole.name}.replaced")
     if old.exists() and not place.exists():  # the power failed half-way through replacing it
-        old.rename(place)
-    if (place / INFO_FILE).exists():
-        _replace(whole, old, contents)
-    else:
-        place.mkdir(parents=True, exist_ok=True)
+        old.rename(whole)
+    if place.exists() and not (place / INFO_FILE).exists():
         _fill(place, contents)
+    else:
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        _put(whole, old, contents)
     return place
 
 
@@ -237,20 +238,23 @@ def _fill(place: Path, contents: dict[str, bytes]) -> None:
             file.write(data)
 
 
-def _replace(place: Path, old: Path, contents: dict[str, bytes]) -> None:
+def _put(place: Path, old: Path, contents: dict[str, bytes]) -> None:
     if old.exists():
         _remove(old, place, contents)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
         new = Path(folder) / place.name
         new.mkdir()
         _fill(new, contents)
-        place.rename(old)
+        if place.exists():
+            place.rename(old)
         try:
             new.rename(place)
         except BaseException:
-            old.rename(place)
+            if old.exists():
+                old.rename(place)
             raise
-    _remove(old, place, contents)
+    if old.exists():
+        _remove(old, place, contents)
 
 
 def _remove(old: Path, place: Path, contents: dict[str, bytes]) -> None:
