@@ -161,6 +161,15 @@ def test_a_bundle_behind_a_link_comes_back_after_replacing_it_broke_off(bundle, 
     assert sorted(os.listdir(tmp_path)) == ["bundle", "link"]
 
 
+@pytest.mark.parametrize("inside", ["", "notes"])
+def test_a_bundle_is_not_replaced_from_within(bundle, monkeypatch, inside):
+    (bundle / "notes").mkdir()
+    monkeypatch.chdir(bundle / inside)
+    with pytest.raises(UnmaskError, match="from within"):
+        write_toy_bundle(bundle, bias=2.0)
+    assert read_bundle(bundle).model == toy_graph()
+
+
 def test_what_else_lies_in_a_replaced_bundle_stays(bundle):
     (bundle / "notes.txt").write_text("mine")
     write_toy_bundle(bundle, bias=2.0)

@@ -205,12 +205,16 @@ def write_bundle(folder: Path | str, info: BundleInfo, model: bytes, card: str) 
 
 
 def check_place(place: Path) -> None:
-    """Refuses a file, and a folder that holds something else than a bundle: before one is made, which takes long."""
+    """Refuses a file, a folder that holds something else than a bundle, and a bundle that this program runs in: before one is
+    made, which takes long."""
     if place.exists() and not place.is_dir():
         raise UnmaskError(f"{place} is a file", hint="Name a folder for the bundle.", code="bad-output")
     if place.exists() and any(place.iterdir()) and not (place / INFO_FILE).exists():
         hint = "Name a new or empty folder for the bundle."
         raise UnmaskError(f"{place} holds other files", hint=hint, code="bad-output")
+    if (place / INFO_FILE).exists() and Path.cwd().is_relative_to(place.resolve()):  # which would be gone
+        hint = "Go to another folder, and name this one from there."
+        raise UnmaskError(f"a bundle cannot be replaced from within: {place}", hint=hint, code="bad-output")
 
 
 def _write(place: Path, info: BundleInfo, model: bytes, card: str) -> Path:
