@@ -113,6 +113,19 @@ def test_another_process_gets_the_same_detector(toy_bundle, crops):
     np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
 
 
+def test_another_process_gets_it_wherever_this_one_has_gone_since(tmp_path, monkeypatch, crops):
+    write_toy_bundle(tmp_path / "first", weight=3.0)
+    write_toy_bundle(tmp_path / "second", weight=1.0)
+    (tmp_path / "current").symlink_to("first")
+    monkeypatch.chdir(tmp_path)
+    detector = Detector.load("current")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("second")
+    monkeypatch.chdir("/")
+    copy = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
+
+
 @pytest.mark.parametrize(("weight", "temperature"), [(1.0, 1.0), (3.0, 2.0)], ids=["its graph", "its calibration"])
 def test_another_process_does_not_get_a_bundle_that_was_replaced(tmp_path, weight, temperature):
     pickled = pickle.dumps(Detector.load(write_toy_bundle(tmp_path / "b"), threads=1))

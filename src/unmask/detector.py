@@ -66,6 +66,7 @@ class Detector:
         self.bundle = bundle
         self.policy = policy
         self.threads = threads
+        self._place = bundle.folder.resolve()  # now: a relative path, or a link, may lead elsewhere later
         self._session: Session | None = start_session(bundle, threads)
 
     @classmethod
@@ -99,7 +100,7 @@ class Detector:
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy in another process loads the same bundle; one that was replaced in the meantime is another detector.
         settings = {"threads": self.threads, "policy": self.policy}
-        return _load_again, (type(self), self.bundle.folder.resolve(), self.bundle.sha256, settings)
+        return _load_again, (type(self), self._place, self.bundle.sha256, settings)
 
     @property
     def info(self) -> BundleInfo:
