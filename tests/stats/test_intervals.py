@@ -189,6 +189,19 @@ def test_resamplings_draw_whole_groups() -> None:
     assert (weights[:, 0] + weights[:, 2] == 2).all()
 
 
+def test_a_million_rows_are_not_resampled_200_times_at_once() -> None:
+    assert next(resamplings(np.arange(1_000_000), 200, seed=0)).nbytes < 50e6
+
+
+def test_how_many_are_drawn_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = np.arange(50)
+    together = list(resamplings(index, 90, seed=0))
+    monkeypatch.setattr("unmask.stats.resampling._NUMBERS", 350)
+    apart = list(resamplings(index, 90, seed=0))
+    assert (len(together), len(apart)) == (1, 13)
+    np.testing.assert_array_equal(np.concatenate(together), np.concatenate(apart))
+
+
 def test_an_empty_group_name_is_a_picture_of_its_own() -> None:
     assert len(set(group_index(["", "", "a", "a"], 4))) == 3
 

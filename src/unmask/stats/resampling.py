@@ -12,8 +12,8 @@ from unmask.errors import UnmaskError
 from unmask.stats.weighted import Floats, Statistic
 
 REPLICATES: Final = 1000
-# Weights are (replicates, rows); this keeps them at a few megabytes.
-_CHUNK = 200
+# Weights are (replicates, rows): at most so many replicates, and so many numbers of 8 bytes, at once.
+_CHUNK, _NUMBERS = 200, 4_000_000
 
 
 def group_index(groups: Sequence[str] | NDArray[Any] | None, rows: int) -> NDArray[np.intp]:
@@ -53,12 +53,13 @@ def resamplings(index: NDArray[np.intp], replicates: int, seed: int) -> Iterator
         seed: Of the draws.
 
     Yields:
-        Weights (up to 200, N): how often each row was drawn.
+        Weights (up to 200, N), fewer where there are very many rows: how often each row was drawn.
     """
     count = int(index.max()) + 1
     random = np.random.default_rng(seed)
-    for start in range(0, replicates, _CHUNK):
-        size = min(_CHUNK, replicates - start)
+    chunk = max(1, min(_CHUNK, _NUMBERS // len(index)))
+    for start in range(0, replicates, chunk):
+        size = min(chunk, replicates - start)
         drawn = random.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
         times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
         yield times[:, index].astype(np.float64)
