@@ -79,3 +79,17 @@ def test_small_fakes_that_look_real_lower_the_threshold():
     assert policy.fake_above == plain.fake_above
     assert 0.09 < missed <= 0.1
     assert "as small as 52 px" in policy.chosen_by
+
+
+@pytest.mark.parametrize(("clips", "held"), [(100, False), (1000, True)])
+def test_what_too_few_groups_cannot_show_is_not_said_of_a_threshold(clips, held):
+    from unmask.stats.closed_form import wilson_interval
+
+    groups = np.array([f"clip {number % clips}" for number in range(2000)])
+    worn = {"messenger": (np.random.default_rng(1).normal(-3, 2, 1000), groups[:1000])}
+    policy = calibrated(groups=groups, worn=worn).policies["balanced"]
+    assert (wilson_interval(0.0, clips)[1] <= 0.02) == held
+    assert ("called fake, 2.0% by the upper end of its interval" in policy.chosen_by) == held
+    assert ("by the upper end 3.0% of real ones called fake after: messenger" in policy.chosen_by) == held
+    assert ("in fact none: too few groups to show 2.0%" in policy.chosen_by) != held
+    assert ("in too few groups to show 3.0%, none called fake after: messenger" in policy.chosen_by) != held

@@ -15,6 +15,7 @@ from unmask.stats.calibration import (
     DEFAULT_POLICY,
     POLICIES,
     WORST_SOURCE,
+    can_hold,
     choose_thresholds,
     fit_centre,
     fit_temperature,
@@ -118,14 +119,22 @@ def calibrate(
         real_below = min(
             thresholds.real_below, *(share_under(scored(found), missed_small) for found in small.values()), 1.0
         )
+        by_upper_end = f"{upper:.1%} by the upper end of its interval over groups"
+        if not can_hold(theirs, len(reals), upper):
+            by_upper_end = f"in fact none: too few groups to show {by_upper_end}"
         said = [
             f"Validation ({real} real, {fake} fake pictures): at most {limits.max_false_accusation:.1%} of the real ones "
-            f"called fake, {upper:.1%} by the upper end of its interval over groups",
+            f"called fake, {by_upper_end}",
             f"at most {limits.max_missed_fake:.1%} of the fake ones called real",
             f"in no source more than {WORST_SOURCE:g} times as many",
         ]
-        if worn:
-            said.append(f"by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(worn)}")
+        held = [way for way, (found, theirs) in worn.items() if can_hold(theirs, len(found), worn_upper)]
+        if held:
+            said.append(f"by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(held)}")
+        if others := [way for way in worn if way not in held]:
+            said.append(
+                f"of real ones in too few groups to show {worn_upper:.1%}, none called fake after: {', '.join(others)}"
+            )
         if small:
             said.append(f"{missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}")
         policies[name] = Policy(real_below=real_below, fake_above=fake_above, chosen_by="; ".join(said))

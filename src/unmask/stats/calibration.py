@@ -205,6 +205,15 @@ def safe_above(scores: ArrayLike, groups: NDArray[np.str_] | None, limit: float)
     return float(values[order[safe]])
 
 
+def can_hold(groups: NDArray[np.str_] | None, pictures: int, limit: float) -> bool:
+    """Whether so many pictures, in groups as of `safe_above`, can show that a share is below a limit, if none counts.
+
+    >>> can_hold(None, 188, 0.02), can_hold(None, 189, 0.02)
+    (False, True)
+    """
+    return wilson_interval(0.0, int(group_index(groups, pictures).max()) + 1)[1] <= limit
+
+
 def share_under(values: NDArray[np.float64], share: float) -> float:
     """The largest of some numbers that at most a share of them stay under: (N,), 0..1."""
     # The small term undoes binary rounding: 0.29 * 100 is 28.999...
