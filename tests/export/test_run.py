@@ -88,6 +88,19 @@ def test_it_says_which_fakes_it_learned_and_whom_it_accuses(bundle):
         assert f"| {accusation['value']:.3f}{ends}" in (bundle / "MODEL_CARD.md").read_text()
 
 
+def test_a_run_calibrated_on_other_pictures_learned_from_its_own(finished_run, tmp_path):
+    other = write_prepared(tmp_path / "other", repeat=2)
+    manifest = other / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("dark", "bright").replace("shades", "lights"))
+    bundle = exported(finished_run, tmp_path / "bundle", other)
+    data = info_of(bundle)["training_data"]
+    assert data["name"] == "prepared"
+    assert data["counts"] == {"Train real": 24, "Train fake": 24, "Validation real": 16, "Validation fake": 16}
+    assert data["methods"] == {"dark": 24}
+    assert data["families"] == {"shades": {"Train": 24}, "lights": {"Validation": 16}}
+    assert "| calibrated on | other |" in (bundle / "MODEL_CARD.md").read_text()
+
+
 def test_test_is_not_opened(bundle):
     # There was none in the folder that it was calibrated on.
     assert "Test was not opened" in (bundle / "MODEL_CARD.md").read_text()

@@ -65,6 +65,7 @@ def export_model(
     *,
     architecture: str,
     data: str | None,
+    learned_from: str | None = None,
     label: Label | None = None,
     settings: dict[str, Any] | None = None,
     kernel_bits: KernelBits = 32,
@@ -77,6 +78,7 @@ def export_model(
         out: The bundle's folder.
         architecture: A key of `unmask.models`, "ensemble" or "custom".
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
+        learned_from: The same, of the model's own Train; None for that of `data`.
         label: Names and terms.
         settings: How the model was trained, for the card.
         kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
@@ -94,7 +96,10 @@ def export_model(
         settings["kernels"] = f"{kernel_bits} bits"
     size = int(model.inputs[0].shape[1])
     validation = None if data is None else open_source(data, "Validation", size, on_note=on_note)
-    train = None if data is None else _train(data, size)
+    own = learned_from or data
+    train = None if data is None or own is None else _train(own, size)
+    if data is not None and own is not None and Path(own).resolve() != Path(data).resolve():
+        settings["calibrated on"] = Path(data).resolve().name
     few = few_pictures(validation, size)
     expected = keras_logits(model, few)
     exact = to_onnx(model, None if train is None else measure_features(model, train))
@@ -103,7 +108,7 @@ def export_model(
 
     calibration, outputs = _calibrated(graph, validation)
     training = TrainingData(
-        name=label.data_name or (Path(data).resolve().name if data else "unknown"),
+        name=label.data_name or (Path(own).resolve().name if own else "unknown"),
         terms=label.data_terms,
         counts=count_classes(train) | count_classes(validation),
         methods=count_methods(train),

@@ -60,11 +60,13 @@ def export_run(
             f"run {number} of {len(runs)}": f"{config.model}, {run.name} ({_in_a_line(config)})"
             for number, (config, run) in enumerate(zip(configs, runs, strict=True), 1)
         }
+    known = len(folders) == 1 and Path(configs[0].data).exists()
     return export_model(
         model,
         out,
         architecture=architecture,
         data=data or configs[0].data,
+        learned_from=configs[0].data if known else None,
         label=label,
         settings=settings,
         kernel_bits=kernel_bits,
