@@ -46,6 +46,21 @@ def test_occlusion_is_brightest_where_the_logit_falls_most(tmp_path: Path) -> No
     assert 0 <= left <= 3
 
 
+@pytest.mark.parametrize("side", [44, 92, 100, 150])
+def test_of_any_side_the_whole_crop_is_looked_at_where_it_is(side: int) -> None:
+    for place in (0, side // 2, side - 3):
+
+        class OneSpot:
+            def logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+                return crops[:, place : place + 3, place : place + 3].mean(axis=(1, 2, 3), dtype=np.float32)  # noqa: B023
+
+        crop = np.zeros((side, side, 3), np.uint8)
+        crop[place : place + 3, place : place + 3] = 255
+        found = occlusion(OneSpot(), crop)  # type: ignore[arg-type]
+        assert found.shape == (8, 8)
+        assert found[int(8 * place / side), int(8 * place / side)] == found.max() > 0
+
+
 def test_a_detector_that_never_looks_has_an_empty_map(tmp_path: Path) -> None:
     detector = Detector.load(write_toy_bundle(tmp_path / "blind", weight=0.0), threads=1)
     assert not detector.logits_and_maps(crops())[1].any()

@@ -14,9 +14,8 @@ from unmask.face.crop import cut
 from unmask.finding import Finding
 from unmask.image.resize import resize
 
-# Half overlapping squares of a quarter of the side: large enough to hide an eye, 49 runs a face.
-PATCH: Final = 1 / 4
-STRIDE: Final = 1 / 8
+# Cells along a side. Half overlapping squares of two by two of them are large enough to hide an eye: 49 runs a face.
+CELLS: Final = 8
 
 
 def with_occlusion_maps(detector: Detector, finding: Finding, pixels: NDArray[np.uint8]) -> Finding:
@@ -46,21 +45,18 @@ def occlusion(detector: Detector, crop: NDArray[np.uint8]) -> NDArray[np.float32
         crop: uint8 (S, S, 3), RGB, the detector's input.
 
     Returns:
-        float32 (8, 8), or a cell more where 8 does not divide S; not negative, not normalised.
+        float32 (8, 8), not negative, not normalised.
     """
-    side = crop.shape[0]
-    patch, stride = max(1, round(side * PATCH)), max(1, round(side * STRIDE))
-    starts = list(range(0, side - patch + 1, stride))
+    edges = np.linspace(0, crop.shape[0], CELLS + 1).round().astype(int)
     grey = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
-    places = [(top, left) for top in starts for left in starts]
+    places = [(row, column) for row in range(CELLS - 1) for column in range(CELLS - 1)]
     hidden = np.repeat(crop[None], len(places) + 1, axis=0)
-    for number, (top, left) in enumerate(places):
-        hidden[number, top : top + patch, left : left + patch] = grey
+    for number, (row, column) in enumerate(places):
+        hidden[number, edges[row] : edges[row + 2], edges[column] : edges[column + 2]] = grey
     *logits, whole = detector.logits(hidden)
-    cells, covered = -(-side // stride), -(-patch // stride)
-    total, count = np.zeros((cells, cells)), np.zeros((cells, cells))
-    for logit, (top, left) in zip(logits, places, strict=True):
-        at = slice(top // stride, top // stride + covered), slice(left // stride, left // stride + covered)
+    total, count = np.zeros((CELLS, CELLS)), np.zeros((CELLS, CELLS))
+    for logit, (row, column) in zip(logits, places, strict=True):
+        at = slice(row, row + 2), slice(column, column + 2)
         total[at] += float(whole - logit)
         count[at] += 1
-    return np.maximum(total / np.maximum(count, 1), 0.0).astype(np.float32)
+    return np.maximum(total / count, 0.0).astype(np.float32)
