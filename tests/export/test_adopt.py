@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.export.tiny import run_graph
 
 from unmask.errors import UnmaskError
 
@@ -52,6 +53,28 @@ def test_the_reports_file_gives_the_same_scores(tmp_path, images, ending):
     ours = adopted(saved(theirs, tmp_path / f"cnn_model.{ending}"))
     expected = theirs.predict_on_batch(images / np.float32(255)).reshape(-1)
     np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_of_mixed_precision_is_computed_in_float32(tmp_path, images, precision, ending):
+    import keras
+
+    from unmask.export.graph import to_onnx
+    from unmask.export.parity import PARITY
+
+    keras.config.set_dtype_policy(precision)
+    try:
+        theirs = report_cnn()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    ours = adopted(saved(theirs, tmp_path / f"model.{ending}"))
+    exact = report_cnn()
+    exact.set_weights(theirs.get_weights())
+    expected = exact.predict_on_batch(images / np.float32(255)).reshape(-1)
+    np.testing.assert_allclose(scores(ours, images), expected, atol=1e-5)
+    logits = run_graph(to_onnx(ours), images, "logit")[0]
+    np.testing.assert_allclose(logits, ours.predict_on_batch(images)[:, 0], atol=PARITY)
 
 
 def test_labels_the_other_way_round_turn_the_score_over(tmp_path, images):

@@ -92,8 +92,9 @@ def cleaned(description: Any) -> Any:
         return [cleaned(part) for part in description]
     if not isinstance(description, dict):
         return description
-    if description.get("class_name") in ("Policy", "PolicyV1"):
-        return description["config"]["name"]
+    if description.get("class_name") in ("Policy", "PolicyV1", "DTypePolicy"):
+        name = str(description["config"]["name"])
+        return "float32" if name.startswith("mixed_") else name  # its weights are; and no graph computes in bfloat16
     found = {name: cleaned(part) for name, part in description.items()}
     if isinstance(found.get("module"), str):
         functional = found.get("class_name") in ("Functional", "Model")
