@@ -265,13 +265,13 @@ def test_a_bundle_is_calibrated_anew_and_keeps_its_graph(bundle, prepared, tmp_p
     from unmask.export.assemble import Label, export_bundle
 
     wider = shutil.copytree(bundle, tmp_path / "wider")
-    (wider / "bundle.json").write_text(json.dumps({**info_of(bundle), "crop_margin": 1.6}))
+    (wider / "bundle.json").write_text(json.dumps({**info_of(bundle), "crop_margin": 1.6, "default_policy": "careful"}))
     again = export_bundle(
         wider, tmp_path / "again", data=str(prepared), label=Label(version="2", data_terms="Only for tests.")
     )
     first, second = read_bundle(bundle), read_bundle(again)
     assert second.model == first.model
-    assert second.info.crop_margin == 1.6
+    assert (second.info.crop_margin, second.info.default_policy) == (1.6, "careful")
     assert second.info.version == "2"
     assert second.info.name == first.info.name
     assert second.info.training_data.counts == first.info.training_data.counts
@@ -282,6 +282,7 @@ def test_a_bundle_is_calibrated_anew_and_keeps_its_graph(bundle, prepared, tmp_p
     assert limits[1] == pytest.approx(limits[0], abs=1e-4)
     card = (again / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"that of {first.label}" in card
+    assert "| careful (default) |" in card
 
 
 def test_a_bundle_calibrated_anew_assumes_as_many_fakes_as_before(bundle, tmp_path):

@@ -165,7 +165,10 @@ def export_bundle(
         families=families,
     )
     info = _info(label, calibration, old.architecture, old.input_size, training)
-    info = info.model_copy(update={"fake_share": assumed_share(old), "crop_margin": old.crop_margin})
+    kept: dict[str, Any] = {"fake_share": assumed_share(old), "crop_margin": old.crop_margin}
+    if old.default_policy in info.policies:
+        kept["default_policy"] = old.default_policy
+    info = info.model_copy(update=kept)
     settings = {"graph": f"that of {bundle.label}, made on {old.created}", "calibrated on": Path(data).resolve().name}
     return _write(out, info, bundle.model, outputs, validation, None, settings)
 
