@@ -114,6 +114,13 @@ MARKED = {
         jpeg(xmp_segment(xmp(f'<Iptc4xmpExt:DigitalSourceType rdf:resource="http://x/{MADE}"/>'))),
         "made", None, "XMP DigitalSourceType",
     ),
+    "IPTC, a short name": (
+        jpeg(xmp_segment(xmp(attributes=f'Iptc4xmpExt:DigitalSourceType="digsrctype:{MADE}"'))),
+        "made", None, "XMP DigitalSourceType",
+    ),
+    "IPTC, an address that ends in a slash": (
+        jpeg(xmp_segment(xmp(attributes=source_type(f"{MADE}/")))), "made", None, "XMP DigitalSourceType",
+    ),
     "IPTC, UTF-16": (
         jpeg(xmp_segment(xmp(attributes=source_type(MADE)).decode().encode("utf-16"))), "made", None, "XMP DigitalSourceType",
     ),

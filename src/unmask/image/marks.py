@@ -79,7 +79,7 @@ def _mark_of(text: Text, others: list[Text]) -> Mark | None:
     """What one text says."""
     words, place = text.words, (text.holder, text.name)
     if text.name in _SOURCE_TYPE_NAMES:
-        kind = words.strip().rpartition("/")[2]
+        kind = re.split("[/:]", words.strip().rstrip("/"))[-1]  # an address, or digsrctype:..
         told = text.name != "DigitalSourceType" and any(other.name == "DigitalSourceType" for other in others)
         is_mark = kind in SOURCE_TYPES and not told
         return _mark(Text(text.holder, text.name, kind), None, SOURCE_TYPES[kind]) if is_mark else None
