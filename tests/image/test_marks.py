@@ -103,6 +103,9 @@ MARKED = {
     ),
     "IPTC, JPEG": (jpeg(xmp_segment(xmp(attributes=source_type(MADE)))), "made", None, "XMP DigitalSourceType"),
     "IPTC, JPEG, edited": (jpeg(xmp_segment(xmp(attributes=source_type(EDITED)))), "edited", None, "XMP DigitalSourceType"),
+    "IPTC, a composite": (
+        jpeg(xmp_segment(xmp(attributes=source_type("compositeSynthetic")))), "edited", None, "XMP DigitalSourceType",
+    ),
     "IPTC, computed": (
         jpeg(xmp_segment(xmp(attributes=source_type("algorithmicMedia")))), "computed", None, "XMP DigitalSourceType",
     ),
@@ -155,6 +158,9 @@ MARKED = {
     ),
     "C2PA, an edit": (
         jpeg(app11(manifest(("c2pa.edited", MADE), agent="Adobe Firefly"))), "edited", "Adobe Firefly", "Content Credentials",
+    ),
+    "C2PA, a composite": (
+        jpeg(app11(manifest(("c2pa.created", "compositeSynthetic")))), "edited", None, "Content Credentials",
     ),
     "C2PA, a part of it": (
         jpeg(app11(manifest(more=b"componentOf", of_others=manifest(("c2pa.created", MADE))))),

@@ -14,7 +14,7 @@ from unmask.origin import Mark, Says
 
 WHERE = "Content Credentials"
 _TYPE = re.compile(
-    rb"digitalsourcetype/(compositeWithTrainedAlgorithmicMedia|trainedAlgorithmicMedia|algorithmicMedia)"
+    rb"digitalsourcetype/(compositeWithTrainedAlgorithmicMedia|compositeSynthetic|trainedAlgorithmicMedia|algorithmicMedia)"
 )
 _ACTION = re.compile(rb"action.{1,4}?c2pa\.(created|edited|placed|filtered|drawing|opened)", re.DOTALL)
 _MANIFEST = b"jumdc2ma"

@@ -28,6 +28,7 @@ from unmask.origin import Mark, Says
 SOURCE_TYPES: dict[str, Says] = {
     "trainedAlgorithmicMedia": "made",
     "compositeWithTrainedAlgorithmicMedia": "edited",
+    "compositeSynthetic": "edited",
     "algorithmicMedia": "computed",
 }
 _SOURCE_TYPE_NAMES = ("DigitalSourceType", "DigitalSourceFileType")  # the second: Google's, beside the first
