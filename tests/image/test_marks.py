@@ -50,6 +50,12 @@ MARKED = {
     "A1111, JPEG, the other byte order": (
         jpeg(app1(exif(comment=wide(SETTINGS, "utf-16-le"), order=">"))), "made", "Stable Diffusion", "EXIF UserComment",
     ),
+    "A1111, JPEG, a long prompt in Chinese": (
+        jpeg(app1(exif(comment=wide("一个女人站在雨中，" * 120 + SETTINGS)))), "made", "Stable Diffusion", "EXIF UserComment",
+    ),
+    "A1111, JPEG, a byte order mark": (
+        jpeg(app1(exif(comment=wide("一" * 999 + SETTINGS, "utf-16")))), "made", "Stable Diffusion", "EXIF UserComment",
+    ),
     "A1111, WebP": (
         encode(picture(), "WEBP", exif=exif(comment=wide(SETTINGS))), "made", "Stable Diffusion", "EXIF UserComment",
     ),

@@ -121,7 +121,8 @@ def _user_comment(raw: bytes) -> str:
 
 
 def _wide(raw: bytes) -> str:
-    big = raw[:2000:2].count(0) > raw[1:2000:2].count(0)
+    # In Chinese, too, settings are in Latin letters; 一, which ends in a zero, is less common than these.
+    big = raw[:2] == b"\xfe\xff" or (raw[:2] != b"\xff\xfe" and raw[::2].count(0) > raw[1::2].count(0))
     return raw.decode("utf-16-be" if big else "utf-16-le", "replace").strip("\0\ufeff")
 
 
