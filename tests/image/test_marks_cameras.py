@@ -108,6 +108,12 @@ def test_the_pictures_that_a_composite_was_made_from_do_not_mark_it() -> None:
     assert read_image(jpeg(xmp_segment(packet))).facts.marks == ()
 
 
+@pytest.mark.parametrize("words", ["None", "N/A", " no ", "-"])
+def test_a_field_for_the_ai_system_that_says_none_is_no_mark(words: str) -> None:
+    packet = xmp(f"<Iptc4xmpExt:AISystemUsed>{words}</Iptc4xmpExt:AISystemUsed>")
+    assert read_image(jpeg(xmp_segment(packet))).facts.marks == ()
+
+
 @pytest.mark.parametrize(
     "program",
     [

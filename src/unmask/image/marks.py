@@ -32,6 +32,7 @@ SOURCE_TYPES: dict[str, Says] = {
     "algorithmicMedia": "computed",
 }
 _SOURCE_TYPE_NAMES = ("DigitalSourceType", "DigitalSourceFileType")  # the second: Google's, beside the first
+_NO_SYSTEM = ("none", "no", "n/a", "na", "-", "not applicable")
 _TOOLS = frozenset({
     ("EXIF", "Software"), ("EXIF", "Make"), ("XMP", "CreatorTool"), ("XMP", "Software"), ("XMP", "Make"),
     ("IPTC", "Program"), ("PNG text", "Software"), ("PNG text", "Source"),
@@ -86,6 +87,7 @@ def _mark_of(text: Text, others: list[Text]) -> Mark | None:
         return _mark(Text(text.holder, text.name, kind), None, SOURCE_TYPES[kind]) if is_mark else None
     if text.name == "AISystemUsed":
         told = any(other.name in _SOURCE_TYPE_NAMES for other in others)
+        told = told or words.strip().lower() in _NO_SYSTEM
         return None if told else _mark(text, named_as_tool(words)[1] or one_line(words))
     if text.name == "AIGC" or words.startswith('{"AIGC"'):
         return _mark(text, None) if _LABEL.search(words) else None
