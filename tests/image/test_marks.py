@@ -156,6 +156,16 @@ MARKED = {
         jpeg(xmp_segment(xmp(f"<dc:description><rdf:Alt><rdf:li>{JOB}</rdf:li></rdf:Alt></dc:description>"))),
         "made", "Midjourney", "XMP description",
     ),
+    "Midjourney, one of two authors": (
+        jpeg(xmp_segment(xmp("<dc:creator><rdf:Seq><rdf:li>Jo</rdf:li><rdf:li>Midjourney</rdf:li></rdf:Seq></dc:creator>"))),
+        "made", "Midjourney", "XMP creator",
+    ),
+    "Midjourney, XMP in two languages": (
+        jpeg(xmp_segment(xmp(
+            f"<dc:description><rdf:Alt><rdf:li>{JOB}</rdf:li><rdf:li>ein Gesicht</rdf:li></rdf:Alt></dc:description>"
+        ))),
+        "made", "Midjourney", "XMP description",
+    ),
     "C2PA, JPEG": (
         jpeg(app11(manifest(("c2pa.created", MADE), agent="GPT-4o"))), "made", "OpenAI", "Content Credentials",
     ),

@@ -88,9 +88,12 @@ class _Reader:
                 self.found.append((wanted, resource))
 
     def end(self, name: str) -> None:
-        if self._depth and len(self._path) == self._depth:
+        whole = self._depth and len(self._path) == self._depth
+        if whole or (self._depth and name == f"{_RDF} li"):  # each author, or language, is a value of its own
             if value := "".join(self._open).strip():
-                self.found.append((_wanted(name), value))
+                self.found.append((_wanted(self._path[self._depth - 1]), value))
+            self._open = []
+        if whole:
             self._depth = 0
         self._others -= name.endswith(_OF_OTHERS)
         self._path.pop()
