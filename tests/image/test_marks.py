@@ -152,6 +152,9 @@ MARKED = {
     "China's label": (
         jpeg(xmp_segment(xmp('<TC260:AIGC>{"Label":"1","ContentProducer":"x"}</TC260:AIGC>'))), "made", None, "XMP AIGC",
     ),
+    "China's label, JSON on several lines": (
+        jpeg(app1(exif(comment=b'ASCII\0\0\0{\n  "AIGC": {\n    "Label": "1"\n  }\n}'))), "made", None, "EXIF UserComment",
+    ),
     "Midjourney, XMP": (
         jpeg(xmp_segment(xmp(f"<dc:description><rdf:Alt><rdf:li>{JOB}</rdf:li></rdf:Alt></dc:description>"))),
         "made", "Midjourney", "XMP description",

@@ -52,6 +52,7 @@ _JOB = re.compile(r" --[a-z]\w{0,20}\b[^\n]{0,200}? Job ID: [0-9a-f]{8}(?:-[0-9a
 _DREAM = re.compile(r" -s ?\d+ .{0,300}?-S ?-?\d+")
 _SIGNATURE = re.compile(r"Signature: [A-Za-z0-9+/]{40,2000}={0,2}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_AIGC = re.compile(r'\s{0,20}\{\s{0,20}"AIGC"')
 _LABEL = re.compile(r'"Label"\s{0,5}:\s{0,5}"?1"?\s{0,5}[,}]')
 _MOST = 8
 
@@ -89,7 +90,7 @@ def _mark_of(text: Text, others: list[Text]) -> Mark | None:
         told = any(other.name in _SOURCE_TYPE_NAMES for other in others)
         told = told or words.strip().lower() in _NO_SYSTEM
         return None if told else _mark(text, named_as_tool(words)[1] or one_line(words))
-    if text.name == "AIGC" or words.startswith('{"AIGC"'):
+    if text.name == "AIGC" or _AIGC.match(words):
         return _mark(text, None) if _LABEL.search(words) else None
     if place in _TOOLS:
         is_generator, name = named_as_tool(words)
