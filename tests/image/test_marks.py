@@ -85,6 +85,10 @@ MARKED = {
     "Fooocus": (png(text("fooocus_scheme", "a1111")), "made", "Fooocus", "PNG text 'fooocus_scheme'"),
     "NovelAI": (png(text("Software", "NovelAI")), "made", "NovelAI", "PNG text 'Software'"),
     "NovelAI, title": (png(text("Title", "NovelAI generated image")), "made", "NovelAI", "PNG text 'Title'"),
+    "NovelAI, WebP": (
+        encode(picture(), "WEBP", exif=exif(comment=wide(r'{"Comment": "{\"seed\": 1}", "Software": "NovelAI"}'))),
+        "made", "NovelAI", "EXIF UserComment",
+    ),
     "settings as JSON": (
         jpeg(app1(exif(comment=b'ASCII\0\0\0{"prompt": "x", "seed": 1, "steps": 4, "sampler": "k"}'))),
         "made", "Stable Diffusion", "EXIF UserComment",

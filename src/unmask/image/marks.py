@@ -6,7 +6,8 @@ of a camera. The forms, and where they are written down:
 - AUTOMATIC1111 and its kin: ``Steps: 20, Sampler: .., CFG scale: .., Seed: ..`` (modules/processing.py, create_infotext)
 - ComfyUI: the graph as JSON in ``prompt`` and ``workflow`` (nodes.py, SaveImage); in WebP, in EXIF Make and Model
 - InvokeAI: ``invokeai_metadata``, before it ``sd-metadata``, before it ``Dream``; SwarmUI: ``sui_image_params``;
-  Fooocus: ``fooocus_scheme``; NovelAI: ``Software``, ``Title``; Easy Diffusion: ``use_stable_diffusion_model``
+  Fooocus: ``fooocus_scheme``; NovelAI: ``Software``, ``Title``, in WebP as JSON in a UserComment; Easy Diffusion:
+  ``use_stable_diffusion_model``
 - Midjourney: ``.. --v 6.1 Job ID: <uuid>``; FLUX: EXIF Software ``AI generated;txt2img;flux`` (flux/util.py)
 - Grok: EXIF ImageDescription ``Signature: <base64>`` beside a uuid as Artist
 - IPTC Photo Metadata 2025.1: DigitalSourceType, AISystemUsed; Google: Credit ``Made with Google AI``
@@ -129,6 +130,8 @@ def _program_of(text: Text) -> tuple[str | None, int]:
 def _program_of_json(words: str) -> str | None:
     if '"sui_image_params"' in words:
         return "SwarmUI"
+    if '"Software"' in words and '"NovelAI"' in words:
+        return "NovelAI"
     if '"class_type"' in words and '"inputs"' in words:
         return "ComfyUI"
     if '"nodes"' in words and '"links"' in words and '"last_node_id"' in words:
