@@ -419,6 +419,16 @@ def test_demo_writes_to_a_folder_of_any_name_and_heeds_its_options(run, in_folde
     assert "the whole picture taken as one face" in result.stdout
 
 
+def test_demo_leaves_a_picture_of_the_same_name_alone(run, in_folder):
+    picture = in_folder / "portrait.jpg"
+    picture.write_bytes(b"mine")
+    result = run("demo", "--out", ".")
+    assert result.exit_code == 2
+    assert "portrait.jpg is there already" in result.stderr
+    assert "hint: " in result.stderr
+    assert picture.read_bytes() == b"mine"
+
+
 def test_demo_needs_nothing_and_shows_a_verdict_and_a_heatmap(run, in_folder):
     result = run("demo")
     assert result.exit_code == 0

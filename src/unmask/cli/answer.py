@@ -105,6 +105,11 @@ def demo(out: Path, **options: Any) -> None:
     from unmask.output.pictures import FacePictures, side_by_side
     from unmask.output.terminal import Cards
 
+    for sample in SAMPLES[:2]:
+        picture = out / f"{sample.name}.jpg"
+        if picture.exists() and (not picture.is_file() or picture.read_bytes() != sample_jpeg(sample.name)):
+            hint = "Name another folder: --out other-folder"
+            raise UnmaskError(f"{picture} is there already, and is another picture", hint=hint, code="bad-output")
     detector, how = load(options)
     cards, pages = Cards(Console(), detector), FacePictures(out, side_by_side)
     for sample in SAMPLES[:2]:
