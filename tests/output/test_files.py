@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from unmask.errors import UnmaskError
@@ -16,6 +18,15 @@ def test_a_name_is_one_that_every_file_system_takes(name, stem):
 
 def test_a_file_in_a_new_folder_is_written(tmp_path):
     assert write_file(tmp_path / "new" / "a.png", b"x").read_bytes() == b"x"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_file(pipe, b"x")
+    assert (os.read(reader, 9), pipe.is_fifo()) == (b"x", True)
+    os.close(reader)
 
 
 def test_a_file_that_cannot_be_written_is_an_error_with_a_hint(tmp_path):

@@ -68,7 +68,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes) -> Path:
-    """Write a file whole or not at all, and its folder if that is not there.
+    """Write a file whole or not at all, and its folder if that is not there; a device or a pipe is not replaced.
 
     Returns:
         `path`.
@@ -78,6 +78,7 @@ def write_file(path: Path, data: bytes) -> Path:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
+        is_device = report_place(path)[1]
+        with path.open("wb") if is_device else atomic_write(path) as file:
             file.write(data)
     return path
