@@ -13,6 +13,7 @@ from tests.video.clips import animation
 
 from unmask.cli.data import audit as verb
 from unmask.cli.data import prepare as prepare_verb
+from unmask.cli.main import main
 from unmask.data.audit import Audit, Cluster, _removals, audit, write_fixed
 from unmask.data.audit_page import audit_page
 from unmask.data.manifest import Row
@@ -203,6 +204,17 @@ def test_the_page_shows_examples_and_loads_nothing(root: Path) -> None:
     assert page.count("data:image/jpeg;base64,") == 2
     assert "Train/Real/&lt;b&gt;x.jpg" in page
     assert "http" not in page
+
+
+def test_the_page_takes_the_place_of_no_picture(root: Path) -> None:
+    put(root, "Train/Real/x.jpg", 500)
+    photo = root / "data" / "Train" / "Real" / "x.jpg"
+    before = photo.read_bytes()
+    prepare(root / "data", root / "out", size=64)
+    result = CliRunner().invoke(main, ["audit", str(root / "out"), "--html", str(photo)])
+    assert result.exit_code == 2, result.output
+    assert "would be overwritten" in result.output
+    assert photo.read_bytes() == before
 
 
 def test_the_verb_prints_warnings_and_writes_the_page(root: Path) -> None:

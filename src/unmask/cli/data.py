@@ -88,6 +88,7 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
     from rich.console import Console
     from rich.table import Table
 
+    from unmask.cli.paths import refuse_overwriting
     from unmask.data.audit import audit as run
     from unmask.data.audit import write_fixed
     from unmask.data.audit_page import audit_page
@@ -95,6 +96,7 @@ def audit(folder: Path, page: Path | None, fix: bool, workers: int | None) -> No
     from unmask.output.files import write_file
     from unmask.output.progress import Progress
 
+    refuse_overwriting([], [page] if page else [], overwrite=True)
     with Progress() as show:
         found = run(load_prepared(folder), workers=workers, progress=show)
     table = Table("the class from ... alone", "AUC", "95 % interval", "")
