@@ -1,5 +1,7 @@
 import itertools
+import os
 import shutil
+import sys
 import threading
 
 import pytest
@@ -65,6 +67,15 @@ def test_a_folder_that_cannot_be_watched_is_an_error_and_one_below_it_that_may_n
     with pytest.raises(UnmaskError, match="OS file watch limit reached"):
         watch_folder(tmp_path, Asked(toy_detector), workers=1)
     assert asked["ignore_permission_denied"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 here")
+def test_a_name_that_is_no_utf_8_ends_the_watch_with_a_hint(tmp_path, toy_detector):
+    rows = watch_folder(tmp_path, Asked(toy_detector), workers=1)
+    os.close(os.open(os.path.join(os.fsencode(tmp_path), b"\xff.jpg"), os.O_CREAT))
+    with pytest.raises(UnmaskError, match="no longer") as caught:
+        next(rows)
+    assert "UTF-8" in caught.value.hint
 
 
 def test_what_lands_at_once_is_judged(tmp_path, toy_detector):

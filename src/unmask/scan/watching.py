@@ -66,7 +66,7 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
             "Check who may read it; on Linux also how many folders may be watched: sysctl fs.inotify.max_user_watches."
         )
         raise UnmaskError(f"{folder} cannot be watched: {error}", hint=hint, code="not-watched") from None
-    return _rows(chain([begun], ticks), folder, identity, asked, workers)
+    return _rows(chain([begun], _told(ticks, folder)), folder, identity, asked, workers)
 
 
 def _rows(
@@ -88,6 +88,14 @@ def _rows(
             if gone or _identity(folder) != identity:
                 hint = "Give the command again when the folder is there, and scan what lies in it already."
                 raise UnmaskError(f"the folder {folder} was taken away or replaced", hint=hint, code="missing")
+
+
+def _told(ticks: Iterable[set[tuple[Change, str]]], folder: Path) -> Iterator[set[tuple[Change, str]]]:
+    try:
+        yield from ticks
+    except RuntimeError as error:  # of watchfiles, for which a name that is no UTF-8 is none
+        hint = "Rename a file whose name is no UTF-8, give the command again, and scan what lies in the folder already."
+        raise UnmaskError(f"{folder} can be watched no longer: {error}", hint=hint, code="not-watched") from None
 
 
 def _landed(changes: set[tuple[Change, str]], folder: Path) -> Iterator[str]:
