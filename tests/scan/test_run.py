@@ -154,6 +154,13 @@ def test_the_same_name_in_another_folder_is_not_taken_for_done(tmp_path, toy_det
         list(scan.rows)
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_refused_before_anything_is_judged(toy_detector, tmp_path):
+    out = tmp_path / "d\udcff"
+    with pytest.raises(UnmaskError, match="no UTF-8"), scanning(["x"], out, Asked(toy_detector)):
+        pass
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("address", ["s3://bucket/results", "hdfs:///results", "file:///tmp/results"])
 def test_results_are_not_written_to_an_address(in_folder, toy_detector, address):
     with pytest.raises(UnmaskError, match="no folder of this machine") as error:

@@ -75,6 +75,11 @@ def scanning(
     if re.match(r"[A-Za-z][\w+.-]+:[/\\]", str(out)):  # a Path has one slash where an address has two
         hint = "Name a folder here with --out, and copy the results there later."
         raise UnmaskError(f"{out} is an address, and no folder of this machine", hint=hint, code="bad-output")
+    if str(out).encode(errors="ignore").decode() != str(out):
+        hint = "Name another folder with --out."
+        raise UnmaskError(
+            f"{out} is a name that is no UTF-8, and pyarrow opens no such file", hint=hint, code="bad-output"
+        )
     refuse_max_faces(asked.max_faces)
     if workers is not None and workers < 1:
         raise UnmaskError(f"{workers} workers make no sense", hint="Give 1 or more.", code="bad-workers")
