@@ -2,11 +2,11 @@
 
     python benchmarks/build_default.py --tower clip_vit_b16.npz --work build/ [--faces ../shared/faces] [--seed 1]
 
-`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Three heads learn on the
-tower as it is, from each picture as it is and once more as pictures arrive: one that asks every patch, and two that see a
-picture as a whole. The first two also learn from fakes made of real pictures. Their mean is the detector. The tower is
-asked only once: the second and the third head learn from what it said for the first. Nothing is chosen by hand on
-the way: the epoch, the temperature and the thresholds come from Validation, and Test is not opened.
+`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Five heads learn on the
+tower as it is, from each picture as it is and once more as pictures arrive: one that asks every patch, and four that see a
+picture as a whole. The first one and two of the four also learn from fakes made of real pictures. Their mean is the detector.
+The tower is asked only once: the other heads learn from what it said for the first. Nothing is chosen by hand on the way:
+the epoch, the temperature and the thresholds come from Validation, and Test is not opened.
 Each command is printed before it is run, so that the same can be typed; what is done already in `--work` is not done again.
 Needs the extra `train`.
 """
@@ -33,7 +33,7 @@ WHOLE = {name: value for name, value in PATCHES.items() if name != "localise"} |
 }
 LABEL = {
     "--name": "unmask-clip",
-    "--detector-version": "13",
+    "--detector-version": "14",
     "--data-name": "FaceForensics++, DFDC, LFW face swaps, FFHQ and StyleGAN, portraits of the web and of generators; 256 px",
     "--terms": "Research and other non-commercial use only. The pictures it learned from: FaceForensics++ (its terms of "
     "use, research and education), DFDC (research on detection, no identification of persons), FFHQ (CC BY-NC-SA 4.0), "
@@ -54,11 +54,11 @@ def main() -> None:
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     prepared, bundle = work / "prepared", work / "bundle"
-    runs = {
-        "patches": PATCHES,
-        "whole-1": WHOLE | {"features_of": str(work / "patches")},
-        "whole-2": WHOLE | {"features_of": str(work / "whole-1"), "blend": 0.0},
-    }
+    runs = {"patches": PATCHES | {"seed": given.seed}}
+    for number in range(4):
+        asked = work / ("whole-1" if number else "patches")
+        made = {} if number % 2 == 0 else {"blend": 0.0}
+        runs[f"whole-{number + 1}"] = WHOLE | {"features_of": str(asked), "seed": given.seed + number // 2} | made
 
     _run("prepare", given.faces, "--out", prepared, "--size", PATCHES["size"])
     for name, settings in runs.items():
@@ -66,12 +66,8 @@ def main() -> None:
             _run("train", "--resume", work / name)
             continue
         config = work / f"{name}.toml"
-        settings = settings | {
-            "data": str(prepared),
-            "backbone_weights": str(given.tower.resolve()),
-            "seed": given.seed,
-        }
-        config.write_text(tomli_w.dumps(settings), encoding="utf-8")
+        paths = {"data": str(prepared), "backbone_weights": str(given.tower.resolve())}
+        config.write_text(tomli_w.dumps(settings | paths), encoding="utf-8")
         _run("train", "--config", config, "--out", work / name)
     if not bundle.exists():
         words = [word for pair in LABEL.items() for word in pair]
