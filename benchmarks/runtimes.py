@@ -100,8 +100,8 @@ pictures of Validation.
 The shipped file holds its kernels in 8 bits, and ONNX Runtime computes everything in float32. With activations in 8 bits, too,
 what goes into each product is rounded first, by the ranges that it had on {pictures} pictures of Train.
 
-ONNX Runtime is what Unmask computes with. OpenVINO in float32 was an option once and is no faster; installed, it takes
-{megabytes("openvino"):.0f} MB ({megabytes("onnxruntime"):.0f} MB).
+ONNX Runtime is what Unmask computes with. OpenVINO in float32 was an option once and is no faster. Installed, it takes
+{megabytes("openvino"):.0f} MB, and ONNX Runtime {megabytes("onnxruntime"):.0f} MB.
 """
 
 
