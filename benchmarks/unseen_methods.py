@@ -136,7 +136,7 @@ Each row leaves out one way of making fakes, or a whole family of ways, and says
 pictures of the same source: AUC, where 0.5 is a guess and 1 is never wrong. "Known": nothing was left out.
 
 What is judged is the mean of two plain heads on CLIP's image tower, one of which also learned from fakes made of real pictures.
-The shipped detector is the mean of four such heads and of one that asks every patch. These here learned from {pictures:,} pictures
+The shipped detector is the mean of four such heads and one that asks every patch. These here learned from {pictures:,} pictures
 of Train, each as it is and once changed; the shipped detector learned from all 14,972. Judged in Validation; one seed.
 
 {table(["left out", "", "fakes in Validation", "known", "left out"], shown)}
