@@ -74,6 +74,10 @@ def test_beside_a_real_stands_what_was_learned_and_how_often_it_is_wrong(info):
         "The detector learned 7 kinds of fakes (a, b, c, d, e and 2 more); others it may miss. Measured on pictures, it called "
         "4.7 % of the fakes real, and 0.3 % of the real pictures fake (1.0 % of those from web, its worst source)."
     )
+    detector = detector.model_copy(
+        update={"metrics": [metrics[0].model_copy(update={"value": 0.0, "n": 1159}), metrics[1]]}
+    )
+    assert "fakes real, and none of the 1,159 real pictures fake" in knows(detector, "balanced")
     assert (
         knows(told(info, methods={}, families={}).model_copy(update={"metrics": [], "accusations": []}), "balanced")
         == ""

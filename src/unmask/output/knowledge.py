@@ -87,7 +87,10 @@ def knows(info: BundleInfo, policy: str) -> str:
                 if worst and worst.value
                 else ""
             )
-            parts[-1] += f", and {_percent(accused)} of the real pictures fake{of_worst}"
+            share = (
+                f"{_percent(accused)} of the" if accused.value else f"none of the {accused.n:,}"
+            )  # 0.0 % sounds like never
+            parts[-1] += f", and {share} real pictures fake{of_worst}"
         parts[-1] += "."
     return " ".join(parts)
 
