@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from unmask import __version__
 from unmask.cli.main import main
+from unmask.demo.samples import sample_jpeg
 from unmask.system.lock import take_lock
 
 
@@ -427,6 +428,14 @@ def test_demo_leaves_a_picture_of_the_same_name_alone(run, in_folder):
     assert "portrait.jpg is there already" in result.stderr
     assert "hint: " in result.stderr
     assert picture.read_bytes() == b"mine"
+
+
+def test_demo_replaces_the_pictures_of_an_earlier_version_in_its_own_folder(run, in_folder):
+    picture = in_folder / "unmask-demo" / "portrait.jpg"
+    picture.parent.mkdir()
+    picture.write_bytes(b"as it was once")
+    assert run("demo").exit_code == 0
+    assert picture.read_bytes() == sample_jpeg("portrait")
 
 
 def test_demo_needs_nothing_and_shows_a_verdict_and_a_heatmap(run, in_folder):

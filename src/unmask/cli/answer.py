@@ -13,6 +13,8 @@ from unmask.cli.options import PATH, detector_options, load, option_with_default
 from unmask.cli.say import EXIT_NO_ANSWER, say, say_error
 from unmask.errors import UnmaskError
 
+DEMO = "unmask-demo"
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
@@ -93,7 +95,7 @@ def diff(original: Path, suspect: Path, out: Path, **options: Any) -> None:
 
 
 @click.command()
-@out_folder("unmask-demo", "pictures")
+@out_folder(DEMO, "pictures")
 @detector_options
 def demo(out: Path, **options: Any) -> None:
     """Check a real portrait and a fake made of it, and show their heatmaps: no picture needed."""
@@ -105,7 +107,8 @@ def demo(out: Path, **options: Any) -> None:
     from unmask.output.pictures import FacePictures, side_by_side
     from unmask.output.terminal import Cards
 
-    for sample in SAMPLES[:2]:
+    # In its own folder lies what an earlier version put there, which is replaced.
+    for sample in () if out == Path(DEMO) else SAMPLES[:2]:
         picture = out / f"{sample.name}.jpg"
         if picture.exists() and (not picture.is_file() or picture.read_bytes() != sample_jpeg(sample.name)):
             hint = "Name another folder: --out other-folder"
