@@ -122,7 +122,7 @@ def test_another_process_gets_it_wherever_this_one_has_gone_since(tmp_path, monk
     (tmp_path / "current").unlink()
     (tmp_path / "current").symlink_to("second")
     monkeypatch.chdir("/")
-    copy = pickle.loads(pickle.dumps(detector))
+    copy = pickle.loads(pickle.dumps(detector))  # as above: what this test itself has packed
     np.testing.assert_array_equal(copy.logits(crops), detector.logits(crops))
 
 

@@ -87,9 +87,8 @@ def knows(info: BundleInfo, policy: str) -> str:
                 if worst and worst.value
                 else ""
             )
-            share = (
-                f"{_percent(accused)} of the" if accused.value else f"none of the {accused.n:,}"
-            )  # 0.0 % sounds like never
+            # 0.0 % would sound like never.
+            share = f"{_percent(accused)} of the" if accused.value else f"none of the {accused.n:,}"
             parts[-1] += f", and {share} real pictures fake{of_worst}"
         parts[-1] += "."
     return " ".join(parts)
