@@ -66,16 +66,6 @@ def test_the_same_weights_give_the_same_bytes():
     assert to_onnx(again) == to_onnx(model)
 
 
-def test_a_lower_logit_leaves_the_map_as_it_is(exported):
-    from unmask.export.graph import lower_logit
-
-    _, graph = exported
-    logits, maps = run_graph(graph, noise(4), "logit", "cam")
-    lower, same = run_graph(lower_logit(graph, 0.75), noise(4), "logit", "cam")
-    np.testing.assert_array_equal(lower, logits - np.float32(0.75))
-    np.testing.assert_array_equal(same, maps)
-
-
 def test_batch_normalisation_in_a_head_is_followed():
     import keras
 

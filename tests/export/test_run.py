@@ -157,10 +157,10 @@ def test_a_run_with_half_a_model_is_refused(finished_run, tmp_path):
 
 def test_a_graph_that_differs_from_the_model_is_refused(tmp_path, monkeypatch):
     from unmask.export import assemble
-    from unmask.export.graph import lower_logit
+    from unmask.export.soft import calibrated_graph
 
     whole = assemble.to_onnx
-    monkeypatch.setattr(assemble, "to_onnx", lambda *given: lower_logit(whole(*given), 0.01))
+    monkeypatch.setattr(assemble, "to_onnx", lambda *given: calibrated_graph(whole(*given), 0.01, 0.0))
     with pytest.raises(UnmaskError, match="does not agree"):
         assemble.export_model(tiny_model(), tmp_path / "bundle", architecture="custom", data=None)
     assert not (tmp_path / "bundle").exists()

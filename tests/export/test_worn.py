@@ -38,13 +38,19 @@ def test_at_most_so_many_pictures_are_looked_at(validation, monkeypatch):
     assert {len(source) for source in worn.worn_reals(validation).values()} == {3}
 
 
-def calibrated(**more):
+def seen(logits, *, groups=None, softness=0.0):
+    from unmask.export.calibrate import Seen
+
+    return Seen(logits, np.full(len(logits), softness), groups)
+
+
+def calibrated(*, groups=None, fake_share=0.5, **more):
     from unmask.export.calibrate import calibrate
 
     draw = np.random.default_rng(0)
     labels = np.repeat([0, 1], 1000)
     logits = draw.normal(np.where(labels == 1, 3, -3), 2)
-    return calibrate(logits, labels, np.full(2000, ""), fake_share=0.5, **more)
+    return calibrate(seen(logits, groups=groups), labels, np.full(2000, ""), fake_share=fake_share, **more)
 
 
 def test_classes_the_other_way_round_are_noticed_however_large_the_logits_are():
@@ -53,14 +59,14 @@ def test_classes_the_other_way_round_are_noticed_however_large_the_logits_are():
     labels = np.repeat([0, 1], 50)
     logits = 200 - 20.0 * labels + np.arange(100) % 7
     with pytest.raises(UnmaskError) as caught:
-        calibrate(logits, labels, np.full(100, ""))
+        calibrate(seen(logits), labels, np.full(100, ""))
     assert caught.value.code == "labels-swapped"
 
 
 def test_worn_reals_that_look_fake_raise_the_threshold():
     plain = calibrated().policies["balanced"]
     worn = np.random.default_rng(1).normal(0, 2, 1000)
-    raised = calibrated(worn={"clip": (worn, np.full(1000, ""))})
+    raised = calibrated(worn={"clip": seen(worn)})
     policy = raised.policies["balanced"]
     accused = (1 / (1 + np.exp(-worn / raised.temperature)) > policy.fake_above).mean()
     assert policy.fake_above > plain.fake_above
@@ -69,10 +75,22 @@ def test_worn_reals_that_look_fake_raise_the_threshold():
     assert "after: clip" in policy.chosen_by
 
 
+def test_what_is_seen_in_soft_pictures_counts_less_where_that_finds_more_fakes():
+    draw = np.random.default_rng(1)
+    soft = {"once 52 px": seen(draw.normal(0, 2, 1000), softness=1.0)}
+    found = calibrated(worn=soft, fake_share=None)
+    assert 0.2 <= found.soft_weight <= 1
+    assert f"logits of soft pictures divided by up to {1 + found.soft_weight:g}" in found.policies["balanced"].chosen_by
+    assert found.policies["balanced"].fake_above < calibrated(worn=soft).policies["balanced"].fake_above
+    # Nothing is gained where sharp pictures ask for as much, nor changed in a graph that stays as it is.
+    assert calibrated(worn={"clip": seen(draw.normal(0, 2, 1000))}, fake_share=None).soft_weight == 0
+    assert calibrated(worn=soft).soft_weight == 0
+
+
 def test_small_fakes_that_look_real_lower_the_threshold():
     plain = calibrated().policies["balanced"]
     small = np.random.default_rng(1).normal(-3, 2, 1000)
-    lowered = calibrated(small={"52 px": small})
+    lowered = calibrated(small={"52 px": seen(small)})
     policy = lowered.policies["balanced"]
     missed = (1 / (1 + np.exp(-small / lowered.temperature)) < policy.real_below).mean()
     assert policy.real_below < plain.real_below
@@ -86,7 +104,7 @@ def test_what_too_few_groups_cannot_show_is_not_said_of_a_threshold(clips, held)
     from unmask.stats.closed_form import wilson_interval
 
     groups = np.array([f"clip {number % clips}" for number in range(2000)])
-    worn = {"messenger": (np.random.default_rng(1).normal(-3, 2, 1000), groups[:1000])}
+    worn = {"messenger": seen(np.random.default_rng(1).normal(-3, 2, 1000), groups=groups[:1000])}
     policy = calibrated(groups=groups, worn=worn).policies["balanced"]
     assert (wilson_interval(0.0, clips)[1] <= 0.02) == held
     assert ("called fake, 2.0% by the upper end of its interval" in policy.chosen_by) == held

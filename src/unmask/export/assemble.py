@@ -18,13 +18,14 @@ from typing import Any
 from unmask.bundle import BundleInfo, Metric, TrainingData, read_bundle, write_bundle
 from unmask.data.source import Source, open_source
 from unmask.errors import UnmaskError
-from unmask.export.calibrate import Calibration, calibrate
+from unmask.export.calibrate import Calibration, Seen, calibrate
 from unmask.export.counts import count_classes, count_families, count_methods
-from unmask.export.graph import lower_logit, to_onnx
+from unmask.export.graph import to_onnx
 from unmask.export.kernels import KernelBits, pack_kernels
 from unmask.export.model_card import by_source, model_card
 from unmask.export.outside import measure_features, outside_limit
 from unmask.export.parity import Outputs, check_parity, few_pictures, graph_runner, keras_logits
+from unmask.export.soft import calibrated_graph
 from unmask.export.unusual import UnusualRow, unusual, unusual_row
 from unmask.export.worn import small_fakes, worn_reals
 from unmask.output.knowledge import assumed_share
@@ -115,7 +116,8 @@ def export_model(
         families=count_families(train, validation),
     )
     info = _info(label, calibration, architecture, size, training)
-    return _write(out, info, lower_logit(graph, calibration.centre), outputs, validation, train, settings)
+    finished = calibrated_graph(graph, calibration.centre, calibration.soft_weight)
+    return _write(out, info, finished, outputs, validation, train, settings)
 
 
 def export_bundle(
@@ -176,21 +178,26 @@ def export_bundle(
 def _calibrated(
     graph: bytes, validation: Source | None, *, fake_share: float | None = None
 ) -> tuple[Calibration, Outputs]:
-    """The calibration, and what the graph says of Validation once its logits are centred."""
+    """The calibration, and what the finished graph will say of Validation."""
     if validation is None:
         return Calibration(), {}
     run = graph_runner(graph)
+
+    def seen(source: Source) -> Seen:
+        outputs = run(source)
+        return Seen(outputs["logit"], outputs["softness"], source.groups)
+
     outputs = run(validation)
+    found = Seen(outputs["logit"], outputs["softness"], validation.groups)
     calibration = calibrate(
-        outputs["logit"],
+        found,
         validation.labels,
         validation.origins,
-        groups=validation.groups,
-        worn={name: (run(source)["logit"], source.groups) for name, source in worn_reals(validation).items()},
-        small={name: run(source)["logit"] for name, source in small_fakes(validation).items()},
+        worn={name: seen(source) for name, source in worn_reals(validation).items()},
+        small={name: seen(source) for name, source in small_fakes(validation).items()},
         fake_share=fake_share,
     )
-    return calibration, outputs | {"logit": calibration.centred(outputs["logit"])}
+    return calibration, outputs | {"logit": calibration.logits(found)}
 
 
 def _info(

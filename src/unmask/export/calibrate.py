@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle import Policy
 from unmask.errors import UnmaskError
+from unmask.export.soft import WEIGHTS
 from unmask.stats.calibration import (
     DEFAULT_POLICY,
     POLICIES,
@@ -40,64 +42,97 @@ UNCALIBRATED = Policy(
 )
 
 
+class Seen(NamedTuple):
+    """What a graph says of pictures: raw logits (N,), how soft they are (N,), see `unmask.export.soft`, and their groups (N,)."""
+
+    logits: NDArray[np.float64]
+    softness: NDArray[np.float64]
+    groups: NDArray[np.str_] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What turns a logit into an answer.
 
     Attributes:
         centre: To be taken from every logit, so that 0 is where real and fake are equally likely.
-        temperature: Divides the logit then.
+        soft_weight: By 1 and so many times how soft a picture is, its logit is divided then.
+        temperature: Divides all logits last.
         policies: Thresholds by name.
     """
 
     centre: float = 0.0
+    soft_weight: float = 0.0
     temperature: float = 1.0
     policies: dict[str, Policy] = field(default_factory=lambda: {DEFAULT_POLICY: UNCALIBRATED})
 
-    def centred(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raw logits (N,) as the finished bundle gives them, to the last digit."""
-        return (logits.astype(np.float32) - np.float32(self.centre)).astype(np.float64)
+    def logits(self, seen: Seen) -> NDArray[np.float64]:
+        """Raw logits (N,) as the graph of the finished bundle gives them."""
+        centred = (seen.logits.astype(np.float32) - np.float32(self.centre)).astype(np.float64)
+        return centred / (1.0 + self.soft_weight * seen.softness)
+
+    def scores(self, seen: Seen) -> NDArray[np.float64]:
+        """P(fake) (N,)."""
+        return probability(self.logits(seen), self.temperature)
 
 
 def calibrate(
-    logits: NDArray[np.float64],
+    seen: Seen,
     labels: NDArray[np.int64],
     sources: NDArray[np.str_],
     *,
-    groups: NDArray[np.str_] | None = None,
-    worn: Mapping[str, tuple[NDArray[np.float64], NDArray[np.str_]]] = MappingProxyType({}),
-    small: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
+    worn: Mapping[str, Seen] = MappingProxyType({}),
+    small: Mapping[str, Seen] = MappingProxyType({}),
     fake_share: float | None = None,
 ) -> Calibration:
-    """Centre (`fit_centre`), temperature (`fit_temperature`) and the thresholds of every policy (`choose_thresholds`).
+    """Centre (`fit_centre`), weight of softness, temperature (`fit_temperature`) and thresholds (`choose_thresholds`).
+
+    The weight is the one with which the default policy finds most of the fakes, as they are and once small.
 
     Args:
-        logits: (N,), of Validation, from the exported graph.
+        seen: Of Validation, by the exported graph.
         labels: (N,), 0 real or 1 fake.
         sources: (N,), where each picture comes from; no source may fare much worse than all together.
-        groups: (N,), pictures of one are not independent; see `safe_above`.
-        worn: By delivery, logits and groups of real pictures that came that way, (n,) each; see `unmask.export.worn`.
-        small: By the side that they once had, logits of fake pictures, (n,) each; see there.
+        worn: By delivery, real pictures that came that way; see `unmask.export.worn`.
+        small: By the side that they once had, fake pictures; see there.
         fake_share: Of the pictures for which logits of 0 are as likely real as fake already, the share that is fake: the centre
-            stays 0, and with it the graph as it is. None to look for the centre.
+            stays 0, and with it the graph as it is. None to look for centre and weight.
 
     Raises:
         UnmaskError: Real pictures are ranked above fake ones: the labels are the other way round.
     """
-    auc = roc_auc(labels, logits)
+    auc = roc_auc(labels, seen.logits)
     if auc < WRONG_WAY_ROUND:
         raise UnmaskError(
             f"The model ranks real pictures above fake ones (AUC {auc:.3f} on Validation).",
             hint="Its classes are the other way round: change --label-order. For a run, check the folders' names.",
             code="labels-swapped",
         )
-    centre = fit_centre(logits, labels) if fake_share is None else 0.0
-    temperature = fit_temperature(logits - centre, labels, fake_share=fake_share)
+    centre = fit_centre(seen.logits, labels) if fake_share is None else 0.0
+    fakes = [Seen(seen.logits[labels == 1], seen.softness[labels == 1]), *small.values()]
 
-    def scored(found: NDArray[np.float64]) -> NDArray[np.float64]:
-        return probability(Calibration(centre).centred(found), temperature)
+    def with_weight(weight: float) -> Calibration:
+        known = Calibration(centre, weight)
+        known = replace(known, temperature=fit_temperature(known.logits(seen), labels, fake_share=fake_share))
+        return replace(known, policies=_policies(known, seen, labels, sources, worn, small))
 
-    scores = scored(logits)
+    def found(calibration: Calibration) -> int:
+        above = calibration.policies[DEFAULT_POLICY].fake_above
+        return sum(int((calibration.scores(each) > above).sum()) for each in fakes)
+
+    weights = WEIGHTS if fake_share is None and worn else (0.0,)
+    return max(map(with_weight, weights), key=found)
+
+
+def _policies(
+    known: Calibration,
+    seen: Seen,
+    labels: NDArray[np.int64],
+    sources: NDArray[np.str_],
+    worn: Mapping[str, Seen],
+    small: Mapping[str, Seen],
+) -> dict[str, Policy]:
+    scores = known.scores(seen)
     real, fake = np.bincount(labels, minlength=2)
     policies: dict[str, Policy] = {}
     for name, limits in POLICIES.items():
@@ -110,14 +145,14 @@ def calibrate(
         )
         upper, missed_small = UPPER_END * limits.max_false_accusation, SMALL_MISSED * limits.max_missed_fake
         worn_upper = WORN_UPPER_END * limits.max_false_accusation
-        reals, theirs = scores[labels == 0], None if groups is None else groups[labels == 0]
+        reals, theirs = scores[labels == 0], None if seen.groups is None else seen.groups[labels == 0]
         fake_above = max(
             thresholds.fake_above,
             safe_above(reals, theirs, upper),
-            *(safe_above(scored(found), theirs, worn_upper) for found, theirs in worn.values()),
+            *(safe_above(known.scores(way), way.groups, worn_upper) for way in worn.values()),
         )
         real_below = min(
-            thresholds.real_below, *(share_under(scored(found), missed_small) for found in small.values()), 1.0
+            thresholds.real_below, *(share_under(known.scores(once), missed_small) for once in small.values()), 1.0
         )
         by_upper_end = f"{upper:.1%} by the upper end of its interval over groups"
         if not can_hold(theirs, len(reals), upper):
@@ -128,14 +163,16 @@ def calibrate(
             f"at most {limits.max_missed_fake:.1%} of the fake ones called real",
             f"in no source more than {WORST_SOURCE:g} times as many",
         ]
-        held = [way for way, (found, theirs) in worn.items() if can_hold(theirs, len(found), worn_upper)]
+        held = [delivery for delivery, way in worn.items() if can_hold(way.groups, len(way.logits), worn_upper)]
         if held:
             said.append(f"by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(held)}")
-        if others := [way for way in worn if way not in held]:
+        if others := [delivery for delivery in worn if delivery not in held]:
             said.append(
                 f"of real ones in too few groups to show {worn_upper:.1%}, none called fake after: {', '.join(others)}"
             )
         if small:
             said.append(f"{missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}")
+        if known.soft_weight:
+            said.append(f"logits of soft pictures divided by up to {1 + known.soft_weight:g}")
         policies[name] = Policy(real_below=real_below, fake_above=fake_above, chosen_by="; ".join(said))
-    return Calibration(centre, temperature, policies)
+    return policies

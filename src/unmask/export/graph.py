@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 from unmask.errors import UnmaskError
 from unmask.export.gradcam import grad_cam
@@ -70,22 +68,6 @@ def to_onnx(model: Any, statistics: FeatureStatistics | None = None) -> bytes:
     _make_canonical(graph)
     onnx.checker.check_model(graph, full_check=True)
     return bytes(graph.SerializeToString(deterministic=True))
-
-
-def lower_logit(graph: bytes, by: float) -> bytes:
-    """The same graph with a logit that is lower everywhere; map and distance stay.
-
-    Args:
-        graph: An ONNX model from `to_onnx`.
-        by: What to take from each logit.
-    """
-    model = onnx.load_from_string(graph)
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            names[:] = ["raw_logit" if name == "logit" else name for name in names]
-    model.graph.initializer.append(numpy_helper.from_array(np.array(by, np.float32), "centre"))
-    model.graph.node.append(helper.make_node("Sub", ["raw_logit", "centre"], ["logit"], "centred"))
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _make_canonical(model: Any) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.data.source import Source
 from unmask.errors import UnmaskError
+from unmask.export.soft import softness
 from unmask.system.private import import_onnxruntime
 
 # Largest difference of a logit between Keras and the graph, and how many pictures it is looked for on.
@@ -53,7 +54,7 @@ def graph_runner(graph: bytes) -> Callable[[Source], Outputs]:
         graph: An ONNX model from `unmask.export.graph.to_onnx`.
 
     Returns:
-        A function from pictures to float64 (N,) by output's name; the map is left out.
+        A function from pictures to float64 (N,) by output's name, the map left out; and as "softness" how soft they are.
     """
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -62,8 +63,9 @@ def graph_runner(graph: bytes) -> Callable[[Source], Outputs]:
     names = [output.name for output in session.get_outputs() if output.name != "cam"]
 
     def run(source: Source) -> Outputs:
-        parts = [session.run(names, {"image": images}) for images in batches(source)]
-        found = {name: np.concatenate(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
+        parts = [(*session.run(names, {"image": images}), softness(images)) for images in batches(source)]
+        each = zip((*names, "softness"), zip(*parts, strict=True), strict=True)
+        found = {name: np.concatenate(values) for name, values in each}
         check_numbers(found["logit"])
         return {name: values.astype(np.float64) for name, values in found.items()}
 
