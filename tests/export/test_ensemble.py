@@ -59,6 +59,15 @@ def test_models_of_two_sizes_are_refused(members):
     assert "--size" in caught.value.hint
 
 
+def test_weights_that_are_the_same_are_in_the_graph_once(members):
+    from unmask.export.ensemble import ensemble
+    from unmask.export.graph import to_onnx
+
+    once, twice = to_onnx(members[0]), to_onnx(ensemble([members[0], members[0]]))
+    assert len(twice) < 1.3 * len(once)
+    np.testing.assert_allclose(*(run_graph(graph, noise(4), "logit")[0] for graph in (once, twice)), atol=1e-5)
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["same tower", "other tower"])
 def test_heads_on_the_same_tower_share_it(same):
     from unmask.export.ensemble import ensemble

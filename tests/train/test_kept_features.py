@@ -89,12 +89,19 @@ def test_what_was_judged_is_what_the_kept_model_says(finished, dataset):
 
 
 def test_of_a_picture_as_a_whole_its_overview_is_kept(dataset, tmp_path):
+    from unmask.models import load
     from unmask.train.loop import train
 
     run = train(settings(dataset, model="clip_vit_b16_whole", blend=0.0, localise=0.0), tmp_path / "run")
     assert run.finished
-    assert np.load(run.folder / "features-Train.npy").shape == (24, 1, 4608)
+    kept = np.load(run.folder / "features-Train.npy")
+    assert kept.shape == (24, 1, 4608)
     assert len(run.history) == 2
+    # What the real ones among them differ by is damped.
+    directions, shares, _ = load(run.folder / "model.keras").get_layer("damped").get_weights()
+    real = kept[np.load(run.folder / "labels-Train.npy") == 0, 0].astype(np.float32)
+    spread = ((real - real.mean(axis=0)) / (real.std(axis=0) + 1e-3)) @ directions[:, 0]
+    assert shares[0] == pytest.approx(1 - 1 / np.sqrt(1 + 4608 * spread.var() / (real.std(axis=0) > 0.05).sum()), abs=0.02)
 
 
 def test_a_second_run_learns_from_what_the_first_has_kept(finished, dataset, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import warnings
 from pathlib import Path
@@ -89,6 +90,7 @@ def _make_canonical(model: Any) -> None:
     used = [weight for weight in graph.initializer if weight.name in names]
     for weight in used:
         weight.name = names[weight.name]
+    _share_equal(graph, used)
     weights = sorted(used, key=lambda weight: int(weight.name[1:]))
     del graph.initializer[:], graph.value_info[:], model.metadata_props[:]
     graph.initializer.extend(weights)
@@ -96,3 +98,19 @@ def _make_canonical(model: Any) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "N"
     graph.name, graph.doc_string = "unmask", ""
     model.producer_name, model.producer_version, model.doc_string = "unmask", "", ""
+
+
+def _share_equal(graph: Any, weights: list[Any]) -> None:
+    """Keeps one of weights that are the same to the last bit, as heads of one tower may have."""
+    first: dict[bytes, str] = {}
+    names = {weight.name: first.setdefault(_content(weight), weight.name) for weight in weights}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    weights[:] = [weight for weight in weights if names[weight.name] == weight.name]
+
+
+def _content(weight: Any) -> bytes:
+    unnamed = onnx.TensorProto()
+    unnamed.CopyFrom(weight)
+    unnamed.name = ""
+    return hashlib.sha256(unnamed.SerializeToString(deterministic=True)).digest()

@@ -23,8 +23,9 @@ ARCHITECTURES = {"cnn": 22, "mobilenetv2": 32, "efficientnetv2b0": 32, "clip_vit
 TRANSFORMERS = ("clip_vit_b16", "clip_vit_b16_whole")
 
 # Where a backbone does not reach to the last spatial map, its last layer has the first of these names; and the layer before its
-# last blocks, where these can learn alone, the second. The third is what a head makes of the tower before it learns anything.
-TOWER, MIDDLE, OVERVIEW = "tower", "middle", "overview"
+# last blocks, where these can learn alone, the second. The third is what a head makes of the tower before it learns anything, and
+# the fourth what of it is left once that is damped which real pictures differ by.
+TOWER, MIDDLE, OVERVIEW, DAMPED = "tower", "middle", "overview", "damped"
 
 # Weights that a person may ask for by name; anything else is a file.
 _NAMED_WEIGHTS = ("none", "imagenet")

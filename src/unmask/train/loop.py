@@ -32,6 +32,7 @@ from unmask.system.lock import LOCK, locked
 from unmask.train.backend import load_keras
 from unmask.train.checkpoint import LAST, load_checkpoint, read_state, save_checkpoint
 from unmask.train.config import CONFIG_FILE, TrainConfig, read_run, with_whole_paths, write_config
+from unmask.train.damping import damp
 from unmask.train.failures import memory_explained, no_number
 from unmask.train.history import HISTORY, Epoch, write_history
 from unmask.train.interrupt import interruptible
@@ -206,6 +207,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
             try:
                 still = last_still(config)
                 features, seen = keep_features(model, still, batches, data.validation, folder, config, tell)
+                damp(model, features)
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 

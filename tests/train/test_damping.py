@@ -1,0 +1,68 @@
+"""Damping what real pictures differ by."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.train
+
+
+def overviews(count=300, channels=520):
+    """Real pictures of two sources: one strong direction, which is not a channel, and a shift between the sources."""
+    draw = np.random.default_rng(0)
+    strong = draw.normal(size=channels)
+    strong /= np.linalg.norm(strong)
+    sources = np.repeat(["camera", "web"], count // 2)
+    found = draw.normal(size=(count, channels)) + 40 * draw.normal(size=(count, 1)) * strong
+    found[sources == "web"] += 3
+    return found.astype(np.float32), sources, strong
+
+
+def standardised(found):
+    return (found - found.mean(axis=0)) / (found.std(axis=0) + np.float32(1e-3))
+
+
+def damped(weights, found):
+    from unmask.models.clip_vit_b16_whole import Damped
+
+    layer = Damped()
+    layer.build((None, 1, found.shape[1]))
+    layer.set_weights(weights)
+    return np.asarray(layer(found[:, None].astype(np.float32)))[:, 0]
+
+
+def test_a_strong_direction_becomes_as_weak_as_the_others_and_the_whole_keeps_its_spread():
+    from unmask.train.damping import directions
+
+    found, sources, _ = overviews()
+    before = standardised(found)
+    after = damped(directions(found, sources), before)
+
+    def strongest(rows):
+        within = np.concatenate([rows[sources == source] - rows[sources == source].mean(axis=0) for source in np.unique(sources)])
+        values = np.linalg.svd(within, compute_uv=False) ** 2
+        return values[0] / values.sum()
+
+    assert strongest(before) > 0.5
+    assert strongest(after) < 0.05
+    assert after.std() == pytest.approx(1, abs=0.3)
+
+
+def test_directions_are_of_length_one_and_of_few_pictures_there_are_few():
+    from unmask.models.clip_vit_b16_whole import DIRECTIONS
+    from unmask.train.damping import directions
+
+    found, sources, _ = overviews(count=10)
+    strongest, shares, factor = directions(found, sources)
+    assert strongest.shape == (520, DIRECTIONS)
+    np.testing.assert_allclose(np.linalg.norm(strongest[:, :8], axis=0), 1, atol=1e-3)
+    assert shares[:8].min() > 0.5
+    assert not strongest[:, 10:].any()
+    assert (shares[10:] == 0).all()
+    assert factor > 1
+
+
+def test_a_layer_that_was_not_told_damps_nothing():
+    from unmask.models.clip_vit_b16_whole import Damped
+
+    found = standardised(overviews()[0])[:, None]
+    np.testing.assert_array_equal(np.asarray(Damped()(found)), found)
