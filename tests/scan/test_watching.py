@@ -70,12 +70,33 @@ def test_a_folder_that_cannot_be_watched_is_an_error_and_one_below_it_that_may_n
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 here")
-def test_a_name_that_is_no_utf_8_ends_the_watch_with_a_hint(tmp_path, toy_detector):
-    rows = watch_folder(tmp_path, Asked(toy_detector), workers=1)
-    os.close(os.open(os.path.join(os.fsencode(tmp_path), b"\xff.jpg"), os.O_CREAT))
-    with pytest.raises(UnmaskError, match="no longer") as caught:
-        next(rows)
-    assert "UTF-8" in caught.value.hint
+@pytest.mark.parametrize("folder_lies_there", [False, True])
+def test_a_name_that_is_no_utf_8_does_not_end_the_watch(tmp_path, toy_detector, monkeypatch, folder_lies_there):
+    monkeypatch.setattr(watching, "SETTLED", 0.2)
+    stop = threading.Event()
+    limit = threading.Timer(PATIENCE, stop.set)
+    limit.start()
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "moved.png").write_bytes(picture(1))
+    (incoming / "before.png").write_bytes(picture(2))
+    if folder_lies_there:
+        os.mkdir(os.path.join(os.fsencode(incoming), b"\xfe"))
+    stop.wait(0.1)  # what lies there already is older than the watch
+    rows = watch_folder(incoming, Asked(toy_detector, face_search=False), workers=1, stop=stop)
+    odd = os.path.join(os.fsencode(incoming), b"\xff.png")
+    with open(odd, "wb") as file:
+        file.write(picture(3))
+    (tmp_path / "album").rename(incoming / "album")
+    found = [row["path"].rpartition("/")[2] for row in itertools.islice(rows, 2)]
+    (incoming / "later.png").write_bytes(picture(4))
+    found += [row["path"].rpartition("/")[2] for row in itertools.islice(rows, 1)]
+    assert sorted(found[:2]) == ["\\xff.png", "moved.png"]
+    assert found[2:] == ["later.png"]
+    stop.set()
+    assert list(rows) == []
+    limit.cancel()
 
 
 def test_what_lands_at_once_is_judged(tmp_path, toy_detector):

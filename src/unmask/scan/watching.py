@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from unmask.checking.paths import DESKTOP_FILES, Candidate, expand
@@ -15,8 +19,7 @@ from unmask.scan.place import Item, Place
 from unmask.system.python import install_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
-    from threading import Event
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from watchfiles import Change
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 SETTLED = 1.0
 # How often is looked whether one has, in milliseconds.
 _TICK = 250
+# By how much the times of files may lag behind the clock, in seconds.
+_LAG = 0.1
 
 
 def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None = None) -> Generator[Row]:
@@ -50,7 +55,9 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
     except ImportError:
         hint = f"Install it, {install_extra('scan')}"
         raise UnmaskError("the package watchfiles is not installed", hint=hint, code="no-package") from None
-    ticks = watch(
+    stop = stop or Event()
+    begin = partial(
+        watch,
         folder,
         watch_filter=None,
         stop_event=stop,
@@ -58,15 +65,10 @@ def watch_folder(folder: Path, asked: Asked, *, workers: int, stop: Event | None
         yield_on_timeout=True,
         ignore_permission_denied=True,
     )
+    ticks = _ticks(begin, folder, stop)
     identity = _identity(folder)
-    try:
-        begun = next(ticks, set())  # the watch begins here
-    except OSError as error:
-        hint = (
-            "Check who may read it; on Linux also how many folders may be watched: sysctl fs.inotify.max_user_watches."
-        )
-        raise UnmaskError(f"{folder} cannot be watched: {error}", hint=hint, code="not-watched") from None
-    return _rows(chain([begun], _told(ticks, folder)), folder, identity, asked, workers)
+    begun = next(ticks, set())  # the watch begins here
+    return _rows(chain([begun], ticks), folder, identity, asked, workers)
 
 
 def _rows(
@@ -90,12 +92,43 @@ def _rows(
                 raise UnmaskError(f"the folder {folder} was taken away or replaced", hint=hint, code="missing")
 
 
-def _told(ticks: Iterable[set[tuple[Change, str]]], folder: Path) -> Iterator[set[tuple[Change, str]]]:
-    try:
-        yield from ticks
-    except RuntimeError as error:  # of watchfiles, for which a name that is no UTF-8 is none
-        hint = "Rename a file whose name is no UTF-8, give the command again, and scan what lies in the folder already."
-        raise UnmaskError(f"{folder} can be watched no longer: {error}", hint=hint, code="not-watched") from None
+def _ticks(
+    begin: Callable[[], Iterable[set[tuple[Change, str]]]], folder: Path, stop: Event
+) -> Iterator[set[tuple[Change, str]]]:
+    """What changes. Of a name that is no UTF-8 watchfiles ends, and loses what it had yet to tell: then the folder is looked
+    into, the watch begins anew, and what landed between the two is looked for as well."""
+    since, lost = time.time(), False
+    while not stop.is_set():
+        try:
+            for changes in begin():
+                now = time.time() - _LAG
+                yield changes | _changed(folder, since) if lost else changes
+                since, lost = now, False
+            return
+        except RuntimeError:
+            now = time.time() - _LAG
+            yield _changed(folder, since)
+            since, lost = now, True
+            stop.wait(SETTLED)  # a folder of such a name below this one ends every watch at once
+        except OSError as error:
+            hint = "Check who may read it; on Linux also how many folders may be watched: sysctl fs.inotify.max_user_watches."
+            raise UnmaskError(f"{folder} cannot be watched: {error}", hint=hint, code="not-watched") from None
+
+
+def _changed(folder: Path, since: float) -> set[tuple[Change, str]]:
+    """What has changed in a folder from a moment on, in seconds, by the times that its file system keeps."""
+    from watchfiles import Change
+
+    found = set()
+    for where, folders, files in os.walk(folder):
+        for path in (os.path.join(where, name) for name in (*folders, *files)):
+            with suppress(OSError):
+                status = os.lstat(path)
+                # Of a folder both times move when a file comes into it, and one when the folder itself comes.
+                comes = not stat.S_ISDIR(status.st_mode) or status.st_ctime_ns > status.st_mtime_ns
+                if status.st_ctime >= since and comes:
+                    found.add((Change.added, path))
+    return found
 
 
 def _landed(changes: set[tuple[Change, str]], folder: Path) -> Iterator[str]:
