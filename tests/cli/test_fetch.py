@@ -131,7 +131,7 @@ def test_odd_addresses_are_refused(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["http://me:hu/sh@example.org/", "https://me:hush@[::1/", "http://me:hush@h\u2100/"]
+    "address", ["http://me:hu/sh@example.org/", "http://me:12/hush@example.org/", "https://me:hush@[::1/", "http://me:hush@h\u2100/"]
 )
 @pytest.mark.parametrize("asked", [[], ["--fetch", "--json"]])
 def test_a_password_in_an_address_is_not_told(address, asked, toy_bundle):

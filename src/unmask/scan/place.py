@@ -34,6 +34,9 @@ _NO_HASH = re.compile(
     r"|(?i:.*(?:passw|passphrase|pwd).*|pass)"
 )
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
+_HOST_AND_PORT = re.compile(r"[^:\[]+:\d*")
+# What may follow an account, unlike the rest of a name such as pkg@1.2.3/a.jpg or a@2x.jpg.
+_HOST_AND_PATH = re.compile(r"(?!\d*(?:\.\d+){0,2}/)[^/?#]+/")
 
 
 class Place(NamedTuple):
@@ -123,9 +126,10 @@ def _part_without_account(address: str) -> str:
         user, _, host = authority.rpartition("@")
         name = user.partition(":")[0] if scheme.lower() in _NAMED_BEFORE_AT else ""
         return f"{scheme}://{name}{name and '@'}{host}{rest[len(authority) :]}"
-    if "@" in rest and not _HOST.fullmatch(authority):  # a password with a slash in it
-        return f"{scheme}://...@{rest.rpartition('@')[2]}"
-    return address
+    _, at, behind = rest.rpartition("@")
+    # A password with a slash in it; what stands before that may look like a port.
+    is_port = _HOST.fullmatch(authority) and not (_HOST_AND_PORT.fullmatch(authority) and _HOST_AND_PATH.match(behind))
+    return f"{scheme}://...@{behind}" if at and not is_port else address
 
 
 def _azure(authority: str) -> tuple[str, str]:
