@@ -51,6 +51,29 @@ def test_an_address_is_not_fetched_unasked(monkeypatch):
     assert "--fetch https://example.org/a.jpg" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("s3://me:hush@bucket/a.jpg", "s3://bucket/a.jpg"),
+        ("ftp://me:hush@host/*.jpg", "ftp://host/*.jpg"),
+        ("SFTP://host/a.jpg", "SFTP://host/a.jpg"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["check"], ["check", "--fetch"], ["explain"]])
+def test_an_address_that_is_not_on_the_web_is_refused_with_the_verb_that_reads_such(verb, address, shown):
+    result = CliRunner().invoke(main, [*verb, address])
+    assert result.exit_code == 2
+    assert f"{shown} is no file but an address" in result.stderr
+    assert f"unmask scan {shown}" in result.stderr
+    assert "hush" not in result.output
+
+
+def test_a_file_whose_path_looks_like_an_address_is_a_file(in_folder, face_file, toy_bundle):
+    (in_folder / "s3:").mkdir()
+    (in_folder / "s3:" / "a.png").write_bytes(face_file.read_bytes())
+    assert check("--bundle", str(toy_bundle), "s3://a.png").exit_code == 0
+
+
 def test_a_fetched_picture_is_answered_under_its_address_and_one_that_fails_is_listed(web, toy_bundle):
     names = [f"{web}/face.png", f"{web}/to?http://10.0.0.1/"]
     result = check("--fetch", "--json", "--bundle", str(toy_bundle), *names)
@@ -131,7 +154,13 @@ def test_odd_addresses_are_refused(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["http://me:hu/sh@example.org/", "http://me:12/hush@example.org/", "https://me:hush@[::1/", "http://me:hush@h\u2100/"]
+    "address",
+    [
+        "http://me:hu/sh@example.org/",
+        "http://me:12/hush@example.org/",
+        "https://me:hush@[::1/",
+        "http://me:hush@h\u2100/",
+    ],
 )
 @pytest.mark.parametrize("asked", [[], ["--fetch", "--json"]])
 def test_a_password_in_an_address_is_not_told(address, asked, toy_bundle):

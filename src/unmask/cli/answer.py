@@ -28,12 +28,13 @@ def explain(paths: tuple[str, ...], method: Any, out: Path, **options: Any) -> N
     from rich.console import Console
 
     from unmask.checking import Examined, examine_image, unreadable
-    from unmask.cli.paths import files, nothing_to_do
+    from unmask.cli.paths import files, nothing_to_do, refuse_addresses
     from unmask.explain.occlusion import with_occlusion_maps
     from unmask.output.documents import Tally
     from unmask.output.pictures import FacePictures, explanation_picture, plain_sentence
     from unmask.output.terminal import Cards
 
+    refuse_addresses(paths)
     detector, how = load(options)
     cards = Cards(Console(), detector)
     pages = FacePictures(out, lambda pixels, face: explanation_picture(pixels, face, method), f"-{method}")

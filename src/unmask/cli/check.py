@@ -80,9 +80,8 @@ def check(
 
     names = typed(paths)
     fetched = None
-    if not fetch:
-        refuse_addresses(names)
-    elif any(map(is_address, names)):
+    refuse_addresses(names, fetch=fetch)
+    if any(map(is_address, names)):
         from unmask.cli.fetch import Fetched
 
         names = (fetched := Fetched(names)).names

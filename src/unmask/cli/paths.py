@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from unmask.checking.paths import Listed, expand, listed
 from unmask.errors import UnmaskError
 from unmask.image.sniff import sniff
-from unmask.scan.place import without_account
+from unmask.scan.place import place_of, without_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,18 +25,29 @@ def is_address(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
-def refuse_addresses(names: Iterable[str]) -> None:
-    """Refuse to fetch anything unasked.
+def refuse_addresses(names: Iterable[str], *, fetch: bool = False) -> None:
+    """Refuse to fetch anything unasked, and addresses that are no web pages.
+
+    Args:
+        names: As typed.
+        fetch: Whether what is on the web may be fetched.
 
     Raises:
         UnmaskError: Code ``not-fetched``.
     """
-    if address := next(map(without_account, filter(is_address, names)), None):
-        raise UnmaskError(
-            f"{address} is an address on the web, and nothing is fetched unasked",
-            hint=f"{SAVE_IT} Or let this run fetch it: unmask check --fetch {address}",
-            code="not-fetched",
-        )
+    for name in names:
+        if is_address(name):
+            if fetch:
+                continue
+            address = without_account(name)
+            what = f"{address} is an address on the web, and nothing is fetched unasked"
+            hint = f"{SAVE_IT} Or have it fetched: unmask check --fetch {address}"
+        elif (place := place_of(name)).root and not os.path.lexists(name):
+            what = f"{place.name} is no file but an address, and of those only http and https are fetched"
+            hint = f"Copy the file here. Or scan it, where this can be read: unmask scan {place.name}"
+        else:
+            continue
+        raise UnmaskError(what, hint=hint, code="not-fetched")
 
 
 def typed(paths: Iterable[str]) -> list[str]:
