@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_bundle_is_replaced_as_a_whole(bundle):
     write_toy_bundle(bundle, bias=2.0)
     assert read_bundle(bundle).model == toy_graph(bias=2.0)
     assert sorted(os.listdir(bundle)) == ["MODEL_CARD.md", "bundle.json", "model.onnx"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no such modes here")
+def test_a_bundle_that_is_replaced_keeps_who_may_read_it(bundle):
+    bundle.chmod(0o2710)
+    write_toy_bundle(bundle, bias=2.0)
+    assert stat.S_IMODE(bundle.stat().st_mode) == 0o2710
 
 
 @pytest.mark.parametrize("steps", range(12))

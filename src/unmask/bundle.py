@@ -250,6 +250,7 @@ def _put(place: Path, old: Path, contents: dict[str, bytes]) -> None:
         new.mkdir()
         _fill(new, contents)
         if place.exists():
+            shutil.copymode(place, new)
             place.rename(old)
         try:
             new.rename(place)
@@ -279,8 +280,7 @@ def _read_info(place: Path, described: bytes) -> BundleInfo:
     for name in info.files:
         if Path(name).name != name or name == INFO_FILE:
             raise _bad(place, f"lists {name!r}, which is no file of the bundle's own folder", "Do not use this bundle.")
-    absent = {MODEL_FILE, CARD_FILE} - set(info.files)
-    if absent:
+    if absent := {MODEL_FILE, CARD_FILE} - set(info.files):
         raise _bad(place, f"lists no {' and no '.join(sorted(absent))}", "Make the bundle again with `unmask export`.")
     return info
 
