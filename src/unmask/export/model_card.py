@@ -61,6 +61,7 @@ def model_card(
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
+        finalize=lambda value: str(value).replace("|", "\\|"),  # which would end a cell of a table
     )
     environment.filters["percent"] = lambda share: f"{share:.1%}"
     numbers = {metric.name: metric for metric in info.metrics}
