@@ -48,6 +48,20 @@ def test_a_model_at_chance_is_called_that_and_nobody_is_told_to_try_it(prepared,
     assert "Try it" not in result.output
 
 
+def test_a_keras_file_did_not_learn_from_the_pictures_that_it_is_calibrated_on(prepared, tmp_path):
+    from unmask.bundle import read_bundle
+
+    path = keras_file(tmp_path / "theirs.keras", kernel="zeros")
+    result = exported(path, *OURS, "--data", prepared, "--out", tmp_path / "bundle")
+    assert result.exit_code == 0, result.output
+    training = read_bundle(tmp_path / "bundle").info.training_data
+    assert (training.name, training.methods, training.families) == ("unknown", {}, {})
+    assert training.counts == {"Validation real": 8, "Validation fake": 8}
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "(Train)" not in card
+    assert f"| calibrated on | {prepared.name} |" in card
+
+
 def test_a_keras_file_without_pictures_is_exported_with_a_warning(tmp_path):
     result = exported(keras_file(tmp_path / "theirs.keras"), *OURS, "--out", tmp_path / "bundle")
     assert result.exit_code == 0, result.output

@@ -79,7 +79,7 @@ def export_model(
         out: The bundle's folder.
         architecture: A key of `unmask.models`, "ensemble" or "custom".
         data: Prepared folder or dataset folder; None leaves the bundle uncalibrated, which its card says.
-        learned_from: The same, of the model's own Train; None for that of `data`.
+        learned_from: The same, of the model's own Train; None where that is not known. The distance is then to Train of `data`.
         label: Names and terms.
         settings: How the model was trained, for the card.
         kernel_bits: How many bits to keep of each number in a kernel; see `unmask.export.kernels`.
@@ -97,9 +97,9 @@ def export_model(
         settings["kernels"] = f"{kernel_bits} bits"
     size = int(model.inputs[0].shape[1])
     validation = None if data is None else open_source(data, "Validation", size, on_note=on_note)
-    own = learned_from or data
-    train = None if data is None or own is None else _train(own, size)
-    if data is not None and own is not None and Path(own).resolve() != Path(data).resolve():
+    train = None if data is None else _train(learned_from or data, size)
+    learned = train if learned_from else None
+    if data is not None and (learned_from is None or Path(learned_from).resolve() != Path(data).resolve()):
         settings["calibrated on"] = Path(data).resolve().name
     few = few_pictures(validation, size)
     expected = keras_logits(model, few)
@@ -109,15 +109,16 @@ def export_model(
 
     calibration, outputs = _calibrated(graph, validation)
     training = TrainingData(
-        name=label.data_name or (Path(own).resolve().name if own else "unknown"),
+        name=label.data_name or (Path(learned_from).resolve().name if learned_from else "unknown"),
         terms=label.data_terms,
-        counts=count_classes(train) | count_classes(validation),
-        methods=count_methods(train),
-        families=count_families(train, validation),
+        counts=count_classes(learned) | count_classes(validation),
+        methods=count_methods(learned),
+        # Without Train a family counts as one that was not learned, which nobody knows here.
+        families=count_families(learned, validation) if learned_from else {},
     )
     info = _info(label, calibration, architecture, size, training)
     finished = calibrated_graph(graph, calibration.centre, calibration.soft_weight)
-    return _write(out, info, finished, outputs, validation, train, settings)
+    return _write(out, info, finished, outputs, validation, learned, settings)
 
 
 def export_bundle(

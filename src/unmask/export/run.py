@@ -66,7 +66,7 @@ def export_run(
         out,
         architecture=architecture,
         data=data or configs[0].data,
-        learned_from=configs[0].data if known else None,
+        learned_from=configs[0].data if known else data or configs[0].data,
         label=label,
         settings=settings,
         kernel_bits=kernel_bits,
@@ -93,6 +93,7 @@ def export_file(
         input_scaling: What its pictures were scaled to, a key of `unmask.export.adopt.SCALINGS`.
         label_order: Its classes 0 and 1, "real-fake" or "fake-real".
         data: Where to calibrate; None leaves the bundle uncalibrated, and nothing then shows that `label_order` is right.
+            The model did not learn from it, for all that is known, and the card counts nothing of its Train.
         label: Names and terms.
         kernel_bits: As in `export_run`.
         on_note: Likewise.
