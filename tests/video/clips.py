@@ -170,6 +170,54 @@ def joined(*videos: bytes, times: list[int] | None = None) -> bytes:
     return file.getvalue()
 
 
+def repeating(avi: bytes, numbers: set[int]) -> bytes:
+    """An AVI of MPEG-4 some of whose frames, none of them key frames, say only that the one before is shown on."""
+    return _with_packets(avi, lambda packets: [_empty(p) if n in numbers else p for n, p in enumerate(packets)])
+
+
+def packed(avi: bytes) -> bytes:
+    """An AVI of MPEG-4 with lone B-frames, as DivX and Xvid put them: together with the frame that is shown behind them."""
+
+    def pack(packets: list[bytes]) -> list[bytes]:
+        found: list[bytes] = []
+        for packet in packets:
+            if packet[packet.index(_VOP) + 4] >> 6 == 2:
+                found[-1:] = [found[-1] + packet, _empty(found[-1])]
+            else:  # the decoder is told by a name in the headers of key frames
+                at = min(place for place in (packet.find(b"\0\0\1\xb3"), packet.index(_VOP)) if place >= 0)
+                found.append(packet[:at] + b"\0\0\1\xb2DivX503b1393p" * (at > 0) + packet[at:])
+        return found
+
+    return _with_packets(avi, pack)
+
+
+_VOP = b"\0\0\1\xb6"
+
+
+def _empty(packet: bytes) -> bytes:
+    """A frame with the header of another one, and vop_coded 0 (ISO/IEC 14496-2, 6.2.5); at 25 frames a second."""
+    at = packet.index(_VOP) + 4
+    bits = "".join(f"{byte:08b}" for byte in packet[at : at + 4])
+    header = bits[: bits.index("0", 2) + 8] + "00"
+    header += "1" * (-len(header) % 8)
+    return _VOP + int(header, 2).to_bytes(len(header) // 8)
+
+
+def _with_packets(avi: bytes, change: Any) -> bytes:
+    import av
+
+    file = io.BytesIO()
+    with av.open(io.BytesIO(avi)) as source, av.open(file, "w", format="avi") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for number, data in enumerate(change([bytes(packet) for packet in packets])):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), packets[number].is_keyframe
+            packet.pts = packet.dts = number
+            output.mux(packet)
+    return file.getvalue()
+
+
 def sound() -> bytes:
     """An MP4 with sound only."""
     import av

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 
 from tests.video import clips
@@ -74,3 +75,24 @@ def test_whole_groups_of_pictures_that_an_edit_list_leaves_out_are_not_missing()
     with read_clip(clips.with_edit(clips.video(frames=100, options={"g": "10"}), begin=2.0, seconds=1.0)) as clip:
         assert len(list(clip)) == clip.facts.frames == 25
     assert clip.notes == []
+
+
+@pytest.mark.video
+def test_frames_of_xvid_that_repeat_the_one_before_are_no_damage():
+    data = clips.repeating(clips.video("avi", "mpeg4"), {3, 4, 23})
+    with read_clip(data) as clip:
+        found = list(clip)
+    assert (clip.facts.frames, clip.notes) == (21, [])
+    assert [round(frame.time * 25) for frame in found] == [n for n in range(24) if n not in {3, 4, 23}]
+
+
+@pytest.mark.video
+def test_b_frames_of_xvid_that_share_a_packet_are_all_there_and_in_order():
+    data = clips.video("avi", "mpeg4", options={"bf": "1", "g": "12"})
+    with read_clip(data) as plain, read_clip(clips.packed(data)) as packed:
+        both = list(zip(plain, packed, strict=True))
+    assert len(both) == packed.facts.frames == 24
+    assert packed.notes == []
+    for one, other in both:
+        assert (one.number, one.time) == (other.number, pytest.approx(other.time))
+        assert np.array_equal(one.pixels, other.pixels)

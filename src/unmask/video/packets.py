@@ -26,6 +26,10 @@ MOST_RATE = 1000
 """Frames a second that are believed where frames have no times of their own."""
 PACKETS_A_FRAME = 20
 """Packets of all streams that are looked through, for each frame that a clip may have."""
+_VOP = b"\0\0\1\xb6"
+_NOT_CODED = 4
+"""Bytes behind `_VOP` of a frame of MPEG-4 that repeats the one before (ISO/IEC 14496-2, vop_coded); one that is coded has a bit
+for each 16 x 16 pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +61,8 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
         RefusedError: There are more, or far more packets of any kind.
     """
     stamps: list[int | None] = []
+    repeats: list[int | None] = []  # of frames of MPEG-4 for which no decoder gives anything
+    is_mpeg4, packed = stream.codec_context.name == "mpeg4", False
     clocks = [float(other.time_base or 1) for other in container.streams]
     count, begin, end, broken = 0, math.inf, -math.inf, False
     try:
@@ -73,13 +79,17 @@ def read_packets(container: InputContainer, stream: VideoStream, most: int) -> P
                 count += 1
                 # An edit list may leave out what later frames are predicted from; VP8 has frames for that alone (RFC 6386, 9.1).
                 is_hidden = stream.codec_context.name == "vp8" and not memoryview(packet)[0] & 16
+                _, *coded = bytes(packet).split(_VOP) if is_mpeg4 else (b"",)
+                packed |= len(coded) > 1
                 if not packet.is_discard and not is_hidden:
-                    stamps.append(stamp)
+                    (repeats if coded and len(coded[-1]) <= _NOT_CODED else stamps).append(stamp)
         if count > most:
             raise RefusedError("too-many-frames")
     except FFmpegError:
         broken = True
-    keyless = any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps)
+    if packed:  # two frames in one packet, then an empty one; neither has the time at which it is shown
+        stamps += repeats
+    keyless = packed or any(stamp is None for stamp in stamps) or len(set(stamps)) < 0.9 * len(stamps)
     if keyless:
         rate = float(stream.average_rate or 0)
         seconds = np.arange(len(stamps)) / (rate if 1 <= rate <= MOST_RATE else 25)
