@@ -248,6 +248,14 @@ def with_duration(mp4: bytes, units: int) -> bytes:
     return bytes(data)
 
 
+def with_matrix(mp4: bytes, a: int, b: int, c: int, d: int) -> bytes:
+    """An MP4 that a player turns or mirrors by the upper left corner of this matrix (ISO/IEC 14496-12, 8.3.2)."""
+    data = bytearray(mp4)
+    at = data.find(b"tkhd") + 44
+    data[at : at + 20] = b"".join((number << 16).to_bytes(4, "big", signed=True) for number in (a, b, 0, c, d))
+    return bytes(data)
+
+
 def with_edit(mp4: bytes, begin: float, seconds: float) -> bytes:
     """An MP4 of `video` that shows only a part of what it holds (ISO/IEC 14496-12, 8.6.6)."""
     data = bytearray(mp4)

@@ -1,5 +1,6 @@
 """Odd clips, each answered or refused as it should be."""
 
+import io
 import os
 import socket
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from tests.video import clips
 from unmask.errors import UnmaskError
@@ -155,6 +157,50 @@ def test_a_clip_is_turned_as_its_metadata_say(rotation, corner):
     row, column = corner.split()
     place = frame.pixels[height - 8 if row == "bottom" else 8, width - 8 if column == "right" else 8]
     assert np.abs(place - RED).max() < 30
+
+
+@pytest.mark.video
+@pytest.mark.parametrize(
+    ("matrix", "corner"),
+    [
+        ((-1, 0, 0, 1), "top right"),
+        ((1, 0, 0, -1), "bottom left"),
+        ((0, 1, 1, 0), "top left"),
+        ((0, -1, -1, 0), "bottom right"),
+    ],
+    ids=["left to right", "top to bottom", "mirrored and turned", "mirrored and turned back"],
+)
+def test_a_clip_is_mirrored_as_its_metadata_say(matrix, corner):
+    with read_clip(clips.with_matrix(clips.video(), *matrix), frames=1) as clip:
+        (frame,) = clip
+    height, width = frame.pixels.shape[:2]
+    assert (width, height) == ((96, 80) if matrix[0] else (80, 96))
+    row, column = corner.split()
+    place = frame.pixels[height - 8 if row == "bottom" else 8, width - 8 if column == "right" else 8]
+    assert np.abs(place - RED).max() < 30
+    assert not clip.notes
+
+
+@pytest.mark.video
+def test_what_pyav_has_no_name_for_hides_no_frame():
+    import av
+
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    with av.open(file, "w", format="mov") as output:
+        stream = output.add_stream("mjpeg", rate=clips.RATE)
+        stream.width, stream.height, stream.pix_fmt = 96, 80, "yuvj420p"
+        output.start_encoding()
+        for number in range(3):
+            one = io.BytesIO()
+            Image.fromarray(clips.picture(number, 96, 80)).save(one, "JPEG", quality=95, exif=exif)
+            packet = av.Packet(one.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, clips.RATE)
+            output.mux(packet)
+    with read_clip(file.getvalue(), frames=1) as clip:
+        (frame,) = clip
+    assert frame.pixels.shape[:2] in ((80, 96), (96, 80))  # FFmpeg follows the EXIF of such frames from version 8 on
 
 
 @pytest.mark.video

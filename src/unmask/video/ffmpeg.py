@@ -25,6 +25,7 @@ from unmask.video.limits import CODECS, FORMATS
 from unmask.video.messages import RefusedError, send
 from unmask.video.packets import read_packets, stamp_of
 from unmask.video.sampling import choose, chosen, frame_times, usual_step
+from unmask.video.turning import upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,10 +273,10 @@ def _upright_srgb(
         down, right = (whole_height - height) // 2, (whole_width - width) // 2
         room = (down, whole_height - height - down), (right, whole_width - width - right), (0, 0)
         rgb = np.pad(rgb, room)
-    turned = frame.rotation % 360
+    rgb, is_odd = upright(rgb, frame)
     notes = ["colour-uncertain"] * (colour.uncertain or convert is not None)
-    notes += ["turned-oddly"] * (turned % 90 != 0) + ["interlaced"] * frame.interlaced_frame
-    return np.rot90(rgb, round(turned / 90)), notes
+    notes += ["turned-oddly"] * is_odd + ["interlaced"] * frame.interlaced_frame
+    return rgb, notes
 
 
 def _load_all() -> None:
