@@ -25,18 +25,10 @@ from unmask.image.colour import TRANSPARENT, to_srgb
 from unmask.image.exif import Exif, one_line, read_exif
 from unmask.image.jpeg_scan import Rows, missing_rows
 from unmask.image.jpeg_tables import jpeg_quality
-from unmask.image.limits import (
-    CODED_ZERO_RUN,
-    DECODING_PIXELS,
-    ERASED_RUN,
-    LOSSLESS_PIXELS_A_ZERO,
-    WEBP_PIXELS_A_ZERO,
-    Limits,
-    check_size,
-)
+from unmask.image.limits import DECODING_PIXELS, Limits, check_size
 from unmask.image.png_key import see_through
 from unmask.image.sniff import SAVE_AS, Kind
-from unmask.image.structure import count_parts, declared_size, looks_cut_off
+from unmask.image.structure import count_parts, declared_size, has_hole, looks_cut_off
 from unmask.image.tiff_damage import lacks_pixels
 from unmask.image.transfer import Colour, of_png
 from unmask.system.budget import Budget
@@ -164,9 +156,9 @@ def _webp(file: _File) -> Decoded:
         raise cut_off(file.kind, file.name)
     decoded = _by_pillow(file, parts.pixels_only, Colour(parts.profile))
     decoded.exif = read_exif(parts.exif)
-    pixels_a_zero = LOSSLESS_PIXELS_A_ZERO if parts.lossless else WEBP_PIXELS_A_ZERO
-    flat = decoded.pixels.shape[0] * decoded.pixels.shape[1] // pixels_a_zero
-    return _without_holes(decoded, file.data, parts.coded, flat)
+    return _without_holes(
+        decoded, file.data, parts.coded, parts.flat(decoded.pixels.shape[0] * decoded.pixels.shape[1])
+    )
 
 
 def _tiff(file: _File) -> Decoded:
@@ -221,21 +213,9 @@ _DECODERS: dict[str, Callable[[_File], Decoded]] = {
 
 
 def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]], flat: int = 0) -> Decoded:
-    """Notices an overwritten part of coded pixels whose decoder does not tell: all rows may depend on it.
-
-    Args:
-        decoded: With the pixels.
-        data: The file.
-        coded: Where in it the coded pixels lie.
-        flat: So many zero bytes a flat picture of this size may become.
-    """
-    holes = bytes(max(CODED_ZERO_RUN, flat)), b"\xff" * max(ERASED_RUN, flat)
-    for hole in holes:
-        reached = 0
-        for start, end in sorted(coded):  # they may overlap: ten thousand can name the same megabyte
-            if data.find(hole, max(start, reached - len(hole) + 1), end) >= 0:
-                decoded.missing = ((0, decoded.pixels.shape[0]),)
-            reached = max(reached, end)
+    """Notices an overwritten part of coded pixels whose decoder does not tell: all rows may depend on it."""
+    if has_hole(data, coded, flat):
+        decoded.missing = ((0, decoded.pixels.shape[0]),)
     return decoded
 
 

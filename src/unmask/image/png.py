@@ -17,6 +17,7 @@ from unmask.image.limits import MAX_PROFILE_BYTES, MAX_TEXT_BYTES
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_MOVING = (b"acTL", b"fcTL", b"fdAT")
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _GREY, _RGB, _PALETTE = 0, 2, 3
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
@@ -65,11 +66,13 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def take_apart(data: bytes) -> Png:
+def take_apart(data: bytes, *, moving: bool = False) -> Png:
     """Sorts a PNG file's chunks.
 
     Args:
         data: A file that begins with PNG's signature.
+        moving: Whether `pixels_only` shall have the frames of an animation, too, as they are: one that is cut off stays so, and
+            all transparency is left to the decoder.
     """
     png = Png()
     pieces = [_SIGNATURE]
@@ -83,17 +86,20 @@ def take_apart(data: bytes) -> Png:
         if name in _CRITICAL:
             png.broken |= not sound
             png.ended |= name == b"IEND"
-            if name != b"IEND":
-                pieces.append(_chunk(name, body))
+            if name != b"IEND" or moving:
+                pieces.append(data[start - 8 : end + 4] if moving else _chunk(name, body))
         elif name in _COLOURS and sound and not seen & {name, b"PLTE", b"IDAT"}:
             if name == b"iCCP":
                 png.profile = _unpack(body.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
             else:
                 png.colour[name] = body
         elif name == b"tRNS" and sound and not seen & {name, b"IDAT"}:
-            pieces += _take_transparency(png, pieces, body)
+            taken = _take_transparency(png, pieces, body)
+            pieces += [_chunk(name, body)] if moving and png.see_through else taken
         elif name == b"eXIf":
             png.exif = png.exif or body
+        elif name in _MOVING and moving:
+            pieces.append(data[start - 8 : end + 4])
         elif name == b"acTL":
             png.moves = int.from_bytes(body[:4], "big") > 1
         elif name == b"CgBI":
@@ -101,7 +107,7 @@ def take_apart(data: bytes) -> Png:
         elif name in TEXTS:
             _take_text(png, name, body, seen)
         seen.add(name)
-    png.pixels_only = b"".join([*pieces, _chunk(b"IEND", b"")])
+    png.pixels_only = b"".join([*pieces, b"" if moving else _chunk(b"IEND", b"")])
     return png
 
 

@@ -169,7 +169,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits, credentials: bool) -> Im
     except Exception as failure:
         # Decoders raise a dozen unrelated types on broken files; all of them mean this.
         raise _broken(kind, name, data, failure) from failure
-    pixels = _upright(decoded.pixels, decoded.exif.orientation)
+    pixels = upright(decoded.pixels, decoded.exif.orientation)
     height, width = pixels.shape[:2]
     marks = read_marks(kind.format, data)
     # Some generators put their own name, or their settings, where others name the camera.
@@ -202,8 +202,8 @@ def _broken(kind: Kind, name: str, data: bytes, failure: Exception) -> UnmaskErr
     )
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Applies EXIF orientation 1..8 (EXIF 2.32, tag 0x0112)."""
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Applies EXIF orientation 1..8 (EXIF 2.32, tag 0x0112); others change nothing."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):
@@ -253,7 +253,7 @@ def _from_pillow(picture: PillowImage.Image, limits: Limits) -> Image:
         raise UnmaskError(
             f"The picture cannot be decoded: {failure}", hint="Give its file instead, to learn why.", code="damaged"
         ) from failure
-    image = _from_array(_upright(pixels, orientation), limits)
+    image = _from_array(upright(pixels, orientation), limits)
     return replace(image, notes=notes)
 
 

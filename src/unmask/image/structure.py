@@ -11,6 +11,7 @@ import struct
 from itertools import islice
 
 from unmask.image import heif, jpeg, png, tiff
+from unmask.image.limits import CODED_ZERO_RUN, ERASED_RUN
 
 _ODDITIES = (struct.error, IndexError, OverflowError)
 """What reading numbers and places out of a broken file raises."""
@@ -81,6 +82,23 @@ def looks_cut_off(format_name: str, data: bytes) -> bool:
         return _boxes_end(data) > len(data)
     except _ODDITIES:
         return True
+
+
+def has_hole(data: bytes, coded: list[tuple[int, int]], flat: int = 0) -> bool:
+    """Whether a part of coded pixels was overwritten, of which their decoder does not tell.
+
+    Args:
+        data: The file.
+        coded: Where in it the coded pixels lie.
+        flat: So many zero bytes a flat picture of this size may become.
+    """
+    for hole in (bytes(max(CODED_ZERO_RUN, flat)), b"\xff" * max(ERASED_RUN, flat)):
+        reached = 0
+        for start, end in sorted(coded):  # they may overlap: ten thousand can name the same megabyte
+            if data.find(hole, max(start, reached - len(hole) + 1), end) >= 0:
+                return True
+            reached = max(reached, end)
+    return False
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:

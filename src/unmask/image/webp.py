@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unmask.image.limits import LOSSLESS_PIXELS_A_ZERO, WEBP_PIXELS_A_ZERO
+
 _FOR_PIXELS = (b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
 _HAS_METADATA = 0x20 | 0x08 | 0x04  # flags of VP8X: ICC profile, EXIF, XMP
 
@@ -29,6 +31,10 @@ class WebP:
     profile: bytes = b""
     cut: bool = False
     lossless: bool = False
+
+    def flat(self, pixels: int) -> int:
+        """So many zero bytes a flat picture of this many pixels may become."""
+        return pixels // (LOSSLESS_PIXELS_A_ZERO if self.lossless else WEBP_PIXELS_A_ZERO)
 
 
 def chunks(data: bytes, at: int, behind: int) -> Iterator[tuple[bytes, int, int]]:

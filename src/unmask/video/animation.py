@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from unmask.image import png, webp
 from unmask.image.colour import to_srgb
-from unmask.image.transfer import Colour
+from unmask.image.exif import read_exif
+from unmask.image.read import upright
+from unmask.image.structure import declared_size, has_hole
+from unmask.image.transfer import Colour, of_png
 from unmask.video.messages import RefusedError, send
 from unmask.video.sampling import choose, chosen
 
@@ -29,8 +33,9 @@ SHORTEST = 0.011
 
 def decode(request: dict[str, Any]) -> Iterator[None]:
     """Send the facts of the animation on standard input, then the frames that are asked for."""
-    data = sys.stdin.buffer.read()
+    data, colour, orientation, whole = _pixels_only(request["kind"], sys.stdin.buffer.read())
     lengths, broken = _lengths(request["kind"], data, request["limits"])
+    lengths, broken = lengths[:whole], broken or (whole is not None and whole < len(lengths))
     if not lengths:
         raise RefusedError("no-frames")
     times = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
@@ -38,13 +43,14 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
     notes = ["cut-off"] * broken
     with _opened(request["kind"], data) as picture:
         duration = float(sum(lengths))
+        width, height = (picture.height, picture.width) if orientation >= 5 else picture.size
         send(
             {
                 "type": "facts",
                 "format": request["kind"],
                 "codec": request["kind"].lower(),
-                "width": picture.width,
-                "height": picture.height,
+                "width": width,
+                "height": height,
                 "frames": len(lengths),
                 "duration": duration,
                 "frame_rate": len(lengths) / duration,
@@ -53,12 +59,34 @@ def decode(request: dict[str, Any]) -> Iterator[None]:
         )
         for number in numbers.tolist():
             picture.seek(_first(picture) + number)
-            pixels, remarks = to_srgb(picture, Colour(picture.info.get("icc_profile") or b""))
+            pixels, remarks = to_srgb(picture, colour)
+            pixels = upright(pixels, orientation)
             notes += [remark.code for remark in remarks if remark.code not in notes]
             size = {"height": pixels.shape[0], "width": pixels.shape[1]}
             send({"type": "frame", "number": number, "time": float(times[number]), **size}, pixels)
             yield
     send({"type": "end", "notes": notes})
+
+
+def _pixels_only(kind: str, data: bytes) -> tuple[bytes, Colour, int, int | None]:
+    """A file without what no pixel needs, and what else is to be known of it, as of a picture that does not move.
+
+    Returns:
+        The file, its colours, how to turn it upright, and before which frame a part of it was overwritten, where its decoder
+        does not tell: those behind show what is left of it.
+    """
+    if kind == "PNG":
+        parts = png.take_apart(data, moving=True)
+        if parts.broken and parts.ended:
+            raise RefusedError("damaged", "a wrong checksum")
+        return parts.pixels_only, of_png(parts.colour, parts.profile), read_exif(parts.exif).orientation, None
+    if kind == "WEBP":
+        told = webp.take_apart(data)
+        width, height = declared_size(kind, data) or (0, 0)
+        flat = told.flat(width * height)
+        holes = (number for number, coded in enumerate(told.coded) if has_hole(data, [coded], flat))
+        return data, Colour(told.profile), read_exif(told.exif).orientation, next(holes, None)
+    return data, Colour(), 1, None
 
 
 def _opened(kind: str, data: bytes) -> Any:
