@@ -256,6 +256,11 @@ def test_a_picture_that_lacks_only_its_end_marker_is_read_with_a_note(options: d
     np.testing.assert_array_equal(image.pixels, read_image(data).pixels)
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_png_that_lacks_only_the_checksum_of_its_end_is_read(lost: int) -> None:
+    np.testing.assert_array_equal(read_image(photo("PNG")[:-lost]).pixels, drawn())
+
+
 def test_a_png_that_lacks_only_its_end_is_read_with_a_note() -> None:
     image = read_image(photo("PNG")[:-12])
     assert note_codes(image) == {"no-end-marker"}

@@ -287,3 +287,29 @@ def test_a_tiff_is_turned_by_one_whole_number_as_in_libtiff(kind: int) -> None:
 def test_a_tiff_with_two_orientations_in_one_entry_is_not_turned() -> None:
     image = read_image(plain_tiff((0x0112, 3, 2, 6 | 1 << 16)))
     np.testing.assert_array_equal(image.pixels[..., 0], np.asarray(quarters().convert("L")))
+
+
+def raw_profile(name: bytes, block: bytes) -> bytes:
+    """A block as ImageMagick keeps it in a text."""
+    words = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode())
+    return png_chunk(b"zTXt", b"Raw profile type " + name + b"\0\0" + zlib.compress(words))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [png_chunk(b"eXIf", b"nothing of use"), raw_profile(b"APP1", b"http://ns.adobe.com/xap/1.0/\0<x/>")],
+    ids=["eXIf", "XMP kept as APP1"],
+)
+@pytest.mark.parametrize("kept", [True, False], ids=["as text", "as eXIf"])
+def test_a_block_without_exif_hides_no_later_one_in_a_png(first: bytes, kept: bool) -> None:
+    block = exif_block(turned_right())
+    whole = encode(upright(), "PNG")
+    later = raw_profile(b"exif", b"Exif\0\0" + block) if kept else png_chunk(b"eXIf", block)
+    assert read_image(whole[:33] + first + later + whole[33:]).pixels.shape == (96, 128, 3)
+
+
+def test_a_block_without_exif_hides_no_later_one_in_a_webp() -> None:
+    data = encode(upright(), "WEBP", lossless=True, exif=exif_block(turned_right()))
+    at = data.find(b"EXIF")
+    both = data[8:at] + b"EXIF\x06\0\0\0Exif\0\0" + data[at:]
+    assert read_image(b"RIFF" + struct.pack("<I", len(both)) + both).pixels.shape == (96, 128, 3)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from unmask.image.exif import is_exif
 from unmask.image.limits import MAX_PROFILE_BYTES, MAX_TEXT_BYTES
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -31,7 +32,7 @@ class Png:
     Attributes:
         pixels_only: A file of the chunks that pixels need, with an end.
         ended: Whether the end chunk is there.
-        broken: Whether the checksum of a chunk that pixels need is wrong.
+        broken: Whether the checksum of a chunk that holds pixels, or how to read them, is wrong.
         moves: Whether it is an animation; its default picture is in `pixels_only`.
         by_apple: Whether it is Apple's own variant, which no common decoder reads.
         exif: The EXIF block, or nothing.
@@ -84,7 +85,7 @@ def take_apart(data: bytes, *, moving: bool = False) -> Png:
             checksum = zlib.crc32(name + body).to_bytes(4, "big")
             sound = data[end : end + 4] in (checksum, b"")
         if name in _CRITICAL:
-            png.broken |= not sound
+            png.broken |= not sound and name != b"IEND"
             png.ended |= name == b"IEND"
             if name != b"IEND" or moving:
                 pieces.append(data[start - 8 : end + 4] if moving else _chunk(name, body))
@@ -97,7 +98,7 @@ def take_apart(data: bytes, *, moving: bool = False) -> Png:
             taken = _take_transparency(png, pieces, body)
             pieces += [_chunk(name, body)] if moving and png.see_through else taken
         elif name == b"eXIf":
-            png.exif = png.exif or body
+            png.exif = png.exif or (body if is_exif(body) else b"")
         elif name in _MOVING and moving:
             pieces.append(data[start - 8 : end + 4])
         elif name == b"acTL":
@@ -131,7 +132,8 @@ def _take_text(png: Png, name: bytes, body: bytes, seen: set[bytes]) -> None:
         png.software = rest.decode("latin-1").encode()
     elif keyword in _RAW_EXIF and keyword not in seen and not png.exif:
         seen.add(keyword)  # one of each is tried: a file may hold ten thousand that unpack to a megabyte
-        png.exif = raw_profile(read_text(name, body)[1] or b"")
+        block = raw_profile(read_text(name, body)[1] or b"")
+        png.exif = block if is_exif(block) else b""  # an older ImageMagick kept XMP as APP1, too
 
 
 def read_text(name: bytes, body: bytes) -> tuple[str, bytes | None]:

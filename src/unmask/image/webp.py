@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unmask.image.exif import is_exif
 from unmask.image.limits import LOSSLESS_PIXELS_A_ZERO, WEBP_PIXELS_A_ZERO
 
 _FOR_PIXELS = (b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
@@ -56,7 +57,7 @@ def take_apart(data: bytes) -> WebP:
     for name, start, end in chunks(data, 12, len(data)):
         body = data[start:end]
         if name == b"EXIF":
-            webp.exif = webp.exif or body
+            webp.exif = webp.exif or (body if is_exif(body) else b"")
         elif name == b"ICCP":
             webp.profile = webp.profile or body
         elif name in _FOR_PIXELS:
