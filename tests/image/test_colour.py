@@ -168,13 +168,24 @@ def test_a_12_bit_tiff_uses_the_whole_range() -> None:
     assert _grey_tiff(12, 1, b"\xff\xff\xff" * (64 * 32)) == 255
 
 
-def _grey_tiff(bits: int, photometric: int, rows: bytes) -> int:
+@pytest.mark.parametrize(
+    ("bits", "photometric", "kind"),
+    [(16, 1, 2), (32, 0, 3), (32, 0, 1)],
+    ids=["signed", "floating, from white", "large, from white"],
+)
+def test_numbers_that_would_come_out_too_dark_or_inverted_are_refused(bits: int, photometric: int, kind: int) -> None:
+    with pytest.raises(UnmaskError) as caught:
+        _grey_tiff(bits, photometric, b"\0" * (64 * 64 * bits // 8), kind=kind)
+    assert caught.value.code == "unsupported-format"
+
+
+def _grey_tiff(bits: int, photometric: int, rows: bytes, *, kind: int = 1) -> int:
     short, long, side = 3, 4, 64
-    start = 8 + 2 + 12 * 9 + 4
+    start = 8 + 2 + 12 * 10 + 4
     data = tiff(
         (256, long, 1, side), (257, long, 1, side), (258, short, 1, bits), (259, short, 1, 1),
         (262, short, 1, photometric), (273, long, 1, start), (277, short, 1, 1), (278, long, 1, side),
-        (279, long, 1, len(rows)), data=rows,
+        (279, long, 1, len(rows)), (339, short, 1, kind), data=rows,
     )  # fmt: skip
     pixels = read_image(data).pixels
     assert len(np.unique(pixels)) == 1
@@ -329,12 +340,13 @@ def test_a_profile_goes_by_what_it_does_and_not_by_its_name() -> None:
 # Kinds of TIFF and BMP.
 
 
-def rgb_tiff(bits: int, rows: bytes, *, planes: int = 1, kind: int = 1, big: bool = False) -> bytes:
+def rgb_tiff(bits: int, rows: bytes, *, planes: int = 1, kind: int = 1, big: bool = False, colours: int = 2) -> bytes:
     """64 x 64 pixels of three channels, uncompressed, in either byte order; BigTIFF where it is big-endian."""
     side, short, long = 64, 3, 4
     letters = ">" if big else "<"
-    entries = {256: (long, (side,)), 257: (long, (side,)), 258: (short, (bits,) * 3), 259: (short, (1,)), 262: (short, (2,)),
-               277: (short, (3,)), 278: (long, (side,)), 284: (short, (planes,)), 339: (short, (kind,) * 3)}  # fmt: skip
+    entries = {256: (long, (side,)), 257: (long, (side,)), 258: (short, (bits,) * 3), 259: (short, (1,)),
+               262: (short, (colours,)), 277: (short, (3,)), 278: (long, (side,)), 284: (short, (planes,)),
+               339: (short, (kind,) * 3)}  # fmt: skip
     strips = 3 if planes == 2 else 1
     start = 16 + 8 + 20 * 11 + 8
     entries[273] = (long, tuple(start + n * len(rows) // strips for n in range(strips)))
@@ -380,6 +392,13 @@ def test_a_tiff_of_a_kind_that_cannot_be_read_rightly_is_refused_for_that(bits: 
     assert "save it as PNG" in caught.value.hint
 
 
+def test_an_uncompressed_tiff_of_subsampled_colours_is_not_called_cut_off() -> None:
+    with pytest.raises(UnmaskError) as caught:
+        read_image(rgb_tiff(8, bytes(64 * 64 * 3 // 2), colours=6))
+    assert caught.value.code == "unsupported-format"
+    read_image(rgb_tiff(8, bytes(64 * 64 * 3), colours=6))  # all of them are there, whatever is said
+
+
 @pytest.mark.parametrize("scale", [1, 257])
 def test_a_palette_counts_to_255_or_to_65535(scale: int) -> None:
     side, short, long = 64, 3, 4
@@ -402,6 +421,30 @@ def test_a_jpeg_of_a_rare_kind_is_refused_for_that(marker: int) -> None:
     with pytest.raises(UnmaskError) as caught:
         read_image(data.replace(b"\xff\xc0", bytes((0xFF, marker)), 1))
     assert caught.value.code == "unsupported-format"
+
+
+def test_a_jpeg_that_tells_its_height_behind_its_pixels_is_not_called_too_small() -> None:
+    data = bytearray(encode(PillowImage.new("RGB", (80, 80), "red"), "JPEG"))
+    at = data.find(b"\xff\xc0") + 5
+    data[at : at + 2] = b"\0\0"
+    with pytest.raises(UnmaskError) as caught:
+        read_image(bytes(data))
+    assert caught.value.code == "unsupported-format"
+
+
+@pytest.mark.parametrize(("alpha", "seen"), [(0, (10, 20, 30)), (255, (10, 20, 30)), (128, (132, 137, 142))])
+def test_a_bmp_whose_alpha_is_zero_throughout_is_opaque(alpha: int, seen: tuple[int, int, int]) -> None:
+    header = struct.pack("<IiiHHIIiiII", 108, 64, 64, 1, 32, 3, 64 * 64 * 4, 2835, 2835, 0, 0)
+    header = (header + struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)).ljust(108, b"\0")
+    pixels = bytes((30, 20, 10, alpha)) * (64 * 64)
+    image = read_image(b"BM" + struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122) + header + pixels)
+    assert np.abs(image.pixels.astype(int) - seen).max() <= 1
+    assert [note.code for note in image.notes] == ["transparent"] * (alpha == 128)
+
+
+def test_grey_that_pillow_has_multiplied_by_its_alpha_is_laid_on_white() -> None:
+    picture = PillowImage.new("LA", (64, 64), (100, 128))
+    assert np.array_equal(read_image(picture.convert("La")).pixels, read_image(picture).pixels)
 
 
 @pytest.mark.parametrize("masks", [(0x3FC00000, 0xFF000, 0x3FC), (0xF0000000, 0xF00000, 0xF0)])

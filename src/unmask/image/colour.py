@@ -85,7 +85,7 @@ def to_srgb(image: PillowImage.Image, colour: Colour) -> tuple[NDArray[np.uint8]
 
 
 def _on_white(strip: Strip) -> tuple[Strip, bool]:
-    strip = strip.convert("RGBA")
+    strip = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
     alpha = strip.getchannel("A")
     if alpha.getextrema() == (255, 255):
         return strip.convert("RGB"), True

@@ -197,7 +197,13 @@ def _bmp(file: _File) -> Decoded:
     if len(header) == 124 and header[:1] == b"\x7c" and header[56:60] == b"DEBM":
         start, size = 14 + int.from_bytes(header[112:116], "little"), int.from_bytes(header[116:120], "little")
         profile = file.data[start : start + size]
-    return _by_pillow(file, file.data, Colour(profile))
+    return _by_pillow(file, file.data, Colour(profile), _without_alpha)
+
+
+def _without_alpha(picture: PillowImage.Image) -> None:
+    """Makes a picture opaque of which nothing would be seen: many programs leave zeros in a BMP's alpha; browsers do the same."""
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
+        picture.putalpha(255)
 
 
 _DECODERS: dict[str, Callable[[_File], Decoded]] = {
@@ -219,7 +225,7 @@ def _without_holes(decoded: Decoded, data: bytes, coded: list[tuple[int, int]], 
     return decoded
 
 
-def _by_pillow(file: _File, data: bytes, colour: Colour, on_white: Callable[[Any], Any] = lambda _: None) -> Decoded:
+def _by_pillow(file: _File, data: bytes, colour: Colour, loaded: Callable[[Any], Any] = lambda _: None) -> Decoded:
     reader = _reader(file.kind.format or "")
     try:
         # The plugin itself, not Image.open, which would warn or raise by a global setting of Pillow's.
@@ -235,7 +241,7 @@ def _by_pillow(file: _File, data: bytes, colour: Colour, on_white: Callable[[Any
             picture.load()
             if file.kind.format in ("AVIF", "HEIC") and (profile := picture.info.get("icc_profile")):
                 colour = Colour(profile)
-            hidden = on_white(picture)
+            hidden = loaded(picture)
             pixels, notes = to_srgb(picture, colour)
             if hidden is not None and hidden.any():
                 pixels[hidden] = 255

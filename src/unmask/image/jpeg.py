@@ -99,6 +99,8 @@ class Frame:
             return f"a JPEG picture with {self.precision} bits a channel"
         if len(self.components) not in (1, 3, 4):
             return f"a JPEG picture with {len(self.components)} channels"
+        if not self.height:
+            return "a JPEG picture that tells its height behind its pixels"
         return ""
 
 

@@ -17,7 +17,7 @@ NEW_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257,
 STRIP_OFFSETS, ORIENTATION, SAMPLES, STRIP_COUNTS, PLANES, COLOUR_MAP = 273, 274, 277, 279, 284, 320
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 INK_SET, SAMPLE_FORMAT, PROFILE, DNG_VERSION = 332, 339, 34675, 50706
-ROWS_A_STRIP, JPEG_TABLES = 278, 347
+ROWS_A_STRIP, JPEG_TABLES, SUBSAMPLING = 278, 347, 530
 _FOR_PIXELS = frozenset({
     WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, SAMPLES, ROWS_A_STRIP, STRIP_COUNTS, PLANES, 292, 293, 317,
     COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET, 338, SAMPLE_FORMAT, JPEG_TABLES,
@@ -29,7 +29,7 @@ _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q", 18: "Q"}
 _SIGNED_LETTERS = {6: "b", 8: "h", 9: "i", 17: "q"}
 _LONG, _LONG_LONG = 4, (16, 18)
 _READABLE_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
-JPEG_COMPRESSION, YCBCR = 7, 6
+JPEG_COMPRESSION, YCBCR, _WHITE_IS_ZERO = 7, 6, 0
 _UNSIGNED, _SIGNED, _UNDEFINED = 1, 2, 4
 
 
@@ -116,8 +116,14 @@ class Tiff:
         uncompressed = self.number(COMPRESSION, 1) == 1
         if samples > 1 and bits[0] == 16 and self.number(PLANES, 1) == 2 and uncompressed:
             return "a TIFF picture with 16 bits a channel in separate uncompressed planes"
-        if bits[0] == 8 and formats[0] == _SIGNED:
+        if bits[0] in (8, 16) and formats[0] == _SIGNED:
             return "a TIFF picture of signed numbers"
+        if bits[0] > 16 and self.number(PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
+            return "a TIFF picture of floating or large numbers that count from white"
+        if uncompressed and self.number(PHOTOMETRIC, 1) == YCBCR and self.numbers(SUBSAMPLING, (2, 2)) != (1, 1):
+            whole = self.number(WIDTH) * self.number(HEIGHT) * samples
+            if sum(behind - start for start, behind in self.coded) < whole:
+                return "an uncompressed TIFF picture whose colours are subsampled"
         return ""
 
     def pixels_only(self) -> bytes:
