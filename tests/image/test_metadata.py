@@ -313,3 +313,21 @@ def test_a_block_without_exif_hides_no_later_one_in_a_webp() -> None:
     at = data.find(b"EXIF")
     both = data[8:at] + b"EXIF\x06\0\0\0Exif\0\0" + data[at:]
     assert read_image(b"RIFF" + struct.pack("<I", len(both)) + both).pixels.shape == (96, 128, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "maker", "shown"),
+    [(129, "Kön".encode(), "Kön"), (2, "Kön".encode("latin-1"), "Kön"), (2, "Kön".encode(), "Kön")],
+    ids=["UTF-8 as in EXIF 3.0", "Latin-1", "UTF-8 told as ASCII"],
+)
+def test_the_camera_is_read_in_the_letters_it_is_written_in(kind: int, maker: bytes, shown: str) -> None:
+    raw = maker.ljust(8, b"\0")
+    block = exif_block(struct.pack("<HHII", 0x010F, kind, len(raw), 26)) + bytes(4) + raw
+    assert read_exif(block).camera == shown
+
+
+def test_a_mark_in_a_text_as_of_exif_3_is_found() -> None:
+    raw = b"Midjourney v7\0"
+    block = exif_block(struct.pack("<HHII", 0x0131, 129, len(raw), 26)) + bytes(4) + raw
+    (mark,) = read_image(encode(upright(), "WEBP", exif=block)).facts.marks
+    assert mark.generator == "Midjourney"

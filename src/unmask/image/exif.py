@@ -1,4 +1,4 @@
-"""Orientation, camera, lens and software from an EXIF block, each entry read by itself (EXIF 2.32; TIFF 6.0, section 2).
+"""Orientation, camera, lens and software from an EXIF block, each entry read by itself (EXIF 2.32 and 3.0; TIFF 6.0, section 2).
 
 A directory of which one entry points outside of the block, counts wrongly or is cut off is common; the other entries say
 what they say all the same. Only the first directory, and the one of the camera's settings that it names, are looked at. XMP
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 _ORIENTATION, _SETTINGS = 0x0112, 0x8769
 _TEXTS = (0x010F, 0x0110, 0x0131, 0xA434)  # make, model, software, lens
-_ASCII = 2
+_ASCII, _UTF8 = 2, 129  # the second since EXIF 3.0
 # Of RATIONAL and SRATIONAL (5 and 10), the numerator.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 5: "I4x", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i4x"}
 _ORDERS = {b"II": "<", b"MM": ">"}
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, _UTF8: 1}
 _MOST_ENTRIES = 2_000
 _LONGEST_TEXT = 400
 _LONGEST_NAME = 60
@@ -65,7 +65,7 @@ def read_exif(block: bytes) -> Exif:
             start = place + 8 if size <= 4 else struct.unpack_from(order + "I", block, place + 8)[0]
             if size and start + size <= len(block):
                 orientation = struct.unpack_from(order + _NUMBERS[kind], block, start)[0]
-    texts = read_entries(block, _TEXTS, _LONGEST_TEXT, kinds=(_ASCII,))
+    texts = read_entries(block, _TEXTS, _LONGEST_TEXT, kinds=(_ASCII, _UTF8))
     return exif_of(orientation or 1, *(texts.get(tag, b"") for tag in _TEXTS))
 
 
@@ -125,9 +125,19 @@ def exif_of(orientation: int, make: bytes, model: bytes, software: bytes, lens: 
     return Exif(orientation if 1 <= orientation <= 8 else 1, camera, one_line(software), one_line(lens))
 
 
+def decoded(raw: bytes) -> str:
+    """Text of an encoding that is not told: UTF-8, or Latin-1 where it is none. Long ones may be cut within a letter."""
+    raw = raw.rstrip(b"\0")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_cut = error.reason == "unexpected end of data" and len(raw) > _LONGEST_TEXT - 4
+        return raw.decode("utf-8", "replace") if is_cut else raw.decode("latin-1")
+
+
 def one_line(value: str | bytes) -> str | None:
     """A stranger's words as one printable line of at most 80 characters; None where nothing is left."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+        value = decoded(value)
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in value[:_LONGEST_TEXT]).split())
     return line[:80].rstrip() or None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from unmask.image import heif, jpeg, png, webp
-from unmask.image.exif import read_entries
+from unmask.image.exif import decoded, read_entries
 from unmask.image.iptc import read_iim, read_resources
 from unmask.image.limits import MAX_ALL_TEXT_BYTES, MAX_MANIFEST_BYTES, MAX_TEXT_BYTES
 from unmask.image.xmp import read_xmp
@@ -102,15 +102,6 @@ def read_said(format_name: str, data: bytes) -> Said:
             _READERS[format_name](said, data)
     said.manifest = said.manifest[:MAX_MANIFEST_BYTES]
     return said
-
-
-def decoded(raw: bytes) -> str:
-    """Text of an encoding that is not told: UTF-8, or Latin-1 where it is none."""
-    raw = raw.rstrip(b"\0")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return raw.decode("utf-8", "replace") if error.start > len(raw) - 4 else raw.decode("latin-1")
 
 
 def _user_comment(raw: bytes) -> str:
