@@ -182,6 +182,18 @@ def test_a_clip_is_mirrored_as_its_metadata_say(matrix, corner):
 
 
 @pytest.mark.video
+def test_a_larger_video_that_no_player_shows_is_not_looked_at():
+    data = clips.video(streams=2)
+    first, second = data.find(b"tkhd") + 7, data.rfind(b"tkhd") + 7  # the last byte of their flags
+    swapped = bytearray(data)
+    swapped[first], swapped[second] = 2, 3  # ISO/IEC 14496-12, 8.3.2: 1 is for a track that is enabled
+    with read_clip(bytes(swapped), frames=1) as clip:
+        (frame,) = clip
+    assert frame.pixels.shape == (40, 48, 3)
+    assert [note.code for note in clip.notes] == ["several-streams"]
+
+
+@pytest.mark.video
 def test_what_pyav_has_no_name_for_hides_no_frame():
     import av
 

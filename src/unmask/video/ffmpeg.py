@@ -83,12 +83,13 @@ def _opened() -> InputContainer:
 
 
 def _stream(container: InputContainer) -> tuple[VideoStream, bool]:
-    """The largest moving one, and whether there are others."""
+    """The largest moving one of those that a player shows, and whether there are others."""
     moving = [stream for stream in container.streams.video if not stream.disposition & stream.disposition.attached_pic]
     moving = [stream for stream in moving if stream.codec_context is not None]
     if not moving:
         raise RefusedError("no-video")
-    stream = max(moving, key=lambda each: (each.width or 0) * (each.height or 0))
+    shown = [stream for stream in moving if stream.disposition & stream.disposition.default] or moving
+    stream = max(shown, key=lambda each: (each.width or 0) * (each.height or 0))
     if stream.codec_context.name not in CODECS:
         raise RefusedError("unsupported-codec", stream.codec_context.name)
     return stream, len(moving) > 1

@@ -52,7 +52,9 @@ NOTES = {
     note.code: note
     for note in (
         Note(UNCERTAIN.code, "The clip's colours were converted for the screen, and may be off."),
-        Note("several-streams", "The file holds several videos; only the largest was looked at."),
+        Note(
+            "several-streams", "The file holds several videos; only one that players show, the largest, was looked at."
+        ),
         Note("odd-times", "The times in this clip make no sense; equal steps were assumed."),
         Note("cut-off", "The file says that it is longer than what can be read of it; what there is was looked at."),
         Note("damaged-frames", "Frames of this clip are damaged; they were left out."),
