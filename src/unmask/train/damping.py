@@ -46,7 +46,7 @@ def directions(overviews: NDArray[np.float32], sources: NDArray[np.str_]) -> lis
 
     Returns:
         The weights of `Damped`, for overviews whose channels are standardised: float32 (C, `DIRECTIONS`), orthonormal; the shares
-        (`DIRECTIONS`,), 0..1; and (), a factor after which channels have a spread of 1 again.
+        (`DIRECTIONS`,), 0..1; and (), a factor after which channels have a spread of 1 again within a source.
     """
     from sklearn.utils.extmath import randomized_svd
 
