@@ -38,7 +38,9 @@ def test_a_strong_direction_becomes_as_weak_as_the_others_and_the_whole_keeps_it
     after = damped(directions(found, sources), before)
 
     def within(rows):
-        return np.concatenate([rows[sources == source] - rows[sources == source].mean(axis=0) for source in np.unique(sources)])
+        return np.concatenate(
+            [rows[sources == source] - rows[sources == source].mean(axis=0) for source in np.unique(sources)]
+        )
 
     def strongest(rows):
         values = np.linalg.svd(within(rows), compute_uv=False) ** 2

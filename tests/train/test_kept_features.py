@@ -101,7 +101,9 @@ def test_of_a_picture_as_a_whole_its_overview_is_kept(dataset, tmp_path):
     directions, shares, _ = load(run.folder / "model.keras").get_layer("damped").get_weights()
     real = kept[np.load(run.folder / "labels-Train.npy") == 0, 0].astype(np.float32)
     spread = ((real - real.mean(axis=0)) / (real.std(axis=0) + 1e-3)) @ directions[:, 0]
-    assert shares[0] == pytest.approx(1 - 1 / np.sqrt(1 + 4608 * spread.var() / (real.std(axis=0) > 0.05).sum()), abs=0.02)
+    assert shares[0] == pytest.approx(
+        1 - 1 / np.sqrt(1 + 4608 * spread.var() / (real.std(axis=0) > 0.05).sum()), abs=0.02
+    )
 
 
 def test_a_second_run_learns_from_what_the_first_has_kept(finished, dataset, tmp_path):

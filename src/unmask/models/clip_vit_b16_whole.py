@@ -2,8 +2,9 @@
 
 One hidden layer on the overview (class token, mean and spread of the patches, of both depths) and a logit for each kind of fakes:
 faces that were changed, and faces that were generated (see `unmask.train.kinds`). A picture is fake if it is either. What real
-pictures differ by most is damped before (`Damped`), so that the head has to learn from the rest. The head has no map, but ranks better than the one that asks every patch, and what it learns from takes 9 kB a picture in place of 600.
-`unmask export` puts the two together.
+pictures differ by most is damped before (`Damped`), so that the head has to learn from the rest. The head has no map, but ranks
+better than the one that asks every patch, and what it learns from takes 9 kB a picture in place of 600. `unmask export` puts the
+two together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from unmask.models import DAMPED, OVERVIEW
 from unmask.models.clip_vit_b16 import HIDDEN, Overview, standardised, tower
 from unmask.models.head import KINDS, Either
 
-
 # How many directions of the overview are damped.
 DIRECTIONS = 512
 
@@ -26,9 +26,9 @@ DIRECTIONS = 512
 class Damped(layers.Layer):  # type: ignore[misc]
     """Takes a share of what an overview has in some directions out of it.
 
-    The directions are those in which real pictures differ most: light, pose, camera, compression. They outweigh the traces of fakes
-    by far, and a head that learns from them knows the fakes it has seen and few others. `unmask.train.damping` finds them; until
-    then nothing is damped.
+    The directions are those in which real pictures differ most: light, pose, camera, compression. They outweigh the traces of
+    fakes by far, and a head that learns from them knows the fakes it has seen and few others. `unmask.train.damping` finds them;
+    until then nothing is damped.
     """
 
     def build(self, shape: Any) -> None:

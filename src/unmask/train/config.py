@@ -23,11 +23,9 @@ _OF_PLACES = "clip_vit_b16"
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
 
-
 # Settings for those who want none. Whatever is given besides them wins.
 PRESETS: dict[str, dict[str, Any]] = {
-    # The report's network as it was trained: all defaults.
-    "report": {},
+    "report": {},  # the report's network as it was trained: all defaults
     # The same network, sooner, and at a rate at which it learns surely.
     "quick": {"epochs": 3, "learning_rate": 3e-4, "schedule": "cosine"},
     # As that head of the shipped detector was made which has a map; needs CLIP's tower as `backbone_weights`.
@@ -54,7 +52,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
-    # A folder written by `unmask prepare`, or Dataset/{Train,Validation}/{Real,Fake}, read as training goes on.
+    # A folder written by `unmask prepare`, or Dataset/{Train,Validation}/{Real,Fake}.
     data: str
     # A key of unmask.models.ARCHITECTURES.
     model: str = "cnn"
@@ -73,6 +71,8 @@ class TrainConfig(BaseModel):
     feature_copies: Annotated[int, Field(ge=0)] = 0
     # A run that has asked the same backbone about the same pictures: what was kept there is learned from.
     features_of: str | None = None
+    # Of clip_vit_b16_whole, with feature_copies: damp what real pictures differ by most; see unmask.train.damping.
+    damp: bool = True
     # fine-tune, norms and last: epochs of the head alone, and the learning rate after them.
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     fine_tune_learning_rate: Rate = 1e-4
@@ -108,15 +108,15 @@ class TrainConfig(BaseModel):
     # Momentum of an exponential moving average of the weights, which is then what is judged and kept; 0: none.
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    # Which epoch's model is kept: the best one by AUC on Validation, or the last one, where Validation is too narrow to tell.
+    # Which epoch's model is kept: the best one by AUC on Validation, or the last one.
     keep: Literal["best", "last"] = "best"
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     # auto: mixed_bfloat16 where the processor computes in bfloat16 and the model gains by it, else float32.
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    # Steps between two checkpoints inside an epoch. What a kill -9 can cost, at most, is this many steps.
+    # Steps between two checkpoints inside an epoch: what a kill -9 can cost, at most.
     checkpoint_every: Positive = 200
-    # Threads that read and augment ahead of the model.
+    # Threads that read and augment ahead.
     workers: Positive = 2
 
     @model_validator(mode="before")

@@ -5,6 +5,9 @@ covariance has a few hundred strong directions; each is divided by sqrt(1 + its 
 ones become about as weak as the others, and those stay. That is a smoothed form of whitening by the covariance within a class
 (Hatch et al., "Within-Class Covariance Normalization for SVM-based Speaker Recognition", Interspeech 2006), of the real class
 only: what fakes vary by may be what gives them away. No fake is looked at, and so none that is left out of training either.
+
+A head then finds more fakes of kinds that it never saw, and is sooner wrong about real pictures that were compressed; the shipped
+detector has heads of both sorts.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ def damp(model: Any, train: Kept) -> None:
     original = train.batches.source.labels[train.places]
     real = np.flatnonzero((train.labels == 0) & (original == 0))
     real = real[:: max(1, -(-len(real) // PICTURES))]
-    layer.set_weights(directions(train.features[real, 0].astype(np.float32), train.batches.source.origins[train.places[real]]))
+    layer.set_weights(
+        directions(train.features[real, 0].astype(np.float32), train.batches.source.origins[train.places[real]])
+    )
 
 
 def directions(overviews: NDArray[np.float32], sources: NDArray[np.str_]) -> list[Any]:
