@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.video import clips
 from unmask.errors import UnmaskError
@@ -69,6 +71,19 @@ def test_what_moves_is_turned_by_its_exif(kind: str) -> None:
 def test_a_colour_that_is_told_to_be_transparent_shows_white() -> None:
     with read_clip(with_chunk(chunk(b"tRNS", struct.pack(">HHH", 255, 0, 0)))) as clip:
         assert all((frame.pixels[5, 5] == 255).all() for frame in clip)
+    assert [note.code for note in clip.notes] == ["transparent"]
+
+
+def test_what_stands_between_a_palette_and_its_transparency_is_no_matter() -> None:
+    moving = Image.fromarray(clips.picture(0, 96, 80)).quantize(16)
+    file = io.BytesIO()
+    moving.save(file, "PNG", save_all=True, append_images=[moving.rotate(180)], transparency=bytes(16))
+    data = file.getvalue()
+    at, behind = data.index(b"acTL") - 4, data.index(b"acTL") + 16
+    before = data.index(b"tRNS") - 4
+    assert before < at
+    with read_clip(data[:before] + data[at:behind] + data[before:at] + data[behind:]) as clip:
+        assert all((frame.pixels == 255).all() for frame in clip)
     assert [note.code for note in clip.notes] == ["transparent"]
 
 

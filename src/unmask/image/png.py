@@ -120,8 +120,8 @@ def _take_transparency(png: Png, pieces: list[bytes], body: bytes) -> list[bytes
     png.bits, colour_type = header[8], header[9]
     if len(body) == {_GREY: 2, _RGB: 6}.get(colour_type):
         png.see_through = tuple(value & (1 << png.bits) - 1 for value in struct.unpack(f">{len(body) // 2}H", body))
-    colours = (len(pieces[-1]) - 12) // 3  # of the palette, which comes right before
-    if colour_type == _PALETTE and pieces[-1][4:8] == b"PLTE" and 0 < len(body) <= colours:
+    palette = next((piece for piece in pieces if piece[4:8] == b"PLTE"), b"")
+    if colour_type == _PALETTE and 0 < len(body) <= (len(palette) - 12) // 3:
         return [_chunk(b"tRNS", body)]
     return []
 
