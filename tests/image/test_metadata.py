@@ -317,8 +317,14 @@ def test_a_block_without_exif_hides_no_later_one_in_a_webp() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "maker", "shown"),
-    [(129, "Kön".encode(), "Kön"), (2, "Kön".encode("latin-1"), "Kön"), (2, "Kön".encode(), "Kön")],
-    ids=["UTF-8 as in EXIF 3.0", "Latin-1", "UTF-8 told as ASCII"],
+    [
+        (129, "Kön".encode(), "Kön"),
+        (2, "Kön".encode("latin-1"), "Kön"),
+        (2, "Kön".encode(), "Kön"),
+        (2, "相机".encode()[:-1], "相\ufffd"),
+        (2, "Café".encode("latin-1"), "Café"),
+    ],
+    ids=["UTF-8 as in EXIF 3.0", "Latin-1", "UTF-8 told as ASCII", "UTF-8 that is cut", "Latin-1 at the end"],
 )
 def test_the_camera_is_read_in_the_letters_it_is_written_in(kind: int, maker: bytes, shown: str) -> None:
     raw = maker.ljust(8, b"\0")

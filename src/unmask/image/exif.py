@@ -126,12 +126,14 @@ def exif_of(orientation: int, make: bytes, model: bytes, software: bytes, lens: 
 
 
 def decoded(raw: bytes) -> str:
-    """Text of an encoding that is not told: UTF-8, or Latin-1 where it is none. Long ones may be cut within a letter."""
+    """Text of an encoding that is not told: UTF-8, which may be cut within its last letter, or Latin-1 where it is none."""
     raw = raw.rstrip(b"\0")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        is_cut = error.reason == "unexpected end of data" and len(raw) > _LONGEST_TEXT - 4
+        # Long ones are cut here, others where a camera's field ends. One last byte above ASCII may well be Latin-1.
+        may_be_cut = len(raw) > _LONGEST_TEXT - 4 or not raw[: error.start].isascii()
+        is_cut = error.reason == "unexpected end of data" and may_be_cut
         return raw.decode("utf-8", "replace") if is_cut else raw.decode("latin-1")
 
 
