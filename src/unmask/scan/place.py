@@ -34,7 +34,8 @@ _NO_HASH = re.compile(
     r"|(?i:.*(?:passw|passphrase|pwd).*|pass)"
 )
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
-_HOST_AND_PORT = re.compile(r"[^:\[]+:\d*")
+# What may as well be an account and the beginning of its password.
+_LIKE_A_PORT = re.compile(r"(?!(?:localhost|\d+(?:\.\d+){3}):)[^:\[]+:\d*", re.IGNORECASE)
 # What may follow an account, unlike the rest of a name such as pkg@1.2.3/a.jpg or a@2x.jpg.
 _HOST_AND_PATH = re.compile(r"(?!\d*(?:\.\d+){0,2}/)[^/?#]+/")
 
@@ -128,7 +129,7 @@ def _part_without_account(address: str) -> str:
         return f"{scheme}://{name}{name and '@'}{host}{rest[len(authority) :]}"
     _, at, behind = rest.rpartition("@")
     # A password with a slash in it; what stands before that may look like a port.
-    is_port = _HOST.fullmatch(authority) and not (_HOST_AND_PORT.fullmatch(authority) and _HOST_AND_PATH.match(behind))
+    is_port = _HOST.fullmatch(authority) and not (_LIKE_A_PORT.fullmatch(authority) and _HOST_AND_PATH.match(behind))
     return f"{scheme}://...@{behind}" if at and not is_port else address
 
 
