@@ -30,9 +30,8 @@ def upright(pixels: NDArray[Any], frame: VideoFrame) -> tuple[NDArray[Any], bool
 
 def _is_mirrored(frame: VideoFrame) -> bool:
     """Whether the matrix of a frame (ISO/IEC 14496-12, 8.3.2) mirrors it, as some phones do with the camera in front."""
-    with suppress(
-        KeyError, ValueError
-    ):  # there is none; or beside it is something that PyAV has no name for, such as EXIF
+    # There is none; or beside it is something that PyAV has no name for, such as EXIF.
+    with suppress(KeyError, ValueError):
         beside: Any = frame.side_data
         a, b, _, c, d = np.frombuffer(beside["DISPLAYMATRIX"], np.int32, 5).tolist()
         return bool(a * d < b * c)
