@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from unmask.errors import UnmaskError
-from unmask.models import TOWER
+from unmask.models import DAMPED, TOWER
 from unmask.models.head import find_heads, made_by
 
 
@@ -72,6 +72,8 @@ def _head_on(seen: Any, model: Any, suffix: str) -> Any:
         if id(tensor) not in known:
             layer, sources = made_by(tensor)
             given = [copied(source) for source in sources]
+            if layer.name == DAMPED and not any(np.any(weight) for weight in layer.get_weights()[:2]):
+                return given[0]  # nothing is damped, and the graph need not hold many zeros
             copy = _renamed(layer, suffix)
             known[id(tensor)] = copy(given[0] if len(given) == 1 else given)
             copy.set_weights(layer.get_weights())
