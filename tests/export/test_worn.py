@@ -79,7 +79,7 @@ def test_what_is_seen_in_soft_pictures_counts_less_where_that_finds_more_fakes()
     draw = np.random.default_rng(1)
     soft = {"once 52 px": seen(draw.normal(0, 2, 1000), softness=1.0)}
     found = calibrated(worn=soft, fake_share=None)
-    assert 0.2 <= found.soft_weight <= 1
+    assert 0.2 <= found.soft_weight <= 3
     assert f"logits of soft pictures divided by up to {1 + found.soft_weight:g}" in found.policies["balanced"].chosen_by
     assert found.policies["balanced"].fake_above < calibrated(worn=soft).policies["balanced"].fake_above
     # Nothing is gained where sharp pictures ask for as much, nor changed in a graph that stays as it is.
