@@ -71,8 +71,6 @@ class TrainConfig(BaseModel):
     feature_copies: Annotated[int, Field(ge=0)] = 0
     # A run that has asked the same backbone about the same pictures: what was kept there is learned from.
     features_of: str | None = None
-    # Of clip_vit_b16_whole, with feature_copies: damp what real pictures differ by most; see unmask.train.damping.
-    damp: bool = True
     # fine-tune, norms and last: epochs of the head alone, and the learning rate after them.
     frozen_epochs: Annotated[int, Field(ge=0)] = 1
     fine_tune_learning_rate: Rate = 1e-4

@@ -207,8 +207,7 @@ def _learn(config: TrainConfig, data: RunData, folder: Path, state: RunState, wa
             try:
                 still = last_still(config)
                 features, seen = keep_features(model, still, batches, data.validation, folder, config, tell)
-                if config.damp:
-                    damp(model, features)
+                damp(model, features)
             except KeyboardInterrupt:  # what was kept until now is noted
                 return Outcome(folder, tuple(state.history), finished=False, keep=config.keep)
 
