@@ -30,9 +30,9 @@ from unmask.verdict import probability
 # An AUC on Validation below this is no weak model but one with its classes swapped.
 WRONG_WAY_ROUND = 0.4
 
-# How many times as many as a policy allows may be called fake by the upper end of the interval, and of pictures that were worn on
-# their way; and how many times as many fakes that were once small may be called real.
-UPPER_END, WORN_UPPER_END, SMALL_MISSED = 2.0, 3.0, 2.0
+# How many times as many as a policy allows may be called fake by the upper end of the interval, as they are and worn on their
+# way; and how many times as many fakes that were once small may be called real.
+UPPER_END, SMALL_MISSED = 2.0, 2.0
 
 # Where nobody gave pictures to choose by: only very sure answers, and the bundle says why.
 UNCALIBRATED = Policy(
@@ -144,12 +144,11 @@ def _policies(
             sources=sources,
         )
         upper, missed_small = UPPER_END * limits.max_false_accusation, SMALL_MISSED * limits.max_missed_fake
-        worn_upper = WORN_UPPER_END * limits.max_false_accusation
         reals, theirs = scores[labels == 0], None if seen.groups is None else seen.groups[labels == 0]
         fake_above = max(
             thresholds.fake_above,
             safe_above(reals, theirs, upper),
-            *(safe_above(known.scores(way), way.groups, worn_upper) for way in worn.values()),
+            *(safe_above(known.scores(way), way.groups, upper) for way in worn.values()),
         )
         real_below = min(
             thresholds.real_below, *(share_under(known.scores(once), missed_small) for once in small.values()), 1.0
@@ -163,12 +162,12 @@ def _policies(
             f"at most {limits.max_missed_fake:.1%} of the fake ones called real",
             f"in no source more than {WORST_SOURCE:g} times as many",
         ]
-        held = [delivery for delivery, way in worn.items() if can_hold(way.groups, len(way.logits), worn_upper)]
+        held = [delivery for delivery, way in worn.items() if can_hold(way.groups, len(way.logits), upper)]
         if held:
-            said.append(f"by the upper end {worn_upper:.1%} of real ones called fake after: {', '.join(held)}")
+            said.append(f"by the upper end {upper:.1%} of real ones called fake after: {', '.join(held)}")
         if others := [delivery for delivery in worn if delivery not in held]:
             said.append(
-                f"of real ones in too few groups to show {worn_upper:.1%}, none called fake after: {', '.join(others)}"
+                f"of real ones in too few groups to show {upper:.1%}, none called fake after: {', '.join(others)}"
             )
         if small:
             said.append(f"{missed_small:.1%} of fake ones called real that were once as small as {', '.join(small)}")
