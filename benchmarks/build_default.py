@@ -2,12 +2,11 @@
 
     python benchmarks/build_default.py --tower clip_vit_b16.npz --work build/ [--faces ../shared/faces] [--seed 1]
 
-`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Five heads learn on the
-tower as it is, from each picture as it is and once more as pictures arrive: one that asks every patch, and four that see a
-picture as a whole. The first one and two of the four also learn from fakes made of real pictures; for two of the four is damped
-what real pictures differ by most. Their mean is the detector.
-The tower is asked only once: the other heads learn from what it said for the first. Nothing is chosen by hand on the way:
-the epoch, the temperature and the thresholds come from Validation, and Test is not opened.
+`--tower` is CLIP ViT-B/16's image tower as a NumPy archive (see `unmask.models.clip_vit_b16`). Five heads learn on the tower as
+it is, from each picture as it is and as pictures arrive: one that asks every patch (one changed copy), and four that see a
+picture as a whole (two). The first one and two of the four also learn from fakes made of real pictures. Their mean is the
+detector. The tower is asked for the first and the second; the others learn from what it said for the second. Nothing is chosen
+by hand on the way: the epoch, the temperature and the thresholds come from Validation, and Test is not opened.
 Each command is printed before it is run, so that the same can be typed; what is done already in `--work` is not done again.
 Needs the extra `train`.
 """
@@ -29,12 +28,13 @@ from unmask.train.config import PRESETS
 PATCHES = PRESETS["best"]
 WHOLE = {name: value for name, value in PATCHES.items() if name != "localise"} | {
     "model": "clip_vit_b16_whole",
-    "epochs": 12,
+    "feature_copies": 3,
+    "epochs": 8,
     "learning_rate": 5e-4,
 }
 LABEL = {
     "--name": "unmask-clip",
-    "--detector-version": "15",
+    "--detector-version": "16",
     "--data-name": "FaceForensics++, DFDC, LFW face swaps, FFHQ and StyleGAN, portraits of the web and of generators; 256 px",
     "--terms": "Research and other non-commercial use only. The pictures it learned from: FaceForensics++ (its terms of "
     "use, research and education), DFDC (research on detection, no identification of persons), FFHQ (CC BY-NC-SA 4.0), "
@@ -57,10 +57,9 @@ def main() -> None:
     prepared, bundle = work / "prepared", work / "bundle"
     runs = {"patches": PATCHES | {"seed": given.seed}}
     for number in range(4):
-        asked = work / ("whole-1" if number else "patches")
-        made = {} if number % 2 == 0 else {"blend": 0.0}
-        other = {"seed": given.seed + number // 2, "damp": number < 2}
-        runs[f"whole-{number + 1}"] = WHOLE | {"features_of": str(asked)} | other | made
+        asked = {"features_of": str(work / "whole-1")} if number else {}
+        made = {"blend": 0.0} if number % 2 else {}
+        runs[f"whole-{number + 1}"] = WHOLE | {"seed": given.seed + number // 2} | asked | made
 
     _run("prepare", given.faces, "--out", prepared, "--size", PATCHES["size"])
     for name, settings in runs.items():

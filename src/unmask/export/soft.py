@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-# A picture of this ratio is half soft. Pictures of Validation have 0.58 in the mean; 90 % of them after H.264 at CRF 40 have
+# A picture of this ratio is half soft. Pictures of Validation have 0.58 in the median; 90 % of them after H.264 at CRF 40 have
 # 0.44 to 0.49, blurred by 1 px 0.52 to 0.55, once 52 px high 0.52 to 0.53.
 HALF_SOFT, STEEPNESS = 0.534, 0.0125
 # By how much more than by 1 the logit of a soft picture may be divided: one of these, chosen on Validation.

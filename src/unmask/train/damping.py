@@ -6,7 +6,7 @@ covariance of both has a few hundred strong directions; each is divided by sqrt(
 the strong ones become about as weak as the others, and those stay. That is a smoothed form of whitening by the covariance
 within a class (Hatch et al., "Within-Class Covariance Normalization for SVM-based Speaker Recognition", Interspeech 2006), of
 the real class only: what fakes vary by may be what gives them away. No fake is looked at, and so none that is left out of
-training either. A head then finds more fakes of kinds that it never saw.
+training either.
 """
 
 from __future__ import annotations
