@@ -37,9 +37,7 @@ def damp(model: Any, train: Kept) -> None:
         return
     source, places = train.batches.source, train.places
     real = np.flatnonzero((train.labels == 0) & (source.labels[places] == 0))
-    pictures = np.unique(places[real])
-    copies = -(-len(real) // max(1, len(pictures)))
-    few = pictures[:: max(1, -(-len(pictures) * copies // PICTURES))]
+    few = np.unique(places[real])[:: max(1, -(-len(real) // PICTURES))]  # with all of their copies
     real = real[np.isin(places[real], few)]
     overviews = train.features[real, 0].astype(np.float32)
     layer.set_weights(directions(overviews, source.origins[places[real]], places[real]))
